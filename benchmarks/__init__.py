@@ -1,0 +1,1 @@
+"""Benchmark files; a package only so that they travel in the wheel."""

@@ -1,0 +1,1 @@
+"""Datasets: one file each, found by its name. How to add one: CONTRIBUTING.md."""

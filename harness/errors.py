@@ -1,0 +1,55 @@
+"""What a user did wrong, said so that they can mend it. Never a traceback."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+
+class BenchError(Exception):
+    """A mistake the user can mend; its text is the whole answer, the exit code is 2."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One mistake in a benchmark file.
+
+    path: dotted field path, such as `training.lr`; line counts from 1; `found`, `allowed` and
+    `nearest` are ready to print.
+    """
+
+    message: str
+    path: str = ""
+    file: str = ""
+    line: int | None = None
+    found: str | None = None
+    allowed: str | None = None
+    nearest: str | None = None
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}" if self.line else self.file
+        parts = [part for part in (place, self.path) if part]
+        text = ": ".join([*parts, self.message])
+        if self.found is not None:
+            text += f"; found {self.found}"
+        if self.allowed is not None:
+            text += f"; allowed: {self.allowed}"
+        if self.nearest is not None:
+            text += f"; did you mean {self.nearest!r}?"
+        return text
+
+
+class SpecError(BenchError):
+    """All problems of one benchmark file together, in the order of its lines."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        ordered = sorted(problems, key=lambda problem: (problem.line or 0, problem.path))
+        self.problems: tuple[Problem, ...] = tuple(dict.fromkeys(ordered))
+        count = len(self.problems)
+        head = "1 problem" if count == 1 else f"{count} problems"
+        super().__init__("\n".join([head, *(f"  {problem}" for problem in self.problems)]))
+
+
+def nearest(name: str, known: Sequence[str]) -> str | None:
+    """The known name closest to a misspelled one, or None where none is close."""
+    matches = get_close_matches(name, known, n=1, cutoff=0.6)
+    return matches[0] if matches else None

@@ -1,0 +1,1 @@
+"""The benchmark file: from YAML text to frozen, validated values."""

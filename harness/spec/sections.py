@@ -1,0 +1,137 @@
+"""The sections of a benchmark file, as frozen types. Field names are the file's keys."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class Section(BaseModel):
+    """A frozen mapping with known keys; unknown ones are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class NamedSection(BaseModel):
+    """A section whose other keys are the keyword arguments of the file it names."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", strict=True)
+
+    name: str = Field(description="file name without .py")
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The keys that the named file itself declares."""
+        return dict(self.model_extra or {})
+
+
+class DatasetSection(NamedSection):
+    """Which data, and the dataset's own options beside the keys every dataset has."""
+
+    limit: Annotated[int, Field(ge=1)] | None = Field(
+        default=None, description="at most this many examples, balanced over parts and classes"
+    )
+    normalize: Literal["none", "standard"] = Field(
+        default="none", description="standard: zero mean, unit variance per channel, train only"
+    )
+
+
+class ModelSection(NamedSection):
+    """Which model, and the hyper-parameters of its `build`."""
+
+
+class Schedule(Section):
+    """A learning-rate schedule with its numbers; a bare name in the file means its defaults."""
+
+    name: Literal["constant", "cosine", "one_cycle", "step"]
+    period_epochs: Annotated[int, Field(ge=1)] | None = Field(
+        default=None, description="cosine: half period; default: to zero over all epochs"
+    )
+    milestones: tuple[Annotated[int, Field(ge=1)], ...] | None = Field(
+        default=None, strict=False, description="step: epochs after which lr is multiplied"
+    )
+    gamma: Positive = Field(default=0.1, description="step: the factor")
+
+
+class Training(Section):
+    """How every fold of a configuration is trained."""
+
+    epochs: Annotated[int, Field(ge=1)]
+    batch_size: Annotated[int, Field(ge=1)]
+    optimizer: Literal["adam", "adamw", "sgd"]
+    lr: Positive
+    weight_decay: NonNegative = 0.0
+    momentum: Annotated[float, Field(ge=0, lt=1)] = Field(default=0.0, description="sgd only")
+    schedule: Literal["constant", "cosine", "one_cycle", "step"] | Schedule = "constant"
+    warmup_epochs: Annotated[int, Field(ge=0)] = Field(default=0, description="linear, from 0")
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    gradient_clip: Positive | None = Field(default=None, description="largest gradient norm")
+    early_stopping: Annotated[int, Field(ge=1)] | None = Field(
+        default=None, description="patience in epochs, on the fold mean of each repeat"
+    )
+    selection: Literal["best", "last"] = Field(
+        default="best", description="which epoch's weights count; best is chosen on validation"
+    )
+    fold_execution: Literal["auto", "loop"] = "auto"
+
+
+Size = Annotated[int, Field(ge=1)] | Annotated[float, Field(gt=0, lt=1)]
+
+
+class CrossValidation(Section):
+    """How the examples are cut into folds."""
+
+    strategy: Literal["predefined", "stratified", "group", "kfold", "holdout", "official"]
+    test_fold: Annotated[int, Field(ge=1)] | Literal["rotate", "official", "none"] | None = Field(
+        default=None, description="part N, rotate (the default), official or none"
+    )
+    n_splits: Annotated[int, Field(ge=2)] | None = Field(
+        default=None, description="parts to cut; default 5 where parts are cut"
+    )
+    validation_size: Size | None = Field(default=None, description="holdout: default 0.2")
+    test_size: Size | None = Field(default=None, description="holdout: default 0.2")
+
+
+class Objective(Section):
+    """The one metric that ranks and prunes, always on validation."""
+
+    metric: str
+
+
+class Search(Section):
+    """How the space is walked. The space itself is `harness.spec.space.Space`."""
+
+    algorithm: Literal["grid", "random"] = "grid"
+    num_samples: Annotated[int, Field(ge=1)] | None = None
+
+
+class Resources(Section):
+    """What one trial occupies."""
+
+    cpu: Annotated[int, Field(ge=1)] = Field(default=1, description="cores, and threads of torch")
+    gpu: NonNegative = Field(default=0.0, description="share; dropped where there is no GPU")
+
+
+class Published(BaseModel):
+    """A number printed elsewhere: `{train,val,test}_<metric>` columns, as fractions."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", strict=True)
+
+    where: dict[str, Any] = Field(default_factory=dict)
+    fold: int | None = None
+    epoch: Annotated[int, Field(ge=1)] | Literal["best", "last"] | None = None
+    source: str
+    flaws: tuple[int, ...] = Field(default=(), strict=False)
+
+    @model_validator(mode="after")
+    def _has_numbers(self) -> "Published":
+        if not self.numbers:
+            raise ValueError("no published number: give at least one such as test_accuracy: 0.5")
+        return self
+
+    @property
+    def numbers(self) -> dict[str, float]:
+        """Column name -> published value."""
+        return {key: value for key, value in (self.model_extra or {}).items()}

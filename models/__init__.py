@@ -1,0 +1,1 @@
+"""Models: one file each, found by its name. How to add one: CONTRIBUTING.md."""
