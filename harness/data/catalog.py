@@ -1,0 +1,182 @@
+"""From a name to a file: models and datasets, the user's before the shipped.
+
+The only import by name: a name can only mean a file in one of four folders, and nothing written
+in a benchmark file is ever imported or executed otherwise.
+"""
+
+import ast
+import hashlib
+import importlib.util
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Literal
+
+from harness.data.signature import Signature, defines, read_signature, syntax_tree
+from harness.errors import BenchError, nearest
+
+Kind = Literal["model", "dataset"]
+FOLDERS: dict[Kind, str] = {"model": "models", "dataset": "data_prep"}
+FUNCTIONS: dict[Kind, str] = {"model": "build", "dataset": "load"}
+GIVEN: dict[Kind, tuple[str, ...]] = {"model": ("input_shape", "num_classes"), "dataset": ("root",)}
+SHIPPED = Path(__file__).resolve().parents[2]
+
+TRAINING_VERSION = 1  # raised whenever the same configuration would give other numbers
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One model or dataset: its name, its file, and whether it hides a shipped one."""
+
+    kind: Kind
+    name: str
+    file: Path
+    shipped: bool
+    hides_shipped: bool = False
+
+    @property
+    def label(self) -> str:
+        """The file as a person would name it, such as `models/vit.py`."""
+        return f"{FOLDERS[self.kind]}/{self.file.name}"
+
+
+def entries(kind: Kind, *, folder: Path | None = None) -> dict[str, Entry]:
+    """Name -> entry of every model or dataset that `folder` (the working directory) sees."""
+    shipped = _listed(kind, SHIPPED, shipped=True)
+    own = (folder or Path.cwd()).resolve()
+    users = {} if own == SHIPPED else _listed(kind, own, shipped=False)
+    hiding = {
+        name: Entry(kind, name, entry.file, shipped=False, hides_shipped=name in shipped)
+        for name, entry in users.items()
+    }
+    return dict(sorted({**shipped, **hiding}.items()))
+
+
+def find(kind: Kind, name: str, *, folder: Path | None = None) -> Entry:
+    """The entry of that name. Raises BenchError with the nearest known name."""
+    known = entries(kind, folder=folder)
+    if name in known:
+        return known[name]
+    close = nearest(name, list(known))
+    hint = f"; did you mean {close!r}?" if close else ""
+    raise BenchError(f"unknown {kind} {name!r}; known: {', '.join(known)}{hint}")
+
+
+def signature(entry: Entry) -> Signature:
+    """The options of a dataset's `load` or the hyper-parameters of a model's `build`."""
+    found = read_signature(entry.file, FUNCTIONS[entry.kind], given=GIVEN[entry.kind])
+    if found is None:
+        raise BenchError(f"{entry.file} has no plain `def {FUNCTIONS[entry.kind]}`")
+    return found
+
+
+def load(entry: Entry) -> ModuleType:
+    """The imported file, under a module name of its own, so that nothing else is shadowed.
+
+    Raises BenchError where the import fails, naming the file and the reason.
+    """
+    digest = hashlib.sha256(entry.file.read_bytes() + str(entry.file).encode()).hexdigest()[:12]
+    name = f"bench_{entry.kind}_{entry.name}_{digest}"
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.spec_from_file_location(name, entry.file)
+    if spec is None or spec.loader is None:
+        raise BenchError(f"{entry.file} is not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[name]
+        raise BenchError(f"{entry.file}: {type(error).__name__}: {error}") from error
+    return module
+
+
+def file_fingerprint(entry: Entry) -> str:
+    """16 hex digits over the file's syntax tree without docstrings, and over its sibling imports.
+
+    Siblings are files of the same folder, followed through their own imports; what only a
+    dataset's `prepare` imports is left out, since the raw files have a fingerprint of their own.
+    """
+    digest = hashlib.sha256()
+    for file in sorted(_with_siblings(entry.file, FOLDERS[entry.kind], seen=set())):
+        digest.update(file.name.encode())
+        digest.update(_bare_code(syntax_tree(file)).encode())
+    return digest.hexdigest()[:16]
+
+
+def code_fingerprint(model: Entry, dataset: Entry) -> str:
+    """`<model>-<dataset>-<training version>`: changes exactly where the results may change."""
+    return f"{file_fingerprint(model)}-{file_fingerprint(dataset)}-{TRAINING_VERSION}"
+
+
+def changed_code(old: str, new: str, *, model: Entry, dataset: Entry) -> str:
+    """Which file made two code fingerprints differ, as a person would name it."""
+    names = (model.label, dataset.label, "the harness's training version")
+    pairs = zip(old.split("-"), new.split("-"), names, strict=False)
+    return " and ".join(name for before, after, name in pairs if before != after) or "code"
+
+
+def _listed(kind: Kind, root: Path, *, shipped: bool) -> dict[str, Entry]:
+    folder = root / FOLDERS[kind]
+    if not folder.is_dir():
+        return {}
+    files = [file for file in sorted(folder.glob("*.py")) if not file.name.startswith("_")]
+    offered = [file for file in files if _offers(file, FUNCTIONS[kind])]
+    return {file.stem: Entry(kind, file.stem, file, shipped=shipped) for file in offered}
+
+
+def _offers(file: Path, function: str) -> bool:
+    try:
+        return defines(file, function)
+    except BenchError:
+        return True  # a broken file is named when it is used, not hidden
+
+
+def _bare_code(tree: ast.Module) -> str:
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list) and body and _is_docstring(body[0]):
+            node.body = body[1:]  # type: ignore[attr-defined]
+    return ast.dump(tree)
+
+
+def _is_docstring(node: ast.AST) -> bool:
+    return (
+        isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+    )
+
+
+def _with_siblings(file: Path, package: str, *, seen: set[Path]) -> set[Path]:
+    if file in seen:
+        return seen
+    seen.add(file)
+    tree = syntax_tree(file)
+    tree.body = [
+        node
+        for node in tree.body
+        if not (isinstance(node, ast.FunctionDef) and node.name == "prepare")
+    ]
+    for name in _imported_names(tree, package):
+        sibling = file.parent / f"{name}.py"
+        if sibling.exists():
+            _with_siblings(sibling, package, seen=seen)
+    return seen
+
+
+def _imported_names(tree: ast.Module, package: str) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            dotted = [alias.name.split(".") for alias in node.names]
+            names |= {parts[1] for parts in dotted if parts[0] == package and len(parts) > 1}
+        elif isinstance(node, ast.ImportFrom):
+            parts = (node.module or "").split(".")
+            if node.level == 0 and parts[0] != package:
+                continue
+            inner = parts if node.level else parts[1:]
+            names |= {inner[0]} if inner and inner[0] else {alias.name for alias in node.names}
+    return names

@@ -1,0 +1,46 @@
+"""What a sweep tells whoever watches it. The command line draws these; nothing else prints."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class TrialStarted:
+    """A worker took a trial."""
+
+    trial_id: str
+
+
+@dataclass(frozen=True)
+class EpochEnded:
+    """A running trial's fold mean of the objective after an epoch; at most about one a second."""
+
+    trial_id: str
+    epoch: int
+    objective: float
+
+
+@dataclass(frozen=True)
+class TrialEnded:
+    """A trial's rows are with the collector.
+
+    objective, objective_std: over folds and repeats on validation; None for a failed trial.
+    """
+
+    trial_id: str
+    status: str
+    objective: float | None
+    objective_std: float | None
+    fit_time_s: float
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class Note:
+    """One line a user should read once."""
+
+    text: str
+
+
+Event = TrialStarted | EpochEnded | TrialEnded | Note
+OnEvent = Callable[[Event], None]

@@ -1,0 +1,79 @@
+"""Every distinct model of a plan, built once before anything starts."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from harness.data import catalog
+from harness.errors import Problem, SpecError
+from harness.planning.resolve import Resolved
+from harness.spec.benchmark import BenchmarkSpec
+
+
+@dataclass(frozen=True)
+class DistinctModel:
+    """A model as some configurations build it: its file, arguments and input."""
+
+    entry: catalog.Entry
+    arguments: Mapping[str, Any]
+    input_shape: tuple[int, ...]
+    input_dtype: str
+    num_classes: int
+    params: Mapping[str, Any]
+
+
+def distinct_models(configurations: Sequence[Resolved]) -> list[DistinctModel]:
+    """One entry per different call of `build`, in plan order."""
+    found: dict[str, DistinctModel] = {}
+    for one in configurations:
+        key = json.dumps(
+            [one.config["model"], one.description.input_shape, len(one.description.class_names)],
+            sort_keys=True,
+            default=str,
+        )
+        if key not in found:
+            found[key] = _distinct(one)
+    return list(found.values())
+
+
+def check_models(spec: BenchmarkSpec, models: Sequence[DistinctModel]) -> None:
+    """Builds each model without data. Raises SpecError with every impossible one at once.
+
+    Needs torch. Only ValueError from `build` is a mistake of the file; anything else a model does
+    is its trial's own failure, kept as a row.
+    """
+    from harness.training.inspect import check_model
+
+    problems: list[Problem] = []
+    for model in models:
+        message = check_model(
+            catalog.load(model.entry).build,
+            arguments=model.arguments,
+            input_shape=model.input_shape,
+            num_classes=model.num_classes,
+            input_dtype=model.input_dtype,
+        )
+        if message:
+            problems.append(_problem(spec, model, message))
+    if problems:
+        raise SpecError(problems)
+
+
+def _distinct(one: Resolved) -> DistinctModel:
+    own = {key: value for key, value in one.config["model"].items() if key != "name"}
+    return DistinctModel(
+        entry=one.model,
+        arguments={**own, **one.description.model_arguments},
+        input_shape=tuple(one.description.input_shape),
+        input_dtype=one.description.input_dtype,
+        num_classes=len(one.description.class_names),
+        params={path: value for path, value in one.params.items() if path.startswith("model.")},
+    )
+
+
+def _problem(spec: BenchmarkSpec, model: DistinctModel, message: str) -> Problem:
+    values = ", ".join(f"{path}={value}" for path, value in model.params.items())
+    path = next(iter(model.params), "model.name")
+    text = f"models/{model.entry.name}: {message}"
+    return spec.problem(path, text, found=values or model.entry.name)

@@ -1,0 +1,187 @@
+"""The trials a run stands for: which are done, which are missing, and why each is new."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from harness.data import catalog
+from harness.errors import BenchError
+from harness.planning.identity import canonical_json, trial_id
+from harness.planning.resolve import Resolved, resolve
+from harness.results.read import DoneTrial, done_trials
+from harness.spec.benchmark import BenchmarkSpec
+
+State = Literal["done", "missing"]
+Fingerprint = Callable[[Resolved], str]
+
+
+@dataclass(frozen=True)
+class PlannedTrial:
+    """One configuration with its identity and what the tables already hold of it.
+
+    repeats: the repeats to train now, counted from 1; empty where the trial is done.
+    reason: why it is missing, in words; empty where it is done.
+    status: of the row in the tables; None without one. attempt: how often it was tried before.
+    """
+
+    resolved: Resolved
+    trial_id: str
+    data_fingerprint: str
+    code_fingerprint: str
+    repeats: tuple[int, ...]
+    reason: str
+    status: str | None = None
+    attempt: int = 0
+
+    @property
+    def state(self) -> State:
+        """`missing` where something of it is still to be trained."""
+        return "missing" if self.repeats else "done"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All trials of one call of `bench run`, in the order of the file."""
+
+    spec: BenchmarkSpec
+    folder: Path
+    trials: tuple[PlannedTrial, ...]
+    hidden: tuple[str, ...]
+
+    @property
+    def missing(self) -> tuple[PlannedTrial, ...]:
+        """The trials that have something left to train."""
+        return tuple(trial for trial in self.trials if trial.repeats)
+
+
+def make_plan(
+    spec: BenchmarkSpec,
+    folder: Path,
+    *,
+    data_fingerprint: Fingerprint,
+    force: bool = False,
+    retry_failed: bool = False,
+    limit: int | None = None,
+) -> Plan:
+    """The plan of a benchmark against what `folder` (its results) already holds.
+
+    data_fingerprint: of a configuration's dataset, read from its raw files.
+    limit: at most so many missing trials stay missing, in plan order; the rest are left out.
+    Raises SpecError for the file's mistakes and BenchError for data that is not there.
+    """
+    configurations = resolve(spec)
+    done = done_trials(folder)
+    history = _History(tuple(done.values()))
+    wanted = range(1, spec.repeats + 1)
+    codes: dict[tuple[Path, Path], str] = {}
+    trials = []
+    for one in configurations:
+        key = (one.model.file, one.dataset.file)
+        if key not in codes:
+            codes[key] = catalog.code_fingerprint(one.model, one.dataset)
+        trial = _planned(one, data_fingerprint(one), codes[key], done=done)
+        trials.append(_decided(trial, done, history, wanted, force=force, retry=retry_failed))
+    kept = trials if limit is None else _limited(trials, limit)
+    return Plan(spec, folder, tuple(kept), _hidden(configurations))
+
+
+def _planned(one: Resolved, data: str, code: str, *, done: Mapping[str, DoneTrial]) -> PlannedTrial:
+    identity = trial_id(one.config, data_fingerprint=data, code_fingerprint=code)
+    row = done.get(identity)
+    status, attempt = (row.status, row.attempt) if row else (None, 0)
+    return PlannedTrial(one, identity, data, code, (), "", status, attempt)
+
+
+@dataclass(frozen=True)
+class _History:
+    """What the tables hold, looked up once however many trials ask."""
+
+    rows: tuple[DoneTrial, ...]
+
+    @cached_property
+    def by_config(self) -> dict[str, DoneTrial]:
+        return {row.config: row for row in self.rows}
+
+    @cached_property
+    def configs(self) -> list[Any]:
+        return [json.loads(row.config) for row in self.rows]
+
+    @cached_property
+    def seen(self) -> dict[str, set[str]]:
+        """Path -> the values, as JSON, that any row has there; filled as paths are asked for."""
+        return {}
+
+    def why_new(self, trial: PlannedTrial) -> str:
+        """What sets this trial apart from every row in the tables."""
+        if not self.rows:
+            return "first run"
+        same = self.by_config.get(canonical_json(trial.resolved.config))
+        if same:
+            return _changed(trial, same)
+        for path, value in trial.resolved.params.items():
+            if path not in self.seen:
+                self.seen[path] = {_value_at(config, path) for config in self.configs}
+            if canonical_json(value) not in self.seen[path]:
+                return f"value: {path} = {value}"
+        return "value: new combination"
+
+
+def _changed(trial: PlannedTrial, row: DoneTrial) -> str:
+    if row.data_fingerprint != trial.data_fingerprint:
+        return f"data: the raw files of {trial.resolved.dataset.name} changed"
+    changed = catalog.changed_code(
+        row.code_fingerprint,
+        trial.code_fingerprint,
+        model=trial.resolved.model,
+        dataset=trial.resolved.dataset,
+    )
+    return f"code: {changed} changed"
+
+
+def _value_at(config: Any, path: str) -> str:
+    for key in path.split("."):
+        config = config.get(key) if isinstance(config, dict) else None
+    return canonical_json(config)
+
+
+def _decided(
+    trial: PlannedTrial,
+    done: Mapping[str, DoneTrial],
+    history: _History,
+    wanted: range,
+    *,
+    force: bool,
+    retry: bool,
+) -> PlannedTrial:
+    row = done.get(trial.trial_id)
+    repeats: Sequence[int] = tuple(wanted)
+    if row is None:
+        reason = history.why_new(trial)
+    elif force:
+        reason = "forced"
+    elif row.status == "interrupted":
+        reason = "interrupted before"
+    elif row.status == "failed" and retry:
+        reason = "failed before"
+    elif row.status == "complete" and row.n_repeats < len(wanted):
+        repeats = tuple(wanted)[row.n_repeats :]
+        reason = f"repeats: {row.n_repeats} of {len(wanted)} done"
+    else:
+        return trial
+    return replace(trial, repeats=tuple(repeats), reason=reason)
+
+
+def _limited(trials: Sequence[PlannedTrial], limit: int) -> list[PlannedTrial]:
+    if limit < 1:
+        raise BenchError(f"--limit must be at least 1; found {limit}")
+    missing = [trial.trial_id for trial in trials if trial.repeats]
+    dropped = set(missing[limit:])
+    return [trial for trial in trials if trial.trial_id not in dropped]
+
+
+def _hidden(configurations: Sequence[Resolved]) -> tuple[str, ...]:
+    entries = {entry for one in configurations for entry in (one.model, one.dataset)}
+    return tuple(sorted(entry.label for entry in entries if entry.hides_shipped))

@@ -1,0 +1,247 @@
+"""Configurations checked against the files they name, every default written out."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from data_prep.examples import Description
+from harness.data import catalog
+from harness.data.signature import Argument, Signature
+from harness.errors import BenchError, Problem, SpecError, nearest
+from harness.spec.benchmark import BenchmarkSpec
+from harness.spec.expand import RawConfiguration, configurations
+from harness.spec.sections import DatasetSection
+
+COMMON_DATASET_KEYS = ("name", *(key for key in DatasetSection.model_fields if key != "name"))
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """One configuration with every value resolved, and the files it needs.
+
+    params: searched path -> value, for the paths that exist in this configuration.
+    config: `dataset, model, training, cross_validation, seed, objective` as plain data.
+    """
+
+    variant: str | None
+    params: Mapping[str, Any]
+    config: Mapping[str, Any]
+    model: catalog.Entry
+    dataset: catalog.Entry
+    description: Description
+
+
+@dataclass
+class _Checker:
+    """Checks each distinct value once, however many configurations share it."""
+
+    spec: BenchmarkSpec
+    folder: Path
+    problems: list[Problem] = field(default_factory=list)
+    known: dict[tuple[str, ...], Any] = field(default_factory=dict)
+
+    def entry(self, kind: catalog.Kind, name: str) -> catalog.Entry | None:
+        key = ("entry", kind, name)
+        if key not in self.known:
+            self.known[key] = self._find(kind, name)
+        return self.known[key]  # type: ignore[no-any-return]
+
+    def _find(self, kind: catalog.Kind, name: str) -> catalog.Entry | None:
+        listed = catalog.entries(kind, folder=self.folder)
+        if name in listed:
+            try:
+                self.signature(listed[name])
+                return listed[name]
+            except BenchError as error:
+                self.problems.append(self.spec.problem(f"{kind}.name", str(error)))
+                return None
+        self.problems.append(
+            self.spec.problem(
+                f"{kind}.name",
+                f"unknown {kind}",
+                found=repr(name),
+                allowed=", ".join(listed),
+                nearest=nearest(name, list(listed)),
+            )
+        )
+        return None
+
+    def signature(self, entry: catalog.Entry) -> Signature:
+        key = ("signature", str(entry.file))
+        if key not in self.known:
+            self.known[key] = catalog.signature(entry)
+        return self.known[key]  # type: ignore[no-any-return]
+
+    def value(self, kind: catalog.Kind, argument: Argument, value: Any) -> Any:
+        key = (kind, argument.name, argument.annotation, json.dumps(value, default=str))
+        if key not in self.known:
+            self.known[key] = self._checked(f"{kind}.{argument.name}", argument, value)
+        return self.known[key]
+
+    def _checked(self, path: str, argument: Argument, value: Any) -> Any:
+        try:
+            return argument.check(value)
+        except ValueError:
+            problem = self.spec.problem(
+                path, "wrong value", found=repr(value), allowed=argument.annotation
+            )
+            self.problems.append(problem)
+            return value
+
+    def unknown(self, kind: catalog.Kind, name: str, *, entry: catalog.Entry) -> None:
+        if ("unknown", kind, entry.name, name) in self.known:
+            return
+        self.known["unknown", kind, entry.name, name] = True
+        allowed = list(self.signature(entry).arguments)
+        if kind == "dataset":
+            allowed = [*COMMON_DATASET_KEYS[1:], *allowed]
+        self.problems.append(
+            self.spec.problem(
+                f"{kind}.{name}",
+                f"{entry.label} has no such argument",
+                allowed=", ".join(allowed) or "none",
+                nearest=nearest(name, allowed),
+            )
+        )
+
+
+def resolve(spec: BenchmarkSpec, *, folder: Path | None = None) -> list[Resolved]:
+    """Every configuration of the file, checked against the models and datasets that it names.
+
+    folder: whose `models/` and `data_prep/` come first; the working directory by default.
+    Raises SpecError with all problems at once.
+    """
+    checker = _Checker(spec, (folder or Path.cwd()).resolve())
+    raws = configurations(spec)
+    searched = _searched_paths(raws)
+    resolved = [_resolve_one(checker, raw, searched[raw.variant]) for raw in raws]
+    complete = [one for one in resolved if one is not None]
+    problems = checker.problems or [
+        problem for one in _distinct_datasets(complete) for problem in _fold_problems(spec, one)
+    ]
+    if problems:
+        raise SpecError(problems)
+    return complete
+
+
+def _searched_paths(raws: Sequence[RawConfiguration]) -> dict[str | None, set[str]]:
+    paths: dict[str | None, set[str]] = {}
+    for raw in raws:
+        paths.setdefault(raw.variant, set()).update(raw.params)
+    return paths
+
+
+def _resolve_one(checker: _Checker, raw: RawConfiguration, searched: set[str]) -> Resolved | None:
+    model = checker.entry("model", raw.sections["model"]["name"])
+    dataset = checker.entry("dataset", raw.sections["dataset"]["name"])
+    if model is None or dataset is None:
+        return None
+    absent = searched - set(raw.params)
+    dataset_section = _filled(checker, dataset, raw.sections["dataset"], absent)
+    description = _description(checker, dataset, dataset_section)
+    if description is None:
+        return None
+    model_section = _filled(checker, model, raw.sections["model"], absent)
+    for name in description.model_arguments:
+        model_section.pop(name, None)  # supplied by the data, fold by fold
+    _check_required(checker, model, model_section, description)
+    spec = checker.spec
+    config = {
+        "dataset": dataset_section,
+        "model": model_section,
+        "training": raw.sections["training"],
+        "cross_validation": spec.cross_validation.model_dump(mode="json"),
+        "seed": spec.seed,
+        "objective": {"metric": spec.objective.metric},
+    }
+    return Resolved(raw.variant, raw.params, config, model, dataset, description)
+
+
+def _filled(
+    checker: _Checker, entry: catalog.Entry, section: Mapping[str, Any], absent: set[str]
+) -> dict[str, Any]:
+    """The section with the file's defaults, its values as the annotations' types."""
+    signature = checker.signature(entry)
+    common = COMMON_DATASET_KEYS if entry.kind == "dataset" else ("name",)
+    filled = {key: value for key, value in section.items() if key in common}
+    for name, value in section.items():
+        if name in signature.arguments:
+            filled[name] = checker.value(entry.kind, signature.arguments[name], value)
+        elif name not in common:
+            checker.unknown(entry.kind, name, entry=entry)
+    for name, default in signature.defaults().items():
+        if f"{entry.kind}.{name}" not in absent:
+            filled.setdefault(name, default)
+    return filled
+
+
+def _check_required(
+    checker: _Checker,
+    model: catalog.Entry,
+    section: Mapping[str, Any],
+    description: Description,
+) -> None:
+    needed = [arg.name for arg in checker.signature(model).arguments.values() if arg.required]
+    missing = [n for n in needed if n not in section and n not in description.model_arguments]
+    for name in missing:
+        if ("missing", model.name, name) in checker.known:
+            continue
+        checker.known["missing", model.name, name] = True
+        text = f"{model.label} needs it and has no default"
+        checker.problems.append(checker.spec.problem(f"model.{name}", text))
+
+
+def _description(
+    checker: _Checker, entry: catalog.Entry, section: Mapping[str, Any]
+) -> Description | None:
+    options = {k: v for k, v in section.items() if k not in COMMON_DATASET_KEYS}
+    key = ("description", entry.name, json.dumps(options, sort_keys=True, default=str))
+    if key not in checker.known:
+        checker.known[key] = _described(checker, entry, options)
+    return checker.known[key]  # type: ignore[no-any-return]
+
+
+def _described(
+    checker: _Checker, entry: catalog.Entry, options: Mapping[str, Any]
+) -> Description | None:
+    try:
+        return catalog.load(entry).describe(**options)  # type: ignore[no-any-return]
+    except Exception as error:
+        if not checker.problems:
+            text = f"{entry.label}: describe: {type(error).__name__}: {error}"
+            checker.problems.append(checker.spec.problem("dataset.name", text))
+        return None
+
+
+def _distinct_datasets(resolved: Sequence[Resolved]) -> list[Resolved]:
+    return list({id(one.description): one for one in resolved}.values())
+
+
+def _fold_problems(spec: BenchmarkSpec, one: Resolved) -> list[Problem]:
+    """What the dataset can't give to the folds that the file asks for."""
+    wanted, has = spec.cross_validation, one.description
+    numbered = [part for part in has.parts if isinstance(part, int)]
+    problems = []
+    if wanted.strategy == "predefined" and len(numbered) < 2:
+        text = f"dataset {one.dataset.name} has no numbered parts of its own"
+        problems.append(spec.problem("cross_validation.strategy", text, found="predefined"))
+    if wanted.strategy == "official" and not {"train", "validation"} <= set(has.parts):
+        text = f"dataset {one.dataset.name} has no official train and validation parts"
+        problems.append(spec.problem("cross_validation.strategy", text, found="official"))
+    if wanted.test_fold == "official" and "test" not in has.parts:
+        text = f"dataset {one.dataset.name} has no official test part"
+        problems.append(spec.problem("cross_validation.test_fold", text, found="official"))
+    if wanted.strategy == "group" and not has.has_groups:
+        text = f"dataset {one.dataset.name} has no groups"
+        problems.append(spec.problem("cross_validation.strategy", text, found="group"))
+    fixed = isinstance(wanted.test_fold, int) and wanted.strategy == "predefined"
+    if fixed and numbered and wanted.test_fold not in numbered:
+        allowed = ", ".join(map(str, numbered))
+        text = f"dataset {one.dataset.name} has no such part"
+        found = str(wanted.test_fold)
+        problems.append(
+            spec.problem("cross_validation.test_fold", text, found=found, allowed=allowed)
+        )
+    return problems

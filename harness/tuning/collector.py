@@ -1,0 +1,141 @@
+"""The one process that writes rows while a sweep lasts: a Ray actor on the driver's node."""
+
+import os
+import shutil
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from harness.results.metrics import better
+from harness.results.rows import from_ipc
+from harness.results.write import TableWriter
+
+FLUSH_POLL_S = 0.5
+
+
+@dataclass(frozen=True)
+class CollectorSettings:
+    """What the collector needs to know of the run.
+
+    replaced: trial id -> repeats whose old rows stay; only trials that have old rows are named.
+    best: the best validation mean among the plan's finished trials, None without one.
+    """
+
+    folder: Path
+    run_folder: Path
+    schemas: Mapping[str, pa.Schema]
+    replaced: Mapping[str, tuple[int, ...]]
+    weights: str
+    mode: str
+    best: float | None
+
+
+@dataclass
+class _Pending:
+    attempts: int = 0
+    epochs: list[dict[str, Any]] = field(default_factory=list)
+
+
+class Collector:
+    """Takes rows, answers when they are safe to count on, writes them within two seconds."""
+
+    def __init__(self, settings: CollectorSettings) -> None:
+        self._settings = settings
+        self._writer = TableWriter(settings.folder, settings.schemas)
+        self._pending: dict[str, _Pending] = {}
+        self._best = settings.best
+        self._best_here: str | None = None
+        self._error: str | None = None
+        self._lock = threading.Lock()
+        self._closed = threading.Event()
+        self._thread = threading.Thread(target=self._flush_when_due, daemon=True)
+        self._thread.start()
+
+    def begin(self, trial_id: str) -> int:
+        """Notes that a process took the trial; the number of times that this run tried it."""
+        pending = self._pending.setdefault(trial_id, _Pending())
+        pending.attempts += 1
+        pending.epochs.clear()
+        return pending.attempts
+
+    def epochs(self, trial_id: str, rows: Sequence[dict[str, Any]]) -> None:
+        """Epoch rows of a running trial, kept in case it never ends."""
+        self._pending.setdefault(trial_id, _Pending()).epochs.extend(rows)
+
+    def wants_weights(self, value: float | None) -> bool:
+        """Whether a trial with this validation mean should hand over its weights."""
+        if self._settings.weights != "best":
+            return self._settings.weights == "all"
+        if value is None:
+            return False
+        return self._best is None or better(self._settings.mode, value, self._best)
+
+    def keep_weights(self, trial_id: str, value: float | None, files: dict[str, bytes]) -> None:
+        """Writes weight files; with `weights: best` those of the last best of this run go."""
+        folder = self._settings.folder / "weights"
+        staged = self._settings.folder / ".tmp" / f"weights-{trial_id}"
+        shutil.rmtree(staged, ignore_errors=True)
+        staged.mkdir(parents=True)
+        for name, content in files.items():
+            (staged / name).write_bytes(content)
+        folder.mkdir(exist_ok=True)
+        _replace_folder(staged, folder / trial_id)
+        if self._settings.weights == "best" and self.wants_weights(value):
+            if self._best_here and self._best_here != trial_id:
+                shutil.rmtree(folder / self._best_here, ignore_errors=True)
+            self._best, self._best_here = value, trial_id
+
+    def done(self, trial_id: str, tables: dict[str, bytes], log: str) -> None:
+        """Takes a finished trial's rows. Raises OSError where writing has failed before."""
+        if self._error:
+            raise OSError(self._error)
+        if log:
+            logs = self._settings.run_folder / "logs"
+            logs.mkdir(parents=True, exist_ok=True)
+            (logs / f"{trial_id}.txt").write_text(log, encoding="utf-8")
+        self.add(trial_id, from_ipc(tables))
+
+    def add(self, trial_id: str, tables: Mapping[str, pa.Table]) -> None:
+        """The same for rows made on the driver."""
+        keep = self._settings.replaced.get(trial_id)
+        with self._lock:
+            self._writer.add(
+                trial_id, tables, replace=keep is not None, keep_repeats=tuple(keep or ())
+            )
+            self._pending.pop(trial_id, None)
+
+    def unfinished(self) -> dict[str, tuple[int, list[dict[str, Any]]]]:
+        """Trial id -> (attempts, epoch rows) of trials that began and have not ended."""
+        return {key: (one.attempts, one.epochs) for key, one in self._pending.items()}
+
+    def error(self) -> str | None:
+        """Why writing failed, or None."""
+        return self._error
+
+    def close(self) -> str | None:
+        """Writes what is left; the error that stopped the writing, or None."""
+        self._closed.set()
+        self._thread.join()
+        with self._lock:
+            self._attempt(self._writer.close)
+        return self._error
+
+    def _flush_when_due(self) -> None:
+        while not self._closed.wait(FLUSH_POLL_S):
+            with self._lock:
+                self._attempt(self._writer.flush_if_due)
+
+    def _attempt(self, write: Any) -> None:
+        try:
+            write()
+        except Exception as error:  # reported to every later caller, and at the end
+            self._error = self._error or f"{type(error).__name__}: {error}"
+
+
+def _replace_folder(staged: Path, target: Path) -> None:
+    shutil.rmtree(target, ignore_errors=True)
+    os.replace(staged, target)

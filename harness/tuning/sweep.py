@@ -1,0 +1,211 @@
+"""A list of trials through Ray Tune, every end accounted for."""
+
+import signal
+import tempfile
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import ray
+from ray import tune
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from harness.data.values import TrialData
+from harness.events import EpochEnded, Note, OnEvent, TrialEnded, TrialStarted
+from harness.results.rows import to_tables
+from harness.trial import ended_rows, failed_rows
+from harness.tuning.collector import Collector, CollectorSettings
+from harness.tuning.session import Capacity, available_cores, ray_session
+from harness.tuning.trainable import Shared, SweepTrial, train_trial
+
+PROCESS_DEATHS = 1  # a trial whose worker died is tried once more
+
+
+@dataclass(frozen=True)
+class SweepRequest:
+    """What to run and where its rows go.
+
+    data: data key -> value; put once into Ray's object store.
+    jobs: trials at a time; None fills the cores. address: of a running cluster.
+    """
+
+    trials: tuple[SweepTrial, ...]
+    data: Mapping[str, TrialData]
+    settings: CollectorSettings
+    cpu: int
+    gpu: float
+    jobs: int | None = None
+    address: str | None = None
+
+
+@dataclass(frozen=True)
+class SweepEnd:
+    """How a sweep ended. statuses: trial id -> status of every trial that got a row."""
+
+    statuses: Mapping[str, str]
+    interrupted: bool
+    write_error: str | None
+
+
+def run_sweep(request: SweepRequest, *, on_event: OnEvent) -> SweepEnd:
+    """Runs every trial, as many at a time as the resources allow.
+
+    Ctrl-C (or SIGTERM) stops the sweep: finished trials are kept, running ones get a row
+    `interrupted` with their epochs. A second Ctrl-C raises KeyboardInterrupt.
+    """
+    cores = (request.jobs or available_cores()) * (request.cpu if request.jobs else 1)
+    with ray_session(
+        address=request.address, num_cpus=max(cores, request.cpu), threads=request.cpu
+    ) as capacity:
+        gpu = _gpu_share(request.gpu, capacity, on_event)
+        collector = _start_collector(request.settings)
+        watcher = _Watcher(request, on_event, collector)
+        _fit(request, collector, watcher, gpu=gpu, capacity=capacity)
+        _account_for_the_rest(request, collector, watcher)
+        write_error = ray.get(collector.close.remote())
+        return SweepEnd(dict(watcher.statuses), watcher.interrupted.is_set(), write_error)
+
+
+def _gpu_share(gpu: float, capacity: Capacity, on_event: OnEvent) -> float:
+    if gpu and not capacity.gpus:
+        on_event(Note(f"no GPU here: resources.gpu {gpu:g} is dropped, trials run on the CPU"))
+        return 0.0
+    return gpu
+
+
+def _start_collector(settings: CollectorSettings) -> Any:
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+    actor = ray.remote(Collector)
+    return actor.options(num_cpus=0, scheduling_strategy=here).remote(settings)
+
+
+def _fit(
+    request: SweepRequest, collector: Any, watcher: "_Watcher", *, gpu: float, capacity: Capacity
+) -> None:
+    shared = Shared(
+        trials=ray.put(list(request.trials)),
+        schemas=ray.put(dict(request.settings.schemas)),
+        data={key: ray.put(value) for key, value in request.data.items()},
+        collector=collector,
+    )
+    trainable = tune.with_resources(
+        tune.with_parameters(train_trial, shared=shared), {"cpu": request.cpu, "gpu": gpu}
+    )
+    with tempfile.TemporaryDirectory(prefix="bench-tune-") as scratch:
+        tuner = tune.Tuner(
+            trainable,
+            param_space={"index": tune.grid_search(list(range(len(request.trials))))},
+            tune_config=tune.TuneConfig(reuse_actors=True, max_concurrent_trials=request.jobs),
+            run_config=tune.RunConfig(
+                name="sweep",
+                storage_path=scratch,
+                verbose=0,
+                stop=watcher,
+                callbacks=[_Callback(watcher)],
+                failure_config=tune.FailureConfig(max_failures=PROCESS_DEATHS),
+                checkpoint_config=tune.CheckpointConfig(num_to_keep=1),
+            ),
+        )
+        tuner.fit()
+
+
+class _Watcher(tune.Stopper):
+    """Turns what Tune says into events, and stops the sweep when writing failed."""
+
+    def __init__(self, request: SweepRequest, on_event: OnEvent, collector: Any) -> None:
+        self.ids = [trial.job.trial_id for trial in request.trials]
+        self.on_event, self.collector = on_event, collector
+        self.statuses: dict[str, str] = {}
+        self.died: set[str] = set()
+        self.interrupted = threading.Event()
+        self.write_failed = False
+
+    def __call__(self, trial_id: str, result: Mapping[str, Any]) -> bool:
+        return False
+
+    def stop_all(self) -> bool:
+        return self.write_failed
+
+    def reported(self, result: Mapping[str, Any]) -> None:
+        trial_id = self.ids[result["config"]["index"]]
+        if result["status"] == "running":
+            self.on_event(EpochEnded(trial_id, result["epoch"], result["objective"]))
+            return
+        self.statuses[trial_id] = result["status"]
+        self.on_event(
+            TrialEnded(
+                trial_id,
+                result["status"],
+                result["objective"],
+                result["objective_std"],
+                result["fit_time_s"] or 0.0,
+                result["error"],
+            )
+        )
+
+    def failed(self, trial_id: str) -> None:
+        """The worker's process ended, or handing over its rows failed."""
+        self.died.add(trial_id)
+        self.write_failed = self.write_failed or ray.get(self.collector.error.remote()) is not None
+
+
+class _Callback(tune.Callback):
+    """The seam to Tune: its trials carry an index, ours a trial id."""
+
+    def __init__(self, watcher: _Watcher) -> None:
+        self._watcher = watcher
+        self._listening = False
+
+    def on_step_begin(self, iteration: int, trials: Sequence[Any], **info: Any) -> None:
+        if not self._listening and threading.current_thread() is threading.main_thread():
+            self._listening = True
+            _listen_for_signals(self._watcher.interrupted)
+
+    def on_trial_start(
+        self, iteration: int, trials: Sequence[Any], trial: Any, **info: Any
+    ) -> None:
+        self._watcher.on_event(TrialStarted(self._watcher.ids[trial.config["index"]]))
+
+    def on_trial_result(
+        self, iteration: int, trials: Sequence[Any], trial: Any, result: Any, **info: Any
+    ) -> None:
+        if "status" in result:
+            self._watcher.reported(result)
+
+    def on_trial_error(
+        self, iteration: int, trials: Sequence[Any], trial: Any, **info: Any
+    ) -> None:
+        self._watcher.failed(self._watcher.ids[trial.config["index"]])
+
+
+def _listen_for_signals(interrupted: threading.Event) -> None:
+    """Remembers an interruption and passes it on to the handler that Tune has just installed."""
+    tunes = signal.getsignal(signal.SIGINT)
+
+    def interrupt(number: int, frame: Any) -> None:
+        interrupted.set()
+        if callable(tunes):
+            tunes(signal.SIGINT, frame)
+
+    signal.signal(signal.SIGINT, interrupt)
+    signal.signal(signal.SIGTERM, interrupt)
+
+
+def _account_for_the_rest(request: SweepRequest, collector: Any, watcher: _Watcher) -> None:
+    """Rows for trials that began and never handed theirs over."""
+    schemas: Mapping[str, pa.Schema] = request.settings.schemas
+    jobs = {trial.job.trial_id: trial.job for trial in request.trials}
+    unfinished = ray.get(collector.unfinished.remote())
+    for trial_id, (attempts, epochs) in unfinished.items():
+        job = jobs[trial_id]
+        if trial_id in watcher.died and not watcher.interrupted.is_set():
+            error = f"the worker's process died {attempts} times (out of memory, or killed)"
+            rows = failed_rows(job, error, epochs)
+        else:
+            rows = ended_rows(job, "interrupted", epochs)
+        status = str(rows.trial["status"])
+        ray.get(collector.add.remote(trial_id, to_tables(rows, schemas)))
+        watcher.statuses[trial_id] = status
+        watcher.on_event(TrialEnded(trial_id, status, None, None, 0.0, rows.trial.get("error")))
