@@ -70,6 +70,7 @@ class Description:
 
     parts: part numbers from 1, or role names; empty where the dataset has none of its own.
     input_dtype: what the model receives, `float32` or `int64`.
+    storage_dtype: dtype of `Examples.inputs` where it is another one, such as `uint8` for images.
     model_arguments: stand-ins, of the right type and size, for what `fit` will supply.
     """
 
@@ -82,4 +83,5 @@ class Description:
     parts: tuple[int, ...] | tuple[str, ...] = ()
     has_groups: bool = False
     input_dtype: str = "float32"
+    storage_dtype: str | None = None
     model_arguments: Mapping[str, Any] = field(default_factory=dict)
