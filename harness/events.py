@@ -5,6 +5,23 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
+class StepStarted:
+    """What the run does next, while no trial is running yet."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class SweepPlanned:
+    """How much there is to do. mode: `max` or `min` of the objective."""
+
+    done: int
+    missing: int
+    objective: str
+    mode: str
+
+
+@dataclass(frozen=True)
 class TrialStarted:
     """A worker took a trial."""
 
@@ -42,5 +59,5 @@ class Note:
     text: str
 
 
-Event = TrialStarted | EpochEnded | TrialEnded | Note
+Event = StepStarted | SweepPlanned | TrialStarted | EpochEnded | TrialEnded | Note
 OnEvent = Callable[[Event], None]

@@ -21,6 +21,7 @@ FOLDERS: dict[Kind, str] = {"model": "models", "dataset": "data_prep"}
 FUNCTIONS: dict[Kind, str] = {"model": "build", "dataset": "load"}
 GIVEN: dict[Kind, tuple[str, ...]] = {"model": ("input_shape", "num_classes"), "dataset": ("root",)}
 SHIPPED = Path(__file__).resolve().parents[2]
+SHIPPED_BENCHMARKS = SHIPPED / "benchmarks"
 
 TRAINING_VERSION = 1  # raised whenever the same configuration would give other numbers
 

@@ -1,0 +1,55 @@
+"""`bench run`: trains what is missing of a benchmark file."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+EPILOG = """\b
+examples:
+  bench run quickstart
+  bench run my.yaml training.epochs=3 search.space.model.num_heads=2
+  bench run esc50_cnn --data ~/data --jobs 2
+  bench run my.yaml --dry-run
+"""
+
+
+@click.command("run", epilog=EPILOG)
+@click.argument("file")
+@click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
+@click.option(
+    "--results",
+    type=click.Path(path_type=Path),
+    default=Path("results"),
+    show_default=True,
+    help="Folder that holds one folder per benchmark.",
+)
+@click.option("--data", type=click.Path(path_type=Path), help="Folder that holds the datasets.")
+@click.option("--jobs", type=click.IntRange(min=1), help="Trials at a time; default: all cores.")
+@click.option("--address", help="Of a running Ray cluster.")
+@click.option("--limit", type=click.IntRange(min=1), help="At most so many of the missing trials.")
+@click.option("--smoke", is_flag=True, help="A few minutes' try: one epoch, few examples.")
+@click.option("--dry-run", is_flag=True, help="Say what would be trained and why, and stop.")
+@click.option("--force", is_flag=True, help="Train all trials again.")
+@click.option("--retry-failed", is_flag=True, help="Train failed trials again.")
+@click.option("--quiet", is_flag=True, help="No progress.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+def command(**options: Any) -> None:
+    """Train what is missing of FILE: every configuration on the same folds."""
+    from harness.cli.progress import progress
+    from harness.cli.summary import print_dry_run, print_summary
+    from harness.run import RunOptions, run_benchmark
+
+    quiet, as_json = options.pop("quiet"), options.pop("as_json")
+    request = RunOptions(**options)
+    with progress(quiet=quiet) as watch:
+        outcome = run_benchmark(request, watch)
+    if as_json:
+        click.echo(json.dumps(asdict(outcome.summary)))
+    elif request.dry_run:
+        print_dry_run(outcome)
+    else:
+        print_summary(outcome)
+    raise click.exceptions.Exit(outcome.exit_code)

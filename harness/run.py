@@ -1,0 +1,203 @@
+"""One call of `bench run`, from a file's name to finished tables. Prints nothing.
+
+Imports neither torch nor ray before something is known to be missing.
+"""
+
+import contextlib
+import shutil
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from data_prep.examples import DataError
+from harness.data import catalog
+from harness.data.fingerprint import data_fingerprint
+from harness.data.places import cache_dir, default_data_root, named_data_root
+from harness.errors import BenchError
+from harness.events import Note, OnEvent, StepStarted
+from harness.planning.models import check_models, distinct_models
+from harness.planning.plan import Plan, make_plan
+from harness.planning.resolve import Resolved, resolve
+from harness.planning.smoke import SMOKE_CONFIGURATIONS, smoke_overrides
+from harness.results.lock import hold
+from harness.results.metrics import METRICS, metric_names
+from harness.results.runs import Summary, new_run_id, summarize
+from harness.results.write import repair
+from harness.spec.benchmark import BenchmarkSpec
+from harness.spec.locate import find_benchmark
+from harness.spec.read import read_benchmark
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """The command line of `bench run`."""
+
+    file: str
+    overrides: Sequence[str] = ()
+    results: Path = Path("results")
+    data: Path | None = None
+    jobs: int | None = None
+    address: str | None = None
+    limit: int | None = None
+    smoke: bool = False
+    dry_run: bool = False
+    force: bool = False
+    retry_failed: bool = False
+
+
+@dataclass(frozen=True)
+class RunOutcome:
+    """What a run leaves behind.
+
+    exit_code: 0 done, 1 a trial failed or writing did, 130 interrupted.
+    timings_s: seconds of planning, model check, data, sweep and tables, in that order.
+    """
+
+    plan: Plan
+    summary: Summary
+    exit_code: int
+    timings_s: Mapping[str, float]
+    write_error: str | None = None
+
+
+@dataclass
+class _Clock:
+    timings_s: dict[str, float] = field(default_factory=dict)
+
+    @contextlib.contextmanager
+    def __call__(self, name: str) -> Iterator[None]:
+        started = time.monotonic()
+        try:
+            yield
+        finally:
+            spent = time.monotonic() - started
+            self.timings_s[name] = round(self.timings_s.get(name, 0.0) + spent, 3)
+
+
+def run_benchmark(options: RunOptions, on_event: OnEvent) -> RunOutcome:
+    """Trains what is missing of a benchmark and says what the plan now holds.
+
+    Raises SpecError for mistakes of the file and BenchError for a folder that is held or data
+    that is not there; nothing is written then.
+    """
+    clock = _Clock()
+    with clock("planning"):
+        spec = read_spec(options)
+        folder = results_folder(options, spec)
+        if options.smoke and not options.dry_run:
+            shutil.rmtree(folder, ignore_errors=True)
+        plan = _plan(options, spec, folder, on_event)
+    for label in plan.hidden:
+        on_event(Note(f"your {label} is used in place of the shipped one"))
+    if options.dry_run or not plan.missing:
+        return _finished(plan, clock)
+    with clock("model check"):
+        on_event(StepStarted(f"building {len(plan.missing)} configurations' distinct models"))
+        check_models(spec, distinct_models([trial.resolved for trial in plan.missing]))
+    return _train(options, spec, folder, on_event, clock)
+
+
+def read_spec(options: RunOptions) -> BenchmarkSpec:
+    """The validated file with the command line's overrides, and those of `--smoke`."""
+    file = find_benchmark(options.file, shipped=catalog.SHIPPED_BENCHMARKS)
+    spec = read_benchmark(file, options.overrides, known_metrics=metric_names())
+    if not options.smoke:
+        return spec
+    description = resolve(spec)[0].description
+    overrides = (*options.overrides, *smoke_overrides(spec, description))
+    return read_benchmark(file, overrides, known_metrics=metric_names())
+
+
+def results_folder(options: RunOptions, spec: BenchmarkSpec) -> Path:
+    """Absolute, since workers may run elsewhere."""
+    root = options.results.resolve()
+    return root / "_smoke" / spec.name if options.smoke else root / spec.name
+
+
+def data_root(options: RunOptions) -> Path:
+    """Where the datasets lie."""
+    return default_data_root(options.data)
+
+
+def _plan(options: RunOptions, spec: BenchmarkSpec, folder: Path, on_event: OnEvent) -> Plan:
+    limit = SMOKE_CONFIGURATIONS if options.smoke and options.limit is None else options.limit
+    fingerprints = _Fingerprints(options, on_event)
+    return make_plan(
+        spec,
+        folder,
+        data_fingerprint=fingerprints,
+        force=options.force,
+        retry_failed=options.retry_failed,
+        limit=limit,
+    )
+
+
+class _Fingerprints:
+    """Fingerprints of raw data, once per dataset; downloads what `bench` itself keeps."""
+
+    def __init__(self, options: RunOptions, on_event: OnEvent) -> None:
+        self._options, self._on_event = options, on_event
+        self._known: dict[str, str] = {}
+
+    def __call__(self, one: Resolved) -> str:
+        arguments = catalog.arguments_of(one.dataset, one.config["dataset"])
+        key = f"{one.dataset.name} {sorted(arguments.items())}"
+        if key not in self._known:
+            self._known[key] = self._fingerprint(one, arguments)
+        return self._known[key]
+
+    def _fingerprint(self, one: Resolved, arguments: Mapping[str, object]) -> str:
+        root = data_root(self._options)
+        try:
+            files = self._files(one, arguments, root)
+            return data_fingerprint(files, root=root, memory=cache_dir() / "fingerprints.json")
+        except (DataError, OSError) as error:
+            raise BenchError(f"dataset {one.dataset.name}: {error}") from error
+
+    def _files(self, one: Resolved, arguments: Mapping[str, object], root: Path) -> list[Path]:
+        module = catalog.load(one.dataset)
+        try:
+            return list(module.files(root, **arguments))
+        except DataError:
+            if named_data_root(self._options.data) or self._options.dry_run:
+                raise  # a folder that the user named is theirs to fill
+        self._on_event(StepStarted(f"preparing {one.dataset.name} in {root}"))
+        module.prepare(root, **arguments)
+        return list(module.files(root, **arguments))
+
+
+def _train(
+    options: RunOptions,
+    spec: BenchmarkSpec,
+    folder: Path,
+    on_event: OnEvent,
+    clock: _Clock,
+) -> RunOutcome:
+    from harness.tuning.missing import train_missing
+
+    with hold(folder):
+        repaired = repair(folder)
+        for line in repaired.messages:
+            on_event(Note(line))
+        plan = _plan(options, spec, folder, on_event)  # again: nobody else writes from here on
+        end = train_missing(
+            plan,
+            run_id=new_run_id(),
+            root=data_root(options),
+            jobs=options.jobs,
+            address=options.address,
+            clock=clock,
+            on_event=on_event,
+        )
+    outcome = _finished(plan, clock)
+    code = 130 if end.interrupted else (1 if end.write_error else outcome.exit_code)
+    return replace(outcome, exit_code=code, write_error=end.write_error)
+
+
+def _finished(plan: Plan, clock: _Clock) -> RunOutcome:
+    with clock("summary"):
+        objective = plan.spec.objective.metric
+        ids = [trial.trial_id for trial in plan.trials]
+        summary = summarize(plan.folder, ids, objective=objective, mode=METRICS[objective].mode)
+    return RunOutcome(plan, summary, 1 if summary.failed else 0, clock.timings_s)

@@ -1,0 +1,178 @@
+"""A plan's missing trials: their data read once, trained through Ray, their rows written."""
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+from harness.data import catalog
+from harness.data.places import cache_dir
+from harness.data.prepare import data_card, prepare_data
+from harness.data.values import TrialData
+from harness.events import OnEvent, StepStarted, SweepPlanned
+from harness.planning.identity import canonical_json
+from harness.planning.jobs import data_key, provenance_of, run_schemas, trial_job
+from harness.planning.plan import Plan, PlannedTrial
+from harness.results.metrics import METRICS
+from harness.results.read import fold_rows, tables_schemas
+from harness.results.runs import summarize, update_run, write_run
+from harness.results.schema import PARAMS, TABLES, union_schema
+from harness.results.write import compact, widen
+from harness.spec.read import dump_resolved
+from harness.spec.sections import DatasetSection
+from harness.tuning.collector import CollectorSettings
+from harness.tuning.sweep import SweepEnd, SweepRequest, run_sweep
+from harness.tuning.trainable import SweepTrial
+
+Clock = Callable[[str], AbstractContextManager[None]]
+
+
+def train_missing(
+    plan: Plan,
+    *,
+    run_id: str,
+    root: Path,
+    jobs: int | None,
+    address: str | None,
+    clock: Clock,
+    on_event: OnEvent,
+) -> SweepEnd:
+    """Trains every missing trial of a plan into the tables of `plan.folder`.
+
+    The caller holds the folder. root: of the raw data. clock: times a named step.
+    """
+    spec = plan.spec
+    with clock("data"):
+        on_event(StepStarted("reading the data"))
+        data = _data(plan, root)
+    with clock("tables"):
+        schemas = _schemas(plan)
+        widen(plan.folder, schemas)
+        card = {key: data_card(value) for key, value in data.items()}
+        resolved = dump_resolved(spec)
+        record = {"run_id": run_id, "plan": _plan_rows(plan), "jobs": jobs, "address": address}
+        run_folder = write_run(
+            plan.folder, run_id, resolved=resolved, record=record, data_card=card
+        )
+        trials = _sweep_trials(plan, run_id, schemas)
+    metric = spec.objective.metric
+    on_event(
+        SweepPlanned(
+            done=len(plan.trials) - len(trials),
+            missing=len(trials),
+            objective=metric,
+            mode=METRICS[metric].mode,
+        )
+    )
+    settings = CollectorSettings(
+        folder=plan.folder,
+        run_folder=run_folder,
+        schemas=schemas,
+        replaced={t.trial_id: _kept_repeats(t) for t in plan.missing if t.status is not None},
+        weights=spec.weights,
+        mode=METRICS[metric].mode,
+        best=_best(plan),
+    )
+    request = SweepRequest(
+        trials, data, settings, spec.resources.cpu, spec.resources.gpu, jobs, address
+    )
+    with clock("sweep"):
+        end = run_sweep(request, on_event=on_event)
+    with clock("tables"):
+        compact(plan.folder)
+        update_run(plan.folder, run_id, statuses=_counts(end), timings_s=_timings(clock))
+    return end
+
+
+def _data(plan: Plan, root: Path) -> dict[str, TrialData]:
+    """Data key -> data, for the missing trials."""
+    found: dict[str, TrialData] = {}
+    for trial in plan.missing:
+        key = data_key(trial)
+        if key not in found:
+            found[key] = _prepared(plan, trial, root)
+    return found
+
+
+def _prepared(plan: Plan, trial: PlannedTrial, root: Path) -> TrialData:
+    spec = plan.spec
+    return prepare_data(
+        catalog.load(trial.resolved.dataset),
+        section=DatasetSection.model_validate(trial.resolved.config["dataset"]),
+        cross_validation=spec.cross_validation,
+        seed=spec.seed,
+        repeats=spec.repeats,
+        root=root,
+        cache_dir=cache_dir(),
+        data_fingerprint=trial.data_fingerprint,
+        code_fingerprint=catalog.file_fingerprint(trial.resolved.dataset),
+    )
+
+
+def _schemas(plan: Plan) -> dict[str, Any]:
+    """What this run writes, widened by the columns that earlier runs wrote."""
+    new = run_schemas(plan)
+    old = tables_schemas(plan.folder)
+    return {
+        name: union_schema(old[name], new[name]) if name in old else new[name] for name in TABLES
+    }
+
+
+def _sweep_trials(plan: Plan, run_id: str, schemas: Mapping[str, Any]) -> tuple[SweepTrial, ...]:
+    columns = schemas["trials"].names
+    paths = [name.removeprefix(PARAMS) for name in columns if name.startswith(PARAMS)]
+    provenance = provenance_of(Path.cwd())
+    repeated = [trial.trial_id for trial in plan.missing if _kept_repeats(trial)]
+    previous = fold_rows(plan.folder, repeated) if repeated else {}
+    return tuple(
+        SweepTrial(
+            trial_job(
+                plan,
+                trial,
+                run_id=run_id,
+                param_paths=paths,
+                device="cuda" if plan.spec.resources.gpu else "cpu",
+                previous_folds=previous.get(trial.trial_id, ()),
+                provenance=provenance,
+            ),
+            data_key(trial),
+            trial.resolved.model,
+        )
+        for trial in plan.missing
+    )
+
+
+def _kept_repeats(trial: PlannedTrial) -> tuple[int, ...]:
+    """The repeats whose old rows stay: those before the first one to train."""
+    return tuple(range(1, trial.repeats[0]))
+
+
+def _best(plan: Plan) -> float | None:
+    metric = plan.spec.objective.metric
+    done = [trial.trial_id for trial in plan.trials if not trial.repeats]
+    if not done:
+        return None
+    summary = summarize(plan.folder, done, objective=metric, mode=METRICS[metric].mode)
+    return summary.best.validation if summary.best else None
+
+
+def _plan_rows(plan: Plan) -> list[dict[str, str | None]]:
+    return [
+        {
+            "trial_id": trial.trial_id,
+            "variant": trial.resolved.variant,
+            "params": canonical_json(dict(trial.resolved.params)),
+            "state": trial.state,
+            "reason": trial.reason,
+        }
+        for trial in plan.trials
+    ]
+
+
+def _counts(end: SweepEnd) -> dict[str, int]:
+    statuses = list(end.statuses.values())
+    return {status: statuses.count(status) for status in sorted(set(statuses))}
+
+
+def _timings(clock: Clock) -> dict[str, float]:
+    return dict(getattr(clock, "timings_s", {}))
