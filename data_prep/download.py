@@ -2,6 +2,7 @@
 
 import hashlib
 import http.client
+import lzma
 import os
 import shutil
 import stat
@@ -9,6 +10,7 @@ import tarfile
 import urllib.error
 import urllib.request
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
@@ -21,6 +23,15 @@ Progress = Callable[[int, int | None], None]  # bytes so far, bytes in all where
 BLOCK_BYTES = 1 << 20
 TIMEOUT_S = 60
 MAX_UNPACKED_BYTES = 20 * 2**30
+DAMAGED = (
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    ValueError,
+    RuntimeError,  # a zip that demands a password
+)
 
 
 class Member(NamedTuple):
@@ -74,13 +85,7 @@ def unpack(archive: Path, target: Path, *, max_bytes: int = MAX_UNPACKED_BYTES) 
             listed = _checked(archive, members, target, max_bytes)
             for member in listed:
                 _write(member, target)
-    except (
-        zipfile.BadZipFile,
-        tarfile.TarError,
-        EOFError,
-        ValueError,
-        NotImplementedError,
-    ) as error:
+    except DAMAGED as error:
         raise DataError(f"{archive}: damaged archive ({error}); download it again") from error
     except OSError as error:
         raise DataError(f"{archive}: can't be unpacked into {target}: {error}") from error

@@ -1,0 +1,144 @@
+"""Prepared arrays on disk, by the identity of what made them; read back memory-mapped."""
+
+import hashlib
+import json
+import os
+import shutil
+import time
+import uuid
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from data_prep.examples import Examples
+from harness.data.values import Array
+
+CACHE_VERSION = 1  # raised when entries written before can't be used any more
+ARRAYS = ("inputs", "targets", "example_ids", "parts", "groups")
+ABANDONED_S = 24 * 3600
+_BLOCK_BYTES = 1 << 24
+
+
+def cached_examples(key: str, make: Callable[[], Examples], cache_dir: Path) -> Examples:
+    """The examples stored under `key`, or those of `make`, stored first.
+
+    key: names all that decides the arrays: dataset, options, data and code fingerprints.
+    Two processes that make the same at once both finish, and one of them is kept. A damaged entry
+    (sizes and checksums are compared) is made anew. Where nothing can be stored, what `make` gave
+    is returned as it is.
+    """
+    entry = cache_dir / hashlib.sha256(f"{CACHE_VERSION}\0{key}".encode()).hexdigest()[:16]
+    found = _read(entry, key)
+    if found is not None:
+        return found
+    made = _plain(make())
+    try:
+        _store(made, entry, key)
+    except OSError:
+        return made
+    return _read(entry, key) or made
+
+
+def _plain(examples: Examples) -> Examples:
+    """The same with contiguous arrays and fixed-width text, so that nothing needs pickling."""
+    arrays: dict[str, Any] = {}
+    for name in ARRAYS:
+        values = getattr(examples, name)
+        if values is not None and values.dtype.kind == "O":
+            values = values.astype(np.str_)
+        arrays[name] = None if values is None else np.ascontiguousarray(values)
+    return Examples(
+        class_names=tuple(examples.class_names), input_scale=examples.input_scale, **arrays
+    )
+
+
+def _store(examples: Examples, entry: Path, key: str) -> None:
+    """Write into a folder of its own, then rename: an entry is whole or not there."""
+    entry.parent.mkdir(parents=True, exist_ok=True)
+    _sweep(entry.parent)
+    temporary = _temporary(entry)
+    temporary.mkdir()
+    try:
+        checksums = {}
+        for name in ARRAYS:
+            values = getattr(examples, name)
+            if values is not None:
+                checksums[name] = _write_array(temporary / f"{name}.npy", values)
+        meta = {
+            "key": key,
+            "class_names": list(examples.class_names),
+            "input_scale": examples.input_scale,
+            "checksums": checksums,
+        }
+        (temporary / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
+        if _read(entry, key) is None:
+            _remove(entry)
+            os.rename(temporary, entry)
+    except OSError:
+        if not entry.is_dir():  # else another process was first
+            raise
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _write_array(file: Path, values: Array) -> int:
+    with file.open("wb") as handle:
+        np.save(handle, values, allow_pickle=False)
+        handle.flush()
+        os.fsync(handle.fileno())
+    return _checksum(file)
+
+
+def _read(entry: Path, key: str) -> Examples | None:
+    """The stored examples, or None where the entry is missing or damaged."""
+    try:
+        meta = json.loads((entry / "meta.json").read_text(encoding="utf-8"))
+        if meta["key"] != key:
+            return None
+        arrays: dict[str, Any] = dict.fromkeys(ARRAYS)
+        for name, checksum in meta["checksums"].items():
+            file = entry / f"{name}.npy"
+            if _checksum(file) != checksum:
+                return None
+            # a plain array, not the memmap subclass: it shares the mapped pages all the same
+            arrays[name] = np.asarray(np.load(file, mmap_mode="r", allow_pickle=False))
+        return Examples(
+            class_names=tuple(meta["class_names"]), input_scale=meta["input_scale"], **arrays
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def _checksum(file: Path) -> int:
+    value = 0
+    with file.open("rb") as handle:
+        while block := handle.read(_BLOCK_BYTES):
+            value = zlib.crc32(block, value)
+    return value
+
+
+def _temporary(entry: Path) -> Path:
+    return entry.parent / f".tmp-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+
+
+def _remove(entry: Path) -> None:
+    """Take a damaged entry away in one step, so that nobody meets half of it."""
+    doomed = _temporary(entry)
+    try:
+        os.rename(entry, doomed)
+    except FileNotFoundError:
+        return
+    shutil.rmtree(doomed, ignore_errors=True)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what processes that were killed left behind a day ago or earlier."""
+    for leftover in folder.glob(".tmp-*"):
+        try:
+            if time.time() - leftover.stat().st_mtime > ABANDONED_S:
+                shutil.rmtree(leftover, ignore_errors=True)
+        except OSError:
+            continue

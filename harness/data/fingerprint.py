@@ -1,0 +1,84 @@
+"""The identity of raw data: a hash of file contents, read once and then remembered."""
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+from harness.errors import BenchError
+
+# A file changed within the file system's clock tick keeps its mtime, so that of a file this young
+# proves nothing yet.
+YOUNG_S = 2.0
+
+Memory = dict[str, tuple[int, int, str]]  # absolute path -> size, mtime_ns, content sha256
+
+
+def data_fingerprint(files: Iterable[Path], *, root: Path, memory: Path) -> str:
+    """16 hex digits of sha256 over each file's path below `root` and its content.
+
+    A file outside `root` (data installed with a library) counts by its name. memory: a JSON file
+    that remembers content hashes by path, size and mtime; it may be missing, damaged, or written
+    by others at the same time. Raises BenchError naming a file that can't be read.
+    """
+    known = _recall(memory)
+    learned: Memory = {}
+    entries = []
+    for file in files:
+        path = Path(os.path.abspath(file))
+        entries.append((_relative(path, root), _content_hash(path, known, learned)))
+    if learned:
+        _remember(memory, learned)
+    digest = hashlib.sha256()
+    for name, content in sorted(entries):
+        digest.update(f"{name}\0{content}\n".encode())
+    return digest.hexdigest()[:16]
+
+
+def _relative(path: Path, root: Path) -> str:
+    folder = Path(os.path.abspath(root))
+    return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.name
+
+
+def _content_hash(path: Path, known: Memory, learned: Memory) -> str:
+    try:
+        status = path.stat()
+        size, mtime_ns, content = known.get(str(path), (-1, -1, ""))
+        if (size, mtime_ns) == (status.st_size, status.st_mtime_ns):
+            return content
+        with path.open("rb") as handle:
+            content = hashlib.file_digest(handle, "sha256").hexdigest()
+    except OSError as error:
+        raise BenchError(f"{path}: raw data can't be read: {error.strerror}") from error
+    if time.time() - status.st_mtime > YOUNG_S:
+        learned[str(path)] = (status.st_size, status.st_mtime_ns, content)
+    return content
+
+
+def _recall(memory: Path) -> Memory:
+    """What the memory file says; nothing where it is missing or damaged."""
+    try:
+        stored = json.loads(memory.read_text(encoding="utf-8"))
+        return {str(path): _entry(*values) for path, values in stored.items()}
+    except (OSError, ValueError, TypeError, AttributeError):
+        return {}
+
+
+def _entry(size: object, mtime_ns: object, content: object) -> tuple[int, int, str]:
+    if not (isinstance(size, int) and isinstance(mtime_ns, int) and isinstance(content, str)):
+        raise TypeError
+    int(content, 16)
+    return size, mtime_ns, content
+
+
+def _remember(memory: Path, learned: Memory) -> None:
+    """Join the file with what was learned; of two writers at once one may lose, harmlessly."""
+    temporary = memory.with_name(f".{memory.name}.{os.getpid()}.tmp")
+    try:
+        memory.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_text(json.dumps({**_recall(memory), **learned}), encoding="utf-8")
+        os.replace(temporary, memory)
+    except OSError:
+        temporary.unlink(missing_ok=True)  # a memory that can't be kept only costs time

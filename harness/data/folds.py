@@ -1,0 +1,200 @@
+"""From a cross-validation section to folds: who is train, validation and test."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from harness.data.cutting import DEFAULT_SPLITS, OFFICIAL_TEST, Labels, cut_parts, holdout_roles
+from harness.data.seeds import derive
+from harness.data.values import Array, Fold
+from harness.errors import BenchError
+from harness.spec.sections import CrossValidation
+
+ROLES = ("train", "validation", "test")
+NO_TEST = -1
+
+TestFold = int | str | None
+
+
+class _Roles(NamedTuple):
+    """A fold before it is checked; the masks are (n,) bool."""
+
+    fold: int
+    test_part: int | None
+    train: Array
+    validation: Array
+    test: Array
+
+
+def make_folds(
+    cross_validation: CrossValidation,
+    *,
+    parts: Array | None,
+    groups: Array | None,
+    targets: Array,
+    seed: int,
+    repeats: int,
+) -> tuple[Fold, ...]:
+    """All folds, repeat by repeat (from 1), within a repeat by the part that validates.
+
+    parts, groups, targets: (n,) as in `Examples`. Strategies that cut parts cut them anew in each
+    repeat, from a hash of seed and repeat, and keep whole groups together wherever the dataset has
+    groups; predefined and official parts stay. Raises BenchError, saying what the dataset has,
+    for everything that can't be.
+    """
+    reason = impossible(cross_validation, parts=part_names(parts), has_groups=groups is not None)
+    if reason is not None:
+        raise BenchError(reason)
+    labels = Labels(parts, groups, targets)
+    return tuple(
+        fold
+        for repeat in range(1, repeats + 1)
+        for fold in _one_repeat(
+            cross_validation, labels, seed=derive(seed, repeat, "parts"), repeat=repeat
+        )
+    )
+
+
+def part_names(parts: Array | None) -> tuple[int | str, ...]:
+    """The distinct parts in order: numbers, or the roles that occur."""
+    names = [] if parts is None else np.unique(np.asarray(parts)).tolist()
+    return tuple(sorted(names, key=lambda name: ROLES.index(name) if name in ROLES else name))
+
+
+def impossible(
+    cross_validation: CrossValidation, *, parts: Sequence[int | str], has_groups: bool
+) -> str | None:
+    """Why a dataset with these parts can't be cut so, or None; needs no data.
+
+    parts: numbers, or role names; empty where the dataset has none of its own.
+    """
+    strategy, test_fold = cross_validation.strategy, cross_validation.test_fold
+    numbers = [part for part in parts if isinstance(part, int)]
+    has = _has(parts)
+    if not numbers and not set(parts) <= set(ROLES) or numbers and min(numbers) < 1:
+        return f"{has}; parts must be numbers from 1, or the roles {', '.join(ROLES)}"
+    if strategy in ("official", "holdout") and test_fold is not None:
+        return f"cross_validation.test_fold: strategy {strategy} has one fold and takes none"
+    if strategy == "official":
+        return _official_impossible(parts, has=has)
+    if strategy == "holdout":
+        return None
+    if strategy == "predefined" and not numbers:
+        hint = "strategy: official" if parts else "stratified, kfold or holdout"
+        return f"cross_validation.strategy: predefined needs numbered parts; {has}; use {hint}"
+    if strategy == "group" and not has_groups:
+        return "cross_validation.strategy: group needs groups; this dataset has none; use kfold"
+    if test_fold == "official" and (strategy == "predefined" or "test" not in parts):
+        return f"cross_validation.test_fold: official needs the dataset's own test part; {has}"
+    if strategy == "predefined":
+        return _turns_impossible(test_fold, numbers, has=has)
+    n_splits = cross_validation.n_splits or DEFAULT_SPLITS
+    return _turns_impossible(test_fold, range(1, n_splits + 1), has=f"n_splits is {n_splits}")
+
+
+def split_hash(train: Array, validation: Array, test: Array) -> str:
+    """16 hex digits of sha256 over the three index arrays."""
+    digest = hashlib.sha256()
+    for indices in (train, validation, test):
+        digest.update(f"{len(indices)}:".encode())
+        digest.update(np.ascontiguousarray(indices, dtype="<i8").tobytes())
+    return digest.hexdigest()[:16]
+
+
+def _has(parts: Sequence[int | str]) -> str:
+    if not parts:
+        return "this dataset has no parts of its own"
+    kind = "parts" if isinstance(parts[0], int) else "roles"
+    return f"this dataset has {kind} {', '.join(map(str, parts))}"
+
+
+def _official_impossible(parts: Sequence[int | str], *, has: str) -> str | None:
+    place = "cross_validation.strategy: official"
+    if parts and isinstance(parts[0], int):
+        return f"{place} needs the dataset's own roles; {has}; use strategy: predefined"
+    if "train" not in parts:
+        return f"{place} needs a train part; {has}"
+    if "validation" not in parts and "test" in parts:
+        cure = "use test_fold: official with stratified, group or kfold"
+        return f"{place} needs a validation part; {has}; {cure}"
+    if "validation" not in parts:
+        return f"{place} needs a validation part; {has}"
+    return None
+
+
+def _turns_impossible(test_fold: TestFold, numbers: Sequence[int], *, has: str) -> str | None:
+    place = "cross_validation.test_fold"
+    if isinstance(test_fold, int) and test_fold not in numbers:
+        return f"{place}: {test_fold} is not a part; {has}"
+    if isinstance(test_fold, int) and len(numbers) < 3:
+        return f"{place}: {test_fold} leaves no part to train on; {has}, needs at least 3"
+    if test_fold in (None, "rotate") and len(numbers) < 3:
+        return f"{place}: rotate (the default) needs at least 3 parts; {has}"
+    if len(numbers) < 2:
+        return f"{place}: {test_fold} needs at least 2 parts; {has}"
+    return None
+
+
+def _one_repeat(
+    cross_validation: CrossValidation, labels: Labels, *, seed: int, repeat: int
+) -> list[Fold]:
+    if cross_validation.strategy == "official":
+        own = np.asarray(labels.parts)
+        roles = [_Roles(1, None, *(own == role for role in ROLES))]
+    elif cross_validation.strategy == "holdout":
+        roles = [_Roles(1, None, *holdout_roles(cross_validation, labels, seed=seed))]
+    elif cross_validation.strategy == "predefined":
+        roles = list(_turns(cross_validation.test_fold, np.asarray(labels.parts)))
+    else:
+        cut = cut_parts(cross_validation, labels, seed=seed)
+        roles = list(_turns(cross_validation.test_fold, cut))
+    folds = [_fold(role, repeat) for role in roles]
+    _refuse_equal(folds)
+    return folds
+
+
+def _turns(test_fold: TestFold, numbers: Array) -> Iterator[_Roles]:
+    """Each part validates in turn, sorted by its number; the test part as test_fold says."""
+    present = [int(number) for number in np.unique(numbers) if number != OFFICIAL_TEST]
+    if isinstance(test_fold, int):
+        tests = {part: test_fold for part in present if part != test_fold}
+    elif test_fold == "none":
+        tests = dict.fromkeys(present, NO_TEST)
+    elif test_fold == "official":
+        tests = dict.fromkeys(present, OFFICIAL_TEST)
+    else:  # rotate: each part is test once while the next one validates
+        tests = dict(zip(present[1:] + present[:1], present, strict=True))
+    for part, test_part in sorted(tests.items()):
+        validation, test = numbers == part, numbers == test_part
+        named = None if test_part in (OFFICIAL_TEST, NO_TEST) else test_part
+        yield _Roles(part, named, ~(validation | test), validation, test)
+
+
+def _fold(roles: _Roles, repeat: int) -> Fold:
+    train, validation, test = (
+        np.flatnonzero(mask).astype(np.int64)
+        for mask in (roles.train, roles.validation, roles.test)
+    )
+    for name, indices in (("train", train), ("validation", validation)):
+        if not len(indices):
+            raise BenchError(f"cross_validation: fold {roles.fold} has no {name} examples")
+    return Fold(
+        repeat=repeat,
+        fold=roles.fold,
+        test_part=roles.test_part,
+        train=train,
+        validation=validation,
+        test=test,
+        split_hash=split_hash(train, validation, test),
+    )
+
+
+def _refuse_equal(folds: Sequence[Fold]) -> None:
+    first: dict[str, int] = {}
+    for fold in folds:
+        if fold.split_hash in first:
+            same = first[fold.split_hash]
+            raise BenchError(f"cross_validation: folds {same} and {fold.fold} are the same")
+        first[fold.split_hash] = fold.fold
