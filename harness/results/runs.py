@@ -76,7 +76,7 @@ def write_run(
     (run_folder / "distributions.txt").write_text(listed + "\n", encoding="utf-8")
     if data_card is not None:
         _write_json(run_folder / "data_card.json", data_card)
-    plan = pa.Table.from_pylist(list(record["plan"]), schema=PLAN_SCHEMA())
+    plan = pa.Table.from_pylist(list(record["plan"]), schema=plan_schema())
     pq.write_table(plan, run_folder / "plan.parquet")
     _write_json(run_folder / "run.json", {k: v for k, v in record.items() if k != "plan"})
     return run_folder
@@ -88,7 +88,7 @@ def update_run(folder: Path, run_id: str, **values: Any) -> None:
     _write_json(file, {**json.loads(file.read_text(encoding="utf-8")), **values})
 
 
-def PLAN_SCHEMA() -> Any:  # noqa: N802 (a constant that needs pyarrow)
+def plan_schema() -> Any:
     """Columns of plan.parquet: the trials a run stood for, in plan order."""
     import pyarrow as pa
 

@@ -1,0 +1,153 @@
+"""Parquet parts: one file name in up to four table folders, holding the same trials in each."""
+
+import hashlib
+import os
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from harness.errors import BenchError
+from harness.results.schema import SCHEMA_VERSION, TABLES
+
+ROW_GROUP_ROWS = 32_768  # small, so that a reader of few trials skips most of a large part
+PROBABILITIES = "probabilities.list.element"
+TEMPORARY = ".tmp"
+
+
+class Part(NamedTuple):
+    """What a table's file of that name is to hold. Without rows there is no file."""
+
+    table: str
+    name: str
+    data: pa.Table
+
+
+def part_name(trial_ids: Iterable[str]) -> str:
+    """The file name that follows from the trials of a part, in whatever order they are given."""
+    digest = hashlib.sha256("\n".join(sorted(trial_ids)).encode()).hexdigest()
+    return f"{digest[:16]}.parquet"
+
+
+def write_file(path: Path, data: pa.Table) -> None:
+    """Writes one Parquet file and waits until it is on disk."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    spread = (pa.types.is_floating, pa.types.is_list)
+    coded = [field.name for field in data.schema if not any(test(field.type) for test in spread)]
+    with path.open("wb") as file:
+        pq.write_table(
+            data,
+            file,
+            row_group_size=ROW_GROUP_ROWS,
+            compression="zstd",
+            compression_level=1,
+            use_dictionary=coded,
+            use_byte_stream_split=[PROBABILITIES]
+            if "probabilities" in data.schema.names
+            else False,
+            write_page_checksum=True,
+        )
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def read_file(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
+    """One part, or those of `columns` that it has, in the file's order.
+
+    Raises BenchError for a damaged file or one that a newer version wrote, FileNotFoundError
+    where it is gone.
+    """
+    with _opened(path) as file:
+        names = file.schema_arrow.names
+        wanted = None if columns is None else [name for name in names if name in set(columns)]
+        try:
+            return file.read(columns=wanted)
+        except (pa.ArrowException, OSError) as error:
+            raise _damaged(path, error) from None
+
+
+def read_keys(path: Path) -> pa.Table:
+    """The distinct trial_id, and repeat where the table has it, of one part: fast at any size."""
+    with _opened(path, coded=["trial_id"]) as file:
+        keys = [name for name in ("trial_id", "repeat") if name in file.schema_arrow.names]
+        distinct = file.read(columns=keys).unify_dictionaries().group_by(keys).aggregate([])
+    return distinct.set_column(0, "trial_id", distinct["trial_id"].cast(pa.string()))
+
+
+def read_schema(path: Path) -> pa.Schema:
+    """The columns of one part. Raises as `read_file` does."""
+    with _opened(path) as file:
+        return file.schema_arrow.remove_metadata()
+
+
+def is_damaged(path: Path) -> bool:
+    """Whether the file is no complete Parquet file, as one that was cut in half."""
+    try:
+        read_schema(path)
+    except DamagedPart:
+        return True
+    return False
+
+
+class DamagedPart(BenchError):
+    """A part that can't be read."""
+
+
+def rows_of(data: pa.Table, trial_ids: Collection[str]) -> pa.Table:
+    """The rows of these trials, in their order."""
+    import pyarrow.compute as pc
+
+    return data.filter(pc.is_in(data["trial_id"], pa.array(sorted(trial_ids), pa.string())))
+
+
+def restricted(folder: Path, name: str, trial_ids: Collection[str]) -> Iterator[Part]:
+    """The parts that hold only these trials of the part `name`, under their own name."""
+    for table in TABLES:
+        path = folder / table / name
+        if trial_ids and path.exists():
+            yield Part(table, part_name(trial_ids), rows_of(read_file(path), trial_ids))
+
+
+def places(name: str) -> list[tuple[str, str]]:
+    """Where the files of a part lie: (table, name) for every table."""
+    return [(table, name) for table in TABLES]
+
+
+def trials_by_part(folder: Path) -> dict[str, list[str]]:
+    """Part name -> the trials that it commits. Read as it lies: for the one writer only."""
+    return {
+        path.name: read_file(path, ["trial_id"])["trial_id"].to_pylist()
+        for path in sorted((folder / "trials").glob("*.parquet"))
+    }
+
+
+def _opened(path: Path, coded: Sequence[str] = ()) -> Any:
+    try:
+        file = pq.ParquetFile(path, read_dictionary=coded, page_checksum_verification=True)
+    except FileNotFoundError:
+        raise
+    except (pa.ArrowException, OSError) as error:
+        raise _damaged(path, error) from None
+    _refuse_newer(path, file.metadata)
+    return file
+
+
+def _refuse_newer(path: Path, metadata: Any) -> None:
+    versions = [
+        column.statistics.max
+        for group in range(metadata.num_row_groups)
+        for column in (metadata.row_group(group).column(i) for i in range(metadata.num_columns))
+        if column.path_in_schema == "schema_version" and column.statistics
+    ]
+    newest = max((version for version in versions if version is not None), default=SCHEMA_VERSION)
+    if newest > SCHEMA_VERSION:
+        raise BenchError(
+            f"{path} was written by a newer version of bench: schema version {newest}, "
+            f"this one reads up to {SCHEMA_VERSION}"
+        )
+
+
+def _damaged(path: Path, error: Exception) -> DamagedPart:
+    return DamagedPart(f"{path} is damaged ({error}); the next `bench run` sets it aside")
