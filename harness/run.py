@@ -13,10 +13,10 @@ from pathlib import Path
 from data_prep.examples import DataError
 from harness.data import catalog
 from harness.data.fingerprint import data_fingerprint
-from harness.data.places import cache_dir, default_data_root, named_data_root
+from harness.data.places import available_cores, cache_dir, default_data_root, named_data_root
 from harness.errors import BenchError
 from harness.events import Note, OnEvent, StepStarted
-from harness.planning.models import check_models, distinct_models
+from harness.planning.models import check_models, describe_model, distinct_models
 from harness.planning.plan import Plan, make_plan
 from harness.planning.resolve import Resolved, resolve
 from harness.planning.smoke import SMOKE_CONFIGURATIONS, smoke_overrides
@@ -52,6 +52,7 @@ class RunOutcome:
 
     exit_code: 0 done, 1 a trial failed or writing did, 130 interrupted.
     timings_s: seconds of planning, model check, data, sweep and tables, in that order.
+    models, estimate_s: of a dry run: each distinct model in words, seconds judged by done trials.
     """
 
     plan: Plan
@@ -59,6 +60,8 @@ class RunOutcome:
     exit_code: int
     timings_s: Mapping[str, float]
     write_error: str | None = None
+    models: tuple[str, ...] = ()
+    estimate_s: float | None = None
 
 
 @dataclass
@@ -90,7 +93,9 @@ def run_benchmark(options: RunOptions, on_event: OnEvent) -> RunOutcome:
         plan = _plan(options, spec, folder, on_event)
     for label in plan.hidden:
         on_event(Note(f"your {label} is used in place of the shipped one"))
-    if options.dry_run or not plan.missing:
+    if options.dry_run:
+        return _described(plan, clock, jobs=options.jobs)
+    if not plan.missing:
         return _finished(plan, clock)
     with clock("model check"):
         on_event(StepStarted(f"building {len(plan.missing)} configurations' distinct models"))
@@ -193,6 +198,19 @@ def _train(
     outcome = _finished(plan, clock)
     code = 130 if end.interrupted else (1 if end.write_error else outcome.exit_code)
     return replace(outcome, exit_code=code, write_error=end.write_error)
+
+
+def _described(plan: Plan, clock: _Clock, *, jobs: int | None) -> RunOutcome:
+    """What a dry run adds: the models' sizes and the time, judged by the trials that are done."""
+    outcome = _finished(plan, clock)
+    models = distinct_models([trial.resolved for trial in plan.trials])
+    check_models(plan.spec, models)
+    named = [(", ".join(f"{k}={v}" for k, v in model.params.items()), model) for model in models]
+    lines = [f"{model.entry.name} {text}: {describe_model(model)}" for text, model in named]
+    times = [one.fit_time_s for one in outcome.summary.ranking if one.fit_time_s]
+    side_by_side = jobs or max(1, available_cores() // plan.spec.resources.cpu)
+    estimate = len(plan.missing) * sum(times) / len(times) / side_by_side if times else None
+    return replace(outcome, models=tuple(lines), estimate_s=estimate, exit_code=0)
 
 
 def _finished(plan: Plan, clock: _Clock) -> RunOutcome:

@@ -8,10 +8,11 @@ import ast
 import hashlib
 import importlib.util
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Literal
+from typing import Any, Literal
 
 from harness.data.signature import Signature, defines, read_signature, syntax_tree
 from harness.errors import BenchError, nearest
@@ -70,6 +71,12 @@ def signature(entry: Entry) -> Signature:
     if found is None:
         raise BenchError(f"{entry.file} has no plain `def {FUNCTIONS[entry.kind]}`")
     return found
+
+
+def arguments_of(entry: Entry, section: Mapping[str, Any]) -> dict[str, Any]:
+    """Those values of a resolved section that the file's own function takes."""
+    known = signature(entry).arguments
+    return {name: value for name, value in section.items() if name in known}
 
 
 def load(entry: Entry) -> ModuleType:

@@ -3,12 +3,15 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.data import catalog
 from harness.errors import Problem, SpecError
 from harness.planning.resolve import Resolved
 from harness.spec.benchmark import BenchmarkSpec
+
+if TYPE_CHECKING:
+    from harness.training.inspect import Layer
 
 
 @dataclass(frozen=True)
@@ -47,17 +50,51 @@ def check_models(spec: BenchmarkSpec, models: Sequence[DistinctModel]) -> None:
 
     problems: list[Problem] = []
     for model in models:
-        message = check_model(
-            catalog.load(model.entry).build,
-            arguments=model.arguments,
-            input_shape=model.input_shape,
-            num_classes=model.num_classes,
-            input_dtype=model.input_dtype,
-        )
+        message = check_model(catalog.load(model.entry).build, **_call(model))
         if message:
             problems.append(_problem(spec, model, message))
     if problems:
         raise SpecError(problems)
+
+
+@dataclass(frozen=True)
+class InspectedModel:
+    """What `check --models` shows of a model, found without data."""
+
+    layers: "Sequence[Layer]"
+    line: str
+
+
+def inspect_model(model: DistinctModel) -> InspectedModel:
+    """The layers, parameters, memory and multiply-adds of one model; needs torch."""
+    from harness.training.inspect import layer_table
+
+    build = catalog.load(model.entry).build
+    layers = layer_table(build, **_call(model))
+    memory_mb = sum(layer.memory_mb for layer in layers)
+    text = f"{describe_model(model)}; {memory_mb:.2f} MB forward and backward per example"
+    return InspectedModel(layers, text)
+
+
+def describe_model(model: DistinctModel) -> str:
+    """Parameters and multiply-adds of one model in words; needs torch."""
+    from harness.training.inspect import count
+
+    counts = count(catalog.load(model.entry).build, **_call(model))
+    adds = "unknown" if counts.mult_adds is None else f"{counts.mult_adds:,}"
+    trainable = ""
+    if counts.n_parameters_trainable != counts.n_parameters:
+        trainable = f", {counts.n_parameters_trainable:,} trainable"
+    return f"{counts.n_parameters:,} parameters{trainable}, {adds} multiply-adds per example"
+
+
+def _call(model: DistinctModel) -> dict[str, Any]:
+    return {
+        "arguments": model.arguments,
+        "input_shape": model.input_shape,
+        "num_classes": model.num_classes,
+        "input_dtype": model.input_dtype,
+    }
 
 
 def _distinct(one: Resolved) -> DistinctModel:

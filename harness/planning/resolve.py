@@ -126,6 +126,24 @@ def resolve(spec: BenchmarkSpec, *, folder: Path | None = None) -> list[Resolved
     return complete
 
 
+def file_defaults(configurations: Sequence[Resolved]) -> dict[str, dict[str, Any]]:
+    """Defaults of the model's and the dataset's own options, for the resolved file.
+
+    A searched path is left out, and so is an option that differs between configurations.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for section in ("model", "dataset"):
+        shared: dict[str, Any] = dict(configurations[0].config[section])
+        for one in configurations[1:]:
+            other = one.config[section]
+            shared = {k: v for k, v in shared.items() if k in other and other[k] == v}
+        searched = {path for one in configurations for path in one.params}
+        found[f"{section}_defaults"] = {
+            key: value for key, value in shared.items() if f"{section}.{key}" not in searched
+        }
+    return found
+
+
 def _searched_paths(raws: Sequence[RawConfiguration]) -> dict[str | None, set[str]]:
     paths: dict[str | None, set[str]] = {}
     for raw in raws:

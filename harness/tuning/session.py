@@ -55,8 +55,3 @@ def ray_session(*, address: str | None, num_cpus: int, threads: int) -> Iterator
         yield Capacity(resources.get("CPU", 0.0), resources.get("GPU", 0.0))
     finally:
         ray.shutdown()
-
-
-def available_cores() -> int:
-    """The cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

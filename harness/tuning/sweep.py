@@ -12,12 +12,13 @@ import ray
 from ray import tune
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from harness.data.places import available_cores
 from harness.data.values import TrialData
 from harness.events import EpochEnded, Note, OnEvent, TrialEnded, TrialStarted
 from harness.results.rows import to_tables
 from harness.trial import ended_rows, failed_rows
 from harness.tuning.collector import Collector, CollectorSettings
-from harness.tuning.session import Capacity, available_cores, ray_session
+from harness.tuning.session import Capacity, ray_session
 from harness.tuning.trainable import Shared, SweepTrial, train_trial
 
 PROCESS_DEATHS = 1  # a trial whose worker died is tried once more

@@ -1,0 +1,73 @@
+"""`bench check`: every mistake of a benchmark file, before anything starts."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from harness.spec.benchmark import BenchmarkSpec
+
+EPILOG = """\b
+examples:
+  bench check my_benchmark.yaml
+  bench check esc50_transformer --models
+  bench check quickstart --resolved > quickstart_resolved.yaml
+"""
+
+
+@click.command("check", epilog=EPILOG)
+@click.argument("files", nargs=-1, required=True, metavar="FILE... [KEY=VALUE]...")
+@click.option("--models", is_flag=True, help="Build every distinct model without data.")
+@click.option("--resolved", is_flag=True, help="Print the file with every default written out.")
+def command(files: tuple[str, ...], models: bool, resolved: bool) -> None:
+    """Validate each FILE: keys, values, names, hyper-parameters, folds. Reads no data."""
+    from harness.errors import BenchError
+
+    overrides = [text for text in files if "=" in text]
+    failed = False
+    for file in (text for text in files if "=" not in text):
+        try:
+            _check(file, overrides, models=models, resolved=resolved)
+        except BenchError as error:
+            failed = True
+            click.echo(f"{file}: {error}", err=True)
+    raise click.exceptions.Exit(2 if failed else 0)
+
+
+def _check(file: str, overrides: list[str], *, models: bool, resolved: bool) -> None:
+    from harness.data.catalog import SHIPPED_BENCHMARKS
+    from harness.planning.resolve import file_defaults, resolve
+    from harness.results.metrics import metric_names
+    from harness.spec.locate import find_benchmark
+    from harness.spec.read import dump_resolved, read_benchmark
+
+    path: Path = find_benchmark(file, shipped=SHIPPED_BENCHMARKS)
+    spec = read_benchmark(path, overrides, known_metrics=metric_names())
+    configurations = resolve(spec)
+    if resolved:
+        click.echo(dump_resolved(spec, **file_defaults(configurations)), nl=False)
+        return
+    if models:
+        _show_models(spec)
+    count = len(configurations)
+    click.echo(f"{path}: valid, {count} configuration{'s' if count != 1 else ''}")
+
+
+def _show_models(spec: "BenchmarkSpec") -> None:
+    from rich.text import Text
+
+    from harness.cli.model_table import layer_table
+    from harness.cli.summary import console
+    from harness.planning.models import check_models, distinct_models, inspect_model
+    from harness.planning.resolve import resolve
+
+    models = distinct_models(resolve(spec))
+    check_models(spec, models)
+    out = console()
+    for model in models:
+        inspected = inspect_model(model)
+        values = ", ".join(f"{path}={value}" for path, value in model.params.items())
+        out.print(Text(f"{model.entry.label} {values}".rstrip(), style="bold"))
+        out.print(layer_table(inspected))
+        out.print(Text(inspected.line + "\n"))

@@ -1,0 +1,33 @@
+"""`bench info`: what a bug report needs."""
+
+import os
+import platform
+from pathlib import Path
+
+import click
+
+from harness import __version__
+
+
+@click.command("info")
+def command() -> None:
+    """Versions, folders and hardware, ready to paste into a question."""
+    from harness.data.catalog import SHIPPED
+    from harness.data.places import available_cores, cache_dir, default_data_root
+    from harness.results.provenance import device_name, versions
+
+    rows = {
+        "bench": __version__,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        **{name: version for name, version in versions().items() if name != "python"},
+        "device": device_name(),
+        "cores": f"{available_cores()} of {os.cpu_count()}",
+        "code": str(SHIPPED),
+        "data": str(default_data_root(None)),
+        "cache": str(cache_dir()),
+        "results": str(Path("results").resolve()),
+    }
+    width = max(map(len, rows))
+    for name, value in rows.items():
+        click.echo(f"{name:<{width}}  {value}")

@@ -1,0 +1,75 @@
+"""`bench list`: what there is to choose from, shipped and your own."""
+
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+KINDS = ("benchmarks", "models", "datasets", "metrics")
+
+
+@click.command("list")
+@click.argument("kind", type=click.Choice(KINDS), required=False)
+def command(kind: str | None) -> None:
+    """Benchmarks, models, datasets and metrics, with one line each."""
+    console = Console(highlight=False)
+    for one in (kind,) if kind else KINDS:
+        table = Table(box=None, pad_edge=False, show_header=False)
+        table.add_column(no_wrap=True, style="bold")
+        table.add_column(no_wrap=True, style="dim")
+        table.add_column(overflow="fold")
+        for name, origin, text in _rows(one):
+            table.add_row(name, origin, Text(text))
+        if kind is None:
+            console.print(Text(one, style="underline"))
+        console.print(table)
+
+
+def _rows(kind: str) -> list[tuple[str, str, str]]:
+    if kind == "benchmarks":
+        return _benchmarks()
+    if kind == "metrics":
+        return _metrics()
+    from harness.data import catalog
+
+    found = catalog.entries("model" if kind == "models" else "dataset").values()
+    return [(e.name, "" if e.shipped else "yours", _first_line(e.file)) for e in found]
+
+
+def _benchmarks() -> list[tuple[str, str, str]]:
+    from harness.data.catalog import SHIPPED_BENCHMARKS
+    from harness.errors import BenchError
+    from harness.spec.read import read_benchmark
+
+    own = Path.cwd() / "benchmarks"
+    folders = {own.resolve(): "yours", SHIPPED_BENCHMARKS.resolve(): ""}
+    rows = []
+    for folder, origin in reversed(folders.items()):
+        for file in sorted(folder.glob("*.yaml")):
+            try:
+                text = read_benchmark(file).question
+            except BenchError as error:
+                text = str(error).splitlines()[0]
+            rows.append((file.stem, origin, text))
+    return rows
+
+
+def _metrics() -> list[tuple[str, str, str]]:
+    from harness.results.metrics import METRICS
+
+    return [
+        (metric.name, metric.mode, (metric.function.__doc__ or "").strip().split("\n")[0])
+        for metric in METRICS.values()
+    ]
+
+
+def _first_line(file: Path) -> str:
+    import ast
+
+    try:
+        text = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or ""
+    except (SyntaxError, UnicodeDecodeError):
+        return "can't be read"
+    return text.split("\n")[0]

@@ -1,0 +1,66 @@
+"""`bench prepare`: downloads a dataset into the data folder and checks it."""
+
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+EPILOG = """\b
+examples:
+  bench prepare esc50 --data ~/data
+  bench prepare esc50 subset=esc10
+"""
+
+
+@click.command("prepare", epilog=EPILOG)
+@click.argument("dataset")
+@click.argument("options", nargs=-1, metavar="[KEY=VALUE]...")
+@click.option("--data", type=click.Path(path_type=Path), help="Folder that holds the datasets.")
+def command(dataset: str, options: tuple[str, ...], data: Path | None) -> None:
+    """Download DATASET and check it; what is already there is left alone."""
+    from data_prep.examples import DataError
+    from harness.cli.downloading import download_progress
+    from harness.data import catalog
+    from harness.data.places import default_data_root
+    from harness.errors import BenchError
+
+    entry, root = catalog.find("dataset", dataset), default_data_root(data)
+    arguments = _arguments(entry, options)
+    module = catalog.load(entry)
+    try:
+        with download_progress(dataset) as progress:
+            module.prepare(root, **arguments, **_accepted(module.prepare, progress=progress))
+        files = list(module.files(root, **arguments))
+    except (DataError, OSError) as error:
+        raise BenchError(f"dataset {dataset}: {error}") from error
+    click.echo(f"{dataset}: {len(files)} files ready in {root}")
+
+
+def _accepted(function: Callable[..., Any], **arguments: Any) -> dict[str, Any]:
+    """Those of the arguments that the function takes."""
+    known = inspect.signature(function).parameters
+    return {name: value for name, value in arguments.items() if name in known}
+
+
+def _arguments(entry: Any, options: tuple[str, ...]) -> dict[str, Any]:
+    from harness.data import catalog
+    from harness.errors import BenchError, nearest
+    from harness.spec.yaml_text import parse_value
+
+    known = catalog.signature(entry).arguments
+    arguments = {}
+    for option in options:
+        name, _, text = option.partition("=")
+        if name not in known:
+            close = nearest(name, list(known))
+            hint = f"; did you mean {close!r}?" if close else ""
+            raise BenchError(
+                f"{entry.label} has no option {name!r}; known: {', '.join(known)}{hint}"
+            )
+        try:
+            arguments[name] = known[name].check(parse_value(text))
+        except ValueError as error:
+            raise BenchError(f"{name}: {error}; found {text!r}") from None
+    return arguments

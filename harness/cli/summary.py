@@ -1,0 +1,130 @@
+"""What `bench run` says at its end: ranked by validation, test shown but never used to rank."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from harness.cli.progress import duration
+from harness.planning.plan import Plan
+from harness.results.runs import RankedTrial, Summary
+from harness.run import RunOutcome
+
+SHOWN = 20
+PIPED_WIDTH = 160
+
+
+def console() -> Console:
+    """Standard output; wide enough for a table when piped."""
+    out = Console(highlight=False)
+    return out if out.is_terminal else Console(highlight=False, width=PIPED_WIDTH)
+
+
+def print_summary(outcome: RunOutcome) -> None:
+    """The ranked table, the counts, and where the tables are."""
+    out, summary = console(), outcome.summary
+    if summary.ranking:
+        out.print(_ranking(outcome.plan, summary))
+    for trial in summary.ranking:
+        if trial.status == "failed":
+            out.print(Text(f"failed {trial.trial_id} ({_params(trial.params)}): {trial.error}"))
+    for line in _closing_lines(outcome):
+        out.print(Text(line))
+
+
+def print_dry_run(outcome: RunOutcome) -> None:
+    """What would be trained, why each trial is new, and how long it may take."""
+    out, plan = console(), outcome.plan
+    table = Table(box=None, pad_edge=False)
+    for name in ("trial", "configuration", "state", "why"):
+        table.add_column(name, overflow="fold")
+    for trial in plan.trials[: 5 * SHOWN]:
+        params = _params(trial.resolved.params)
+        state = "done" if trial.state == "done" else "to train"
+        table.add_row(trial.trial_id, Text(params), state, Text(trial.reason))
+    out.print(table)
+    if len(plan.trials) > 5 * SHOWN:
+        out.print(f"… and {len(plan.trials) - 5 * SHOWN} more")
+    for line in _dry_run_lines(outcome):
+        out.print(Text(line))
+
+
+def _ranking(plan: Plan, summary: Summary) -> Table:
+    searched = {path for trial in plan.trials for path in trial.resolved.params}
+    paths = [path for path in summary.ranking[0].params if path in searched]
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("#", justify="right")
+    for path in paths:
+        table.add_column(path.split(".", 1)[1], overflow="fold")
+    table.add_column(f"validation {summary.objective}", justify="right", no_wrap=True)
+    table.add_column("test (not used to rank)", justify="right", no_wrap=True)
+    table.add_column("parameters", justify="right")
+    table.add_column("fit", justify="right", no_wrap=True)
+    table.add_column("", no_wrap=True)
+    for place, trial in enumerate(summary.ranking[:SHOWN], start=1):
+        table.add_row(*_cells(place, trial, paths))
+    return table
+
+
+def _cells(place: int, trial: RankedTrial, paths: list[str]) -> list[str | Text]:
+    complete = trial.status == "complete"
+    note = trial.findings or "" if complete else trial.status
+    return [
+        str(place) if complete else "",
+        *(Text(_value(trial.params[path])) for path in paths),
+        _mean(trial.validation, trial.validation_std),
+        _mean(trial.test, trial.test_std),
+        "" if trial.n_parameters is None else f"{trial.n_parameters:,}",
+        "" if trial.fit_time_s is None else duration(trial.fit_time_s),
+        Text(note if note != "[]" else ""),
+    ]
+
+
+def _mean(mean: float | None, std: float | None) -> str:
+    if mean is None:
+        return "–"
+    return f"{mean:.4f}" if std is None else f"{mean:.4f} ± {std:.4f}"
+
+
+def _closing_lines(outcome: RunOutcome) -> list[str]:
+    summary = outcome.summary
+    counts = [f"{summary.complete} of {summary.trials} complete"]
+    for status in ("failed", "pruned", "interrupted", "missing"):
+        number = getattr(summary, status)
+        counts += [f"{number} {status}"] if number else []
+    lines = []
+    hidden = len(summary.ranking) - SHOWN
+    if hidden > 0:
+        lines.append(f"… and {hidden} more in the tables")
+    if any(trial.validation_std is not None for trial in summary.ranking):
+        lines.append("± is the standard deviation over folds, not an interval")
+    lines.append(f"{', '.join(counts)} in {duration(sum(outcome.timings_s.values()))}")
+    lines.append(f"tables: {summary.results}")
+    if outcome.write_error:
+        lines.append(f"writing failed: {outcome.write_error}; the same command goes on")
+    if outcome.exit_code == 130:
+        lines.append("interrupted: finished trials are kept, the same command goes on")
+    return lines
+
+
+def _dry_run_lines(outcome: RunOutcome) -> list[str]:
+    plan = outcome.plan
+    spec, missing = plan.spec, plan.missing
+    lines = [f"{len(plan.trials)} trials: {len(plan.trials) - len(missing)} done, "
+             f"{len(missing)} to train; {spec.repeats} repeat(s)"]  # fmt: skip
+    lines += [f"model {text}" for text in outcome.models]
+    if outcome.estimate_s is not None:
+        lines.append(f"about {duration(outcome.estimate_s)}, judged by the trials that are done")
+    elif missing:
+        lines.append("no finished trial yet to judge the time by")
+    return lines
+
+
+def _params(params: Mapping[str, Any]) -> str:
+    return ", ".join(f"{path}={_value(value)}" for path, value in params.items()) or "(the file)"
+
+
+def _value(value: Any) -> str:
+    return "–" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
