@@ -1,9 +1,20 @@
 """The sections of a benchmark file, as frozen types. Field names are the file's keys."""
 
+import itertools
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
+# A name is looked up in folders, so it can't be a path out of them.
+FileName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
@@ -19,7 +30,7 @@ class NamedSection(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="allow", strict=True)
 
-    name: str = Field(description="file name without .py")
+    name: FileName = Field(description="file name without .py")
 
     @property
     def options(self) -> dict[str, Any]:
@@ -42,10 +53,19 @@ class ModelSection(NamedSection):
     """Which model, and the hyper-parameters of its `build`."""
 
 
+ScheduleName = Literal["constant", "cosine", "one_cycle", "step"]
+_SCHEDULE_NUMBERS: dict[str, tuple[str, ...]] = {
+    "constant": (),
+    "cosine": ("period_epochs",),
+    "one_cycle": (),
+    "step": ("milestones", "gamma"),
+}
+
+
 class Schedule(Section):
     """A learning-rate schedule with its numbers; a bare name in the file means its defaults."""
 
-    name: Literal["constant", "cosine", "one_cycle", "step"]
+    name: ScheduleName
     period_epochs: Annotated[int, Field(ge=1)] | None = Field(
         default=None, description="cosine: half period; default: to zero over all epochs"
     )
@@ -53,6 +73,32 @@ class Schedule(Section):
         default=None, strict=False, description="step: epochs after which lr is multiplied"
     )
     gamma: Positive = Field(default=0.1, description="step: the factor")
+
+    @model_validator(mode="after")
+    def _has_only_its_own_numbers(self) -> "Schedule":
+        foreign = sorted(self._given() - set(_SCHEDULE_NUMBERS[self.name]))
+        if foreign:
+            owner = next(name for name, own in _SCHEDULE_NUMBERS.items() if foreign[0] in own)
+            raise ValueError(f"{foreign[0]} belongs to the schedule {owner}, not to {self.name}")
+        marks = self.milestones or ()
+        if any(late <= early for early, late in itertools.pairwise(marks)):
+            raise ValueError("milestones must rise")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _plain(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        own = ("name", *_SCHEDULE_NUMBERS[self.name])
+        return {key: value for key, value in handler(self).items() if key in own}
+
+    def _given(self) -> set[str]:
+        return {key for key in self.model_fields_set - {"name"} if getattr(self, key) is not None}
+
+
+def _bare_where_default(schedule: ScheduleName | Schedule) -> ScheduleName | Schedule:
+    """`{name: cosine}` and `cosine` are one thing, so they must not make two trials."""
+    if isinstance(schedule, Schedule) and schedule == Schedule(name=schedule.name):
+        return schedule.name
+    return schedule
 
 
 class Training(Section):
@@ -64,7 +110,7 @@ class Training(Section):
     lr: Positive
     weight_decay: NonNegative = 0.0
     momentum: Annotated[float, Field(ge=0, lt=1)] = Field(default=0.0, description="sgd only")
-    schedule: Literal["constant", "cosine", "one_cycle", "step"] | Schedule = "constant"
+    schedule: Annotated[ScheduleName | Schedule, AfterValidator(_bare_where_default)] = "constant"
     warmup_epochs: Annotated[int, Field(ge=0)] = Field(default=0, description="linear, from 0")
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
     gradient_clip: Positive | None = Field(default=None, description="largest gradient norm")
@@ -93,6 +139,23 @@ class CrossValidation(Section):
     validation_size: Size | None = Field(default=None, description="holdout: default 0.2")
     test_size: Size | None = Field(default=None, description="holdout: default 0.2")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _write_defaults_out(cls, data: Any) -> Any:
+        """What is left out is filled in, so that equal folds have equal sections."""
+        if not isinstance(data, dict):
+            return data
+        given = {key: value for key, value in data.items() if value is not None}
+        strategy = given.get("strategy")
+        defaults: dict[str, Any] = {}
+        if strategy == "holdout":
+            defaults = {"validation_size": 0.2, "test_size": 0.2}
+        elif strategy in ("stratified", "group", "kfold"):
+            defaults = {"test_fold": "rotate", "n_splits": 5}
+        elif strategy == "predefined":
+            defaults = {"test_fold": "rotate"}
+        return {**defaults, **given}
+
 
 class Objective(Section):
     """The one metric that ranks and prunes, always on validation."""
@@ -104,7 +167,9 @@ class Search(Section):
     """How the space is walked. The space itself is `harness.spec.space.Space`."""
 
     algorithm: Literal["grid", "random"] = "grid"
-    num_samples: Annotated[int, Field(ge=1)] | None = None
+    num_samples: Annotated[int, Field(ge=1, le=1_000_000)] | None = Field(
+        default=None, description="random: number of draws"
+    )
 
 
 class Resources(Section):
@@ -127,11 +192,11 @@ class Published(BaseModel):
 
     @model_validator(mode="after")
     def _has_numbers(self) -> "Published":
-        if not self.numbers:
+        if not self.model_extra:
             raise ValueError("no published number: give at least one such as test_accuracy: 0.5")
         return self
 
     @property
     def numbers(self) -> dict[str, float]:
         """Column name -> published value."""
-        return {key: value for key, value in (self.model_extra or {}).items()}
+        return {key: float(value) for key, value in (self.model_extra or {}).items()}

@@ -1,0 +1,141 @@
+"""Collecting what is wrong with a file, each problem at its line and in the file's own words."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from harness.errors import Problem, SpecError, nearest
+from harness.spec.fields import hint_at, in_words, known_keys
+from harness.spec.yaml_dump import show
+from harness.spec.yaml_text import Document, KeyPath
+
+Locate = Callable[[KeyPath], KeyPath]
+
+
+class Problems:
+    """The problems found so far in one document."""
+
+    def __init__(self, document: Document, found: Sequence[Problem] = ()) -> None:
+        self.document = document
+        self.found: list[Problem] = list(found)
+
+    def add(
+        self,
+        path: KeyPath,
+        message: str,
+        *,
+        found: str | None = None,
+        allowed: str | None = None,
+        nearest: str | None = None,
+    ) -> None:
+        """Note a problem at a key path of the document."""
+        self.found.append(
+            problem_at(self.document, path, message, found=found, allowed=allowed, nearest=nearest)
+        )
+
+    def unknown(self, path: KeyPath, known: Sequence[str], *, what: str = "key") -> None:
+        """Note that the last key of the path is none of the known ones."""
+        self.add(
+            path,
+            f"unknown {what}",
+            allowed=", ".join(known),
+            nearest=nearest(str(path[-1]), known),
+        )
+
+    def wrong_kind(self, path: KeyPath, value: Any, allowed: str) -> None:
+        """Note a value of the wrong kind."""
+        self.add(path, "not a valid value", found=show(value), allowed=allowed)
+
+    def mapping(self, value: Any, path: KeyPath, allowed: str) -> dict[str, Any]:
+        """The value if it is a mapping, else an empty one and a problem."""
+        if isinstance(value, dict):
+            return value
+        self.wrong_kind(path, value, allowed)
+        return {}
+
+    def refused(
+        self, error: ValidationError, hint: Any, value: Any, locate: Locate | KeyPath
+    ) -> None:
+        """Note each mistake that pydantic found in a value, once.
+
+        hint: the annotation that the value was checked against.
+        locate: where the value stands, or from a path inside it to one in the document.
+        """
+        place = locate if callable(locate) else lambda inside: (*locate, *inside)
+        for inside, detail in _distinct(error, value):
+            self._refuse(place(inside), inside, detail, hint)
+
+    def raise_any(self) -> None:
+        """Raise SpecError if there is any problem."""
+        if self.found:
+            raise SpecError(self.found)
+
+    def _refuse(self, path: KeyPath, inside: KeyPath, detail: Any, hint: Any) -> None:
+        if detail["type"] == "extra_forbidden":
+            self.unknown(path, known_keys(hint_at(hint, inside[:-1])))
+        elif detail["type"] == "missing":
+            self.add(path, "required key is missing", allowed=in_words(hint_at(hint, inside)))
+        elif detail["type"] == "value_error":
+            self.add(path, str(detail["ctx"]["error"]))
+        else:
+            self._refuse_value(path, detail["input"], hint_at(hint, inside))
+
+    def _refuse_value(self, path: KeyPath, value: Any, hint: Any) -> None:
+        allowed = in_words(hint)
+        close = nearest(value, allowed.split(", ")) if isinstance(value, str) else None
+        found = f"'{value}' (text)" if _is_number_text(value) else show(value)
+        self.add(path, "not a valid value", found=found, allowed=allowed, nearest=close)
+
+
+def problem_at(document: Document, path: KeyPath, message: str, **details: Any) -> Problem:
+    """A problem with the file and line of a key path."""
+    file, line = document.place(path)
+    return Problem(message, path=dotted(path), file=file, line=line, **details)
+
+
+def dotted(path: KeyPath) -> str:
+    """A key path as people write it: `published[0].epoch`."""
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return text
+
+
+def _distinct(error: ValidationError, value: Any) -> list[tuple[KeyPath, Any]]:
+    """One detail per place, deepest first: a union reports each of its branches."""
+    details: dict[KeyPath, Any] = {}
+    for detail in error.errors(include_url=False):
+        details.setdefault(_inside(detail["loc"], value, detail["type"]), detail)
+    return [
+        (path, detail)
+        for path, detail in details.items()
+        if not any(other != path and other[: len(path)] == path for other in details)
+    ]
+
+
+def _inside(loc: Sequence[str | int], value: Any, kind: str) -> KeyPath:
+    """The error's location without the names of union branches."""
+    path: list[str | int] = []
+    for position, part in enumerate(loc):
+        if isinstance(value, BaseModel):
+            value = dict(value)
+        present = (isinstance(value, dict) and part in value) or (
+            isinstance(value, list) and isinstance(part, int) and part < len(value)
+        )
+        if present:
+            value = value[part]
+            path.append(part)
+        elif kind == "missing" and position == len(loc) - 1:
+            path.append(part)
+    return tuple(path)
+
+
+def _is_number_text(value: Any) -> bool:
+    if not isinstance(value, str):
+        return False
+    try:
+        float(value)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,265 @@
+"""The search space: which points a grid holds, and what the i-th random draw is."""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any
+
+_MAX_MISSES = 10_000
+
+Condition = Mapping[str, tuple[Any, ...]]
+"""Path -> values; holds where every path exists and has one of its values."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of these values; of linked parameters each value is a tuple, one entry a path."""
+
+    values: tuple[Any, ...]
+
+    @property
+    def representatives(self) -> tuple[Any, ...]:
+        """Values that stand for all: here all."""
+        return self.values
+
+    def draw(self, bits: int) -> Any:
+        """The value that 64 random bits pick."""
+        return self.values[bits * len(self.values) >> 64]
+
+
+@dataclass(frozen=True)
+class Uniform:
+    """A real number, evenly spread; bounds inclusive."""
+
+    low: float
+    high: float
+
+    @property
+    def representatives(self) -> tuple[float, float]:
+        """Both ends."""
+        return (self.low, self.high)
+
+    def draw(self, bits: int) -> float:
+        """The value that 64 random bits pick."""
+        return self.low + (self.high - self.low) * bits / (2**64 - 1)
+
+
+@dataclass(frozen=True)
+class LogUniform:
+    """A real number above 0 whose logarithm is evenly spread; bounds inclusive."""
+
+    low: float
+    high: float
+
+    @property
+    def representatives(self) -> tuple[float, float]:
+        """Both ends."""
+        return (self.low, self.high)
+
+    def draw(self, bits: int) -> float:
+        """The value that 64 random bits pick."""
+        low, high = math.log(self.low), math.log(self.high)
+        value = math.exp(low + (high - low) * bits / (2**64 - 1))
+        return min(max(value, self.low), self.high)
+
+
+@dataclass(frozen=True)
+class IntRange:
+    """An integer low, low + step, ... up to high; bounds inclusive."""
+
+    low: int
+    high: int
+    step: int = 1
+
+    @property
+    def representatives(self) -> tuple[int, int]:
+        """Both ends that can be drawn."""
+        return (self.low, self.high - (self.high - self.low) % self.step)
+
+    def draw(self, bits: int) -> int:
+        """The value that 64 random bits pick."""
+        count = (self.high - self.low) // self.step + 1
+        return self.low + self.step * (bits * count >> 64)
+
+
+Domain = Choice | Uniform | LogUniform | IntRange
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A searched path and its domain; several paths are linked and move together."""
+
+    paths: tuple[str, ...]
+    domain: Domain
+
+    @property
+    def key(self) -> str:
+        """The parameter as the file's space names it."""
+        return ", ".join(self.paths)
+
+    def assign(self, value: Any) -> dict[str, Any]:
+        """Path -> value for one value of the domain."""
+        if len(self.paths) == 1:
+            return {self.paths[0]: value}
+        return dict(zip(self.paths, value, strict=True))
+
+    def column(self, path: str) -> Domain:
+        """The domain of one path alone; of a linked one its distinct values."""
+        if len(self.paths) == 1 or not isinstance(self.domain, Choice):
+            return self.domain
+        values = [row[self.paths.index(path)] for row in self.domain.values]
+        return Choice(tuple({identity(value): value for value in values}.values()))
+
+
+@dataclass(frozen=True)
+class Space:
+    """All searched parameters of one variant, in the order of the file.
+
+    exclude: combinations that are dropped.
+    when: parameter key -> the condition under which it exists.
+    """
+
+    parameters: tuple[Parameter, ...] = ()
+    exclude: tuple[Condition, ...] = ()
+    when: Mapping[str, Condition] = field(default_factory=dict)
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Every searched path."""
+        return tuple(path for parameter in self.parameters for path in parameter.paths)
+
+    def parameter_of(self, path: str) -> Parameter | None:
+        """The parameter that moves this path."""
+        return next((p for p in self.parameters if path in p.paths), None)
+
+
+def identity(value: Any) -> Any:
+    """A hashable key by which values are the same: 1 is 1.0 but neither true nor text."""
+    if isinstance(value, bool):
+        return ("bool", value)
+    if isinstance(value, list | tuple):
+        return ("list", *map(identity, value))
+    if isinstance(value, dict):
+        return ("mapping", *sorted((key, identity(item)) for key, item in value.items()))
+    return value
+
+
+def holds(condition: Condition, point: Mapping[str, Any]) -> bool:
+    """Whether every path of the condition exists in the point with one of its values."""
+    return all(
+        path in point and any(identity(point[path]) == identity(value) for value in values)
+        for path, values in condition.items()
+    )
+
+
+def grid(space: Space) -> Iterator[dict[str, Any]]:
+    """Every point of a space of choices, path -> value, the last parameter moving fastest.
+
+    A path that does not exist because of `when` is absent, so no point comes twice; excluded
+    points are left out.
+    """
+    ordered = dependencies_first(space)
+    pending: list[tuple[int, dict[str, Any]]] = [(0, {})]
+    while pending:
+        depth, point = pending.pop()
+        if depth == len(ordered):
+            if not _excluded(space, point):
+                yield _in_file_order(space, point)
+            continue
+        parameter = ordered[depth]
+        if not _exists(space, parameter, point):
+            pending.append((depth + 1, point))
+            continue
+        for value in reversed(parameter.domain.representatives):
+            pending.append((depth + 1, {**point, **parameter.assign(value)}))
+
+
+def grid_size(space: Space) -> int:
+    """Number of grid points before `exclude` and `when` take any away."""
+    return math.prod(len(parameter.domain.representatives) for parameter in space.parameters)
+
+
+def sample(space: Space, index: int, seed: int) -> dict[str, Any]:
+    """Draw number `index`, path -> value, from seed and index alone; `exclude` is not applied.
+
+    Each parameter is drawn by its own hash, so adding one leaves the draws of the others alone.
+    """
+    return _draw(space, dependencies_first(space), index, seed)
+
+
+def samples(space: Space, num_samples: int, seed: int) -> Iterator[dict[str, Any]]:
+    """The first `num_samples` distinct draws that are not excluded, in the order of their index.
+
+    A repeated draw of a discrete space is passed over and the next index taken, so fewer points
+    come only where the space holds no more (or after 10,000 draws in a row without a new one). A
+    larger `num_samples` begins with the same points.
+    """
+    ordered = dependencies_first(space)
+    seen: set[Any] = set()
+    index = misses = 0
+    while len(seen) < num_samples and misses < _MAX_MISSES:
+        point = _draw(space, ordered, index, seed)
+        key = identity(point)
+        index += 1
+        misses += 1
+        if key not in seen and not _excluded(space, point):
+            misses = 0
+            seen.add(key)
+            yield point
+        elif not space.parameters:
+            return
+
+
+def points(
+    space: Space, *, algorithm: str, num_samples: int | None, seed: int
+) -> Iterator[dict[str, Any]]:
+    """The points that a search walks: the grid, or `num_samples` random draws."""
+    if algorithm == "grid":
+        return grid(space)
+    return samples(space, num_samples or 1, seed)
+
+
+def dependencies_first(space: Space) -> tuple[Parameter, ...]:
+    """The parameters, each after those that its `when` names; ValueError on a circle."""
+    if not space.when:
+        return space.parameters
+    searched = frozenset(space.paths)
+    needs = {p.key: searched & set(space.when.get(p.key, {})) for p in space.parameters}
+    ordered: list[Parameter] = []
+    placed: set[str] = set()
+    waiting = list(space.parameters)
+    while waiting:
+        ready = next((p for p in waiting if needs[p.key] <= placed), None)
+        if ready is None:
+            raise ValueError(waiting[0].key)
+        # One at a time keeps the order of the file wherever nothing stands against it.
+        ordered.append(ready)
+        placed.update(ready.paths)
+        waiting.remove(ready)
+    return tuple(ordered)
+
+
+def _exists(space: Space, parameter: Parameter, point: Mapping[str, Any]) -> bool:
+    condition = space.when.get(parameter.key)
+    return condition is None or holds(condition, point)
+
+
+def _excluded(space: Space, point: Mapping[str, Any]) -> bool:
+    return any(holds(condition, point) for condition in space.exclude)
+
+
+def _in_file_order(space: Space, point: dict[str, Any]) -> dict[str, Any]:
+    if not space.when:
+        return point
+    return {path: point[path] for path in space.paths if path in point}
+
+
+def _draw(space: Space, ordered: tuple[Parameter, ...], index: int, seed: int) -> dict[str, Any]:
+    point: dict[str, Any] = {}
+    for parameter in ordered:
+        if _exists(space, parameter, point):
+            digest = sha256(f"{seed}/{index}/{parameter.key}".encode()).digest()
+            bits = int.from_bytes(digest[:8], "big")
+            point.update(parameter.assign(parameter.domain.draw(bits)))
+    return _in_file_order(space, point)
