@@ -23,7 +23,7 @@ from harness.results.parts import (
 from harness.results.schema import TABLES
 
 SET_ASIDE = ".damaged"
-Repeats = Mapping[str, int | None]
+Repeats = dict[str, int | None]  # trial id -> how many it has, None where that is not known
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ def _owned(folder: Path) -> dict[str, Repeats]:
     latest = {
         row["trial_id"]: (name, row) for *_, name, row in sorted(rows, key=lambda one: one[:3])
     }
-    owned: dict[str, dict[str, int | None]] = {name: {} for *_, name, _row in rows}
+    owned: dict[str, Repeats] = {name: {} for *_, name, _row in rows}
     for trial_id, (name, row) in latest.items():
         owned[name][trial_id] = row["n_repeats"] if row["status"] == "complete" else None
     return owned

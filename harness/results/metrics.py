@@ -1,0 +1,182 @@
+"""Metrics as fractions of one. Each is one function that carries its direction.
+
+To add one, write it here: targets (n,) int and probabilities (n, num_classes) in, a float out,
+nan where it is undefined.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.errors import BenchError, nearest
+
+Array = NDArray[Any]
+Mode = Literal["max", "min"]
+Function = Callable[[Array, Array], float]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric's function and direction; without `needs_probabilities` the argmax is enough."""
+
+    name: str
+    mode: Mode
+    function: Function
+    needs_probabilities: bool
+
+
+_metrics: dict[str, Metric] = {}
+METRICS: Mapping[str, Metric] = MappingProxyType(_metrics)
+
+
+def metric(*, mode: Mode, needs_probabilities: bool = False) -> Callable[[Function], Function]:
+    """Declares a function of this file as the metric of its name."""
+
+    def declare(function: Function) -> Function:
+        name = function.__name__
+        _metrics[name] = Metric(name, mode, function, needs_probabilities)
+        return function
+
+    return declare
+
+
+def metric_names() -> tuple[str, ...]:
+    """All metrics, in the order of this file."""
+    return tuple(METRICS)
+
+
+def compute(names: Sequence[str], targets: Array, probabilities: Array) -> dict[str, float]:
+    """Metric name -> value, over all rows at once.
+
+    targets: (n,) int in 0 .. num_classes - 1; probabilities: (n, num_classes), rows sum to one.
+    Raises BenchError for an unknown metric.
+    """
+    return {name: find(name).function(targets, probabilities) for name in names}
+
+
+def find(name: str) -> Metric:
+    """The metric of that name. Raises BenchError, with the nearest one, where there is none."""
+    if name not in METRICS:
+        guess = nearest(name, list(METRICS))
+        hint = f"; did you mean {guess!r}?" if guess else f"; there are {', '.join(METRICS)}"
+        raise BenchError(f"no metric {name!r}{hint}")
+    return METRICS[name]
+
+
+def better(mode: str, a: float, b: float) -> bool:
+    """Whether a is strictly better than b; nan is worse than any number."""
+    if np.isnan(a) or np.isnan(b):
+        return bool(np.isnan(b) and not np.isnan(a))
+    return bool(a > b) if mode == "max" else bool(a < b)
+
+
+def confusion(targets: Array, probabilities: Array) -> Array:
+    """Counts (true class, predicted class); of equal probabilities the first class is predicted."""
+    num_classes = probabilities.shape[1]
+    cells = np.asarray(targets) * num_classes + probabilities.argmax(axis=1)
+    return np.bincount(cells, minlength=num_classes**2).reshape(num_classes, num_classes)
+
+
+@metric(mode="max")
+def accuracy(targets: Array, probabilities: Array) -> float:
+    """Share of examples whose most probable class is the true one."""
+    if len(targets) == 0:
+        return float("nan")
+    return float(np.count_nonzero(probabilities.argmax(axis=1) == targets) / len(targets))
+
+
+@metric(mode="max")
+def balanced_accuracy(targets: Array, probabilities: Array) -> float:
+    """Mean recall over the classes that occur among the targets."""
+    counts = confusion(targets, probabilities)
+    return _mean(_recalls(counts)[counts.sum(axis=1) > 0])
+
+
+@metric(mode="max")
+def macro_f1(targets: Array, probabilities: Array) -> float:
+    """Mean F1 over the classes that occur among targets or predictions."""
+    counts = confusion(targets, probabilities)
+    return _mean(_f1s(counts)[_occurring(counts)])
+
+
+@metric(mode="max")
+def weighted_f1(targets: Array, probabilities: Array) -> float:
+    """Mean F1 over the classes, weighted by how often each is the target."""
+    counts = confusion(targets, probabilities)
+    support = counts.sum(axis=1)
+    return _ratio(np.dot(_f1s(counts), support), support.sum())
+
+
+@metric(mode="max")
+def macro_precision(targets: Array, probabilities: Array) -> float:
+    """Mean precision over occurring classes; 0 for a class that is never predicted."""
+    counts = confusion(targets, probabilities)
+    return _mean(_divided(counts.diagonal(), counts.sum(axis=0))[_occurring(counts)])
+
+
+@metric(mode="max")
+def macro_recall(targets: Array, probabilities: Array) -> float:
+    """Mean recall over occurring classes; 0 for a class that is predicted but never a target."""
+    counts = confusion(targets, probabilities)
+    return _mean(_recalls(counts)[_occurring(counts)])
+
+
+@metric(mode="max", needs_probabilities=True)
+def roc_auc(targets: Array, probabilities: Array) -> float:
+    """Mean area under the one-versus-rest ROC curve over the classes that occur as targets.
+
+    nan where fewer than two classes occur.
+    """
+    present = np.unique(targets)
+    if len(present) < 2:
+        return float("nan")
+    return _mean(np.array([_area(targets == one, probabilities[:, one]) for one in present]))
+
+
+@metric(mode="min", needs_probabilities=True)
+def log_loss(targets: Array, probabilities: Array) -> float:
+    """Mean negative log probability of the true class, clipped at the type's resolution."""
+    rows = np.asarray(probabilities)
+    kind = rows.dtype if rows.dtype.kind == "f" else np.dtype(float)
+    smallest = np.finfo(kind).eps
+    chosen = rows[np.arange(len(targets)), targets].clip(smallest, 1 - smallest)
+    return _mean(-np.log(chosen, dtype=np.float64))
+
+
+def _area(positive: Array, scores: Array) -> float:
+    """Probability that a positive scores above a negative, ties half (Mann and Whitney 1947)."""
+    _, place, counts = np.unique(scores, return_inverse=True, return_counts=True)
+    ends = np.cumsum(counts)
+    ranks = ((2 * ends - counts + 1) / 2)[place]  # equal scores share their mean rank
+    n_positive = np.count_nonzero(positive)
+    n_negative = len(positive) - n_positive
+    wins = ranks[positive].sum() - n_positive * (n_positive + 1) / 2
+    return float(wins / (n_positive * n_negative))
+
+
+def _recalls(counts: Array) -> Array:
+    return _divided(counts.diagonal(), counts.sum(axis=1))
+
+
+def _f1s(counts: Array) -> Array:
+    return _divided(2 * counts.diagonal(), counts.sum(axis=0) + counts.sum(axis=1))
+
+
+def _occurring(counts: Array) -> Array:
+    return np.asarray(counts.sum(axis=0) + counts.sum(axis=1) > 0)
+
+
+def _divided(above: Array, below: Array) -> Array:
+    return above / np.maximum(below, 1)  # where nothing is below, nothing is above
+
+
+def _ratio(above: float, below: float) -> float:
+    return float(above / below) if below else float("nan")
+
+
+def _mean(values: Array) -> float:
+    return float(values.mean()) if values.size else float("nan")

@@ -1,0 +1,82 @@
+"""Where a row comes from: code, versions, machine, time. No environment, no secrets."""
+
+import platform
+import subprocess
+import sys
+from datetime import UTC, datetime
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+
+PACKAGES = (
+    "bench-harness",
+    "ray",
+    "torch",
+    "torchvision",
+    "torchaudio",
+    "numpy",
+    "pandas",
+    "pyarrow",
+    "scikit-learn",
+    "scipy",
+    "optuna",
+)
+
+
+def utc_now() -> datetime:
+    """The time as the tables keep it."""
+    return datetime.now(UTC)
+
+
+def git_commit(path: Path) -> str | None:
+    """The commit checked out at `path`, with `-dirty` where tracked files differ from it.
+
+    None outside a repository, or without git.
+    """
+    command = ["git", "-C", str(path), "describe", "--always", "--dirty", "--abbrev=12"]
+    try:
+        done = subprocess.run(
+            [*command, "--exclude=*"], capture_output=True, text=True, timeout=10, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip() or None
+
+
+@cache
+def versions() -> dict[str, str]:
+    """Python and the packages that numbers depend on, as installed; nothing is imported."""
+    found = {"python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def installed_distributions() -> list[tuple[str, str]]:
+    """Name and version of every installed distribution, sorted by name."""
+    found = {(one.metadata["Name"], one.version) for one in metadata.distributions()}
+    return sorted(found, key=lambda one: (one[0] or "").lower())
+
+
+def device_name(device: str = "cpu") -> str:
+    """The processor's or the graphics card's name.
+
+    device: `cpu`, `cuda` or `cuda:N`; a card's name needs torch to be imported already.
+    """
+    torch = sys.modules.get("torch")
+    if device.startswith("cuda") and torch is not None and torch.cuda.is_available():
+        return str(torch.cuda.get_device_name(device))
+    return _processor() if device == "cpu" else device
+
+
+@cache
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()

@@ -1,0 +1,225 @@
+"""Reading the tables back, also while a run is writing them."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import pyarrow as pa
+
+from harness.errors import BenchError, nearest
+from harness.results.journal import live_files
+from harness.results.parts import read_file, read_schema
+from harness.results.schema import TABLES, table_schemas, union_schema
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+ATTEMPTS = 20  # a compaction may take a file away between listing and reading it
+Filters = Sequence[tuple[str, str, Any]]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class DoneTrial:
+    """What planning needs to know of a trial in the tables.
+
+    A number or text that may not be None is 0 or empty where the row has null.
+    objective_mean, objective_std: on validation; None unless complete and asked for.
+    """
+
+    trial_id: str
+    run_id: str
+    status: str
+    attempt: int
+    n_repeats: int
+    objective_mean: float | None
+    objective_std: float | None
+    fit_time_s: float | None
+    n_parameters: int | None
+    error: str | None
+    config: str
+    data_fingerprint: str
+    code_fingerprint: str
+    fold_execution: str | None
+
+
+@dataclass(frozen=True)
+class Results:
+    """The tables of one benchmark as frames, sorted by trial; predictions are read when asked."""
+
+    folder: Path
+    trials: "pd.DataFrame"
+    folds: "pd.DataFrame"
+    epochs: "pd.DataFrame"
+
+    def predictions(
+        self,
+        *,
+        trial_ids: Collection[str] | None = None,
+        role: str | None = None,
+        columns: Sequence[str] | None = None,
+    ) -> "pd.DataFrame":
+        """The predictions of these trials (all that are committed by default) for one role."""
+        wanted = self.trials["trial_id"].tolist() if trial_ids is None else list(trial_ids)
+        filters: list[tuple[str, str, Any]] = [("trial_id", "in", wanted)]
+        if role is not None:
+            filters.append(("role", "==", role))
+        return read_table(self.folder, "predictions", columns=columns, filters=filters)
+
+
+def parts(folder: Path, table: str) -> list[Path]:
+    """The files of one table, as if a change under way were finished. One may be gone when it is
+    read: then ask again."""
+    return list(live_files(folder, table).values())
+
+
+def read_results(folder: Path) -> Results:
+    """All tables of `results/<benchmark>/`, without rows whose trial is not committed.
+
+    Raises BenchError where there are no results, or a newer version wrote them.
+    """
+    trials = _sorted(_read(folder, "trials"))  # first: what is written later has its rows already
+    if not len(trials):
+        raise BenchError(f"no results in {folder}")
+    others = {table: _committed(_read(folder, table), trials) for table in ("folds", "epochs")}
+    return Results(
+        folder,
+        trials.to_pandas(),
+        _sorted(others["folds"]).to_pandas(),
+        _sorted(others["epochs"]).to_pandas(),
+    )
+
+
+def read_table(
+    folder: Path,
+    table: str,
+    columns: Sequence[str] | None = None,
+    filters: Filters | None = None,
+) -> "pd.DataFrame":
+    """One table as a frame; empty, with its fixed columns, where it has no parts.
+
+    filters: all must hold, such as `[("role", "==", "test"), ("trial_id", "in", ids)]`.
+    Raises BenchError for an unknown table or column.
+    """
+    if table not in TABLES:
+        raise BenchError(f"no table {table!r}; there are {', '.join(TABLES)}")
+    return _read(folder, table, columns, filters).to_pandas()
+
+
+def done_trials(folder: Path, *, objective: str | None = None) -> dict[str, DoneTrial]:
+    """Trial id -> what its row says; empty where there is no folder. Without pandas.
+
+    objective: the metric whose validation mean and std are wanted.
+    """
+    numbers = {f"objective_{end}": f"val_{objective}_{end}" for end in ("mean", "std")}
+    names = {name: numbers.get(name, name) for name in DoneTrial.__dataclass_fields__}
+
+    def rows() -> list[dict[str, Any]]:
+        paths = live_files(folder, "trials").values()
+        return [row for path in paths for row in read_file(path, list(names.values())).to_pylist()]
+
+    return {row["trial_id"]: _done(row, names) for row in _again(rows)}
+
+
+def fold_rows(folder: Path, trial_ids: Collection[str]) -> dict[str, list[dict[str, Any]]]:
+    """Trial id -> its rows of `folds` as plain values, in order of repeat and fold."""
+    if not trial_ids:
+        return {}
+    rows = _read(folder, "folds", None, [("trial_id", "in", list(trial_ids))]).to_pylist()
+    found: dict[str, list[dict[str, Any]]] = {trial_id: [] for trial_id in trial_ids}
+    for row in sorted(rows, key=lambda row: (row["repeat"], row["fold"])):
+        found[row["trial_id"]].append(row)
+    return found
+
+
+def probability_matrix(predictions: "pd.DataFrame") -> "np.ndarray[Any, Any]":
+    """The `probabilities` of a frame as one (rows, classes) float32 array."""
+    import numpy as np
+
+    if predictions.empty:
+        return np.empty((0, 0), np.float32)
+    return np.stack(predictions["probabilities"].to_numpy())
+
+
+def _done(row: Mapping[str, Any], names: Mapping[str, str]) -> DoneTrial:
+    values: dict[str, Any] = {name: row.get(column) for name, column in names.items()}
+    for name, field in DoneTrial.__dataclass_fields__.items():
+        if values[name] is None and field.type in (int, str):
+            values[name] = field.type()
+    return DoneTrial(**values)
+
+
+def _read(
+    folder: Path,
+    table: str,
+    columns: Sequence[str] | None = None,
+    filters: Filters | None = None,
+) -> pa.Table:
+    def read() -> pa.Table:
+        paths = parts(folder, table)
+        schema = _schema(table, [read_schema(path) for path in paths])
+        _check_columns(table, [*(columns or ()), *(name for name, *_ in filters or ())], schema)
+        return _scan(paths, schema, columns, filters)
+
+    return _again(read)
+
+
+def _scan(
+    paths: Sequence[Path],
+    schema: pa.Schema,
+    columns: Sequence[str] | None,
+    filters: Filters | None,
+) -> pa.Table:
+    import pyarrow.dataset as ds
+    import pyarrow.parquet as pq
+
+    names = list(columns) if columns is not None else schema.names
+    if not paths:
+        return schema.empty_table().select(names)
+    dataset = ds.dataset([str(path) for path in paths], schema=schema, format="parquet")
+    where = pq.filters_to_expression(list(filters)) if filters else None
+    try:
+        return dataset.to_table(columns=names, filter=where)
+    except pa.ArrowInvalid as error:
+        raise BenchError(f"{paths[0].parent} can't be read: {error}") from None
+
+
+def _schema(table: str, schemas: Sequence[pa.Schema]) -> pa.Schema:
+    if not schemas:
+        return table_schemas(metrics=(), objective="accuracy", params={})[table]
+    wide = schemas[0]
+    for schema in schemas[1:]:
+        wide = wide if wide.equals(schema) else union_schema(wide, schema)
+    return wide
+
+
+def _check_columns(table: str, names: Sequence[str], schema: pa.Schema) -> None:
+    for name in names:
+        if name not in schema.names:
+            guess = nearest(name, schema.names)
+            hint = f"; did you mean {guess!r}?" if guess else ""
+            raise BenchError(f"{table} has no column {name!r}{hint}")
+
+
+def _committed(rows: pa.Table, trials: pa.Table) -> pa.Table:
+    import pyarrow.compute as pc
+
+    return rows.filter(pc.is_in(rows["trial_id"], trials["trial_id"].combine_chunks()))
+
+
+def _sorted(rows: pa.Table) -> pa.Table:
+    import pyarrow.compute as pc
+
+    return rows.take(pc.sort_indices(rows["trial_id"]))  # stable: a trial's rows keep their order
+
+
+def _again(read: Callable[[], T]) -> T:
+    """The result of reading files that a change of the tables may take away meanwhile."""
+    for _ in range(ATTEMPTS):
+        try:
+            return read()
+        except FileNotFoundError:
+            continue
+    return read()
