@@ -1,0 +1,46 @@
+"""Predictions in evaluation mode. Every number comes from all of a role's examples at once."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from harness.training.resident import FoldSource, evaluation_batch_size, gather
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """probabilities: (n, num_classes) float32, softmax; loss: mean cross-entropy; accuracy."""
+
+    probabilities: NDArray[np.float32]
+    loss: float
+    accuracy: float
+
+
+def evaluate(
+    model: nn.Module, source: FoldSource, indices: Tensor, *, batch_size: int
+) -> Evaluation:
+    """Evaluate the model on the examples at the indices (on the source's device)."""
+    targets = source.targets.index_select(0, indices)
+    logits = predict_logits(model, source, indices, batch_size=batch_size)
+    with torch.inference_mode():
+        # one transfer for all three
+        log_probabilities = F.log_softmax(logits.float(), dim=1)
+        loss = F.nll_loss(log_probabilities, targets)
+        correct = (logits.argmax(1) == targets).sum()
+        mean_loss, n_correct = torch.stack((loss.double(), correct.double())).tolist()
+        probabilities = log_probabilities.exp_().cpu().numpy()
+    return Evaluation(probabilities, loss=mean_loss, accuracy=n_correct / len(targets))
+
+
+def predict_logits(
+    model: nn.Module, source: FoldSource, indices: Tensor, *, batch_size: int
+) -> Tensor:
+    """Logits (len(indices), num_classes) in evaluation mode; leaves the model in that mode."""
+    model.eval()
+    size = evaluation_batch_size(source, batch_size)
+    with torch.inference_mode():
+        return torch.cat([model(gather(source, part)) for part in torch.split(indices, size)])

@@ -1,0 +1,51 @@
+"""All folds and repeats of a configuration train together, epoch by epoch."""
+
+from collections import defaultdict
+from collections.abc import Generator
+from statistics import fmean
+
+from harness.results.metrics import METRICS
+from harness.training import loop
+from harness.training.job import EpochResult, FoldEpoch, FoldOutcome, TrainingJob
+from harness.training.selection import out_of_patience
+
+# The execution of every job; it is chosen here, and nowhere else, once there are several.
+EXECUTION = loop
+FOLD_EXECUTION: str = EXECUTION.NAME
+
+
+def train_folds(job: TrainingJob) -> Generator[EpochResult, None, tuple[FoldOutcome, ...]]:
+    """Yield each epoch as it ends; return what the chosen weights of every fold say.
+
+    Every fold of a repeat sees the same number of examples in an epoch, the repeat's smallest
+    train role, from a permutation of its own. With `early_stopping` a repeat leaves when its
+    fold mean has not improved for that many epochs; the others go on.
+    Raises Diverged for a loss that is not finite, and whatever the model raises.
+    """
+    runs = EXECUTION.start(job)
+    mode = METRICS[job.objective].mode
+    history: dict[int, list[float]] = defaultdict(list)
+    latest: dict[tuple[int, int], float] = {}
+    training = runs
+    for epoch in range(1, job.training.epochs + 1):
+        rows = EXECUTION.train_epoch(training, epoch)
+        latest |= {(row.repeat, row.fold): row.val_objective for row in rows}
+        yield EpochResult(epoch, tuple(rows), objective_mean=fmean(latest.values()))
+        for repeat, fold_mean in _fold_means(rows).items():
+            history[repeat].append(fold_mean)
+        stopped = {
+            repeat
+            for repeat, means in history.items()
+            if out_of_patience(means, patience=job.training.early_stopping, mode=mode)
+        }
+        training = [run for run in training if run.fold.repeat not in stopped]
+        if not training:
+            break
+    return tuple(EXECUTION.outcomes(runs))
+
+
+def _fold_means(rows: list[FoldEpoch]) -> dict[int, float]:
+    values: dict[int, list[float]] = defaultdict(list)
+    for row in rows:
+        values[row.repeat].append(row.val_objective)
+    return {repeat: fmean(objectives) for repeat, objectives in values.items()}

@@ -1,0 +1,233 @@
+"""The loop execution: one fold's model after the other, on every device and for every model.
+
+An execution offers `NAME`, `start(job)`, `train_epoch(runs, epoch)` and `outcomes(runs)`, where
+`runs` may be narrowed to the folds that still train; `lockstep` drives it.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import ceil, isfinite
+from time import perf_counter
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.optim import Optimizer
+
+from harness.data.values import Fold
+from harness.results.metrics import METRICS, compute
+from harness.training.evaluate import Evaluation, evaluate
+from harness.training.job import Diverged, FoldEpoch, FoldOutcome, TrainingJob
+from harness.training.optimizers import make_optimizer
+from harness.training.resident import (
+    FoldSource,
+    as_tensor,
+    examples_used,
+    fold_source,
+    train_batches,
+)
+from harness.training.schedules import lr_factor
+from harness.training.seeds import derive, permutation, seed_everything
+from harness.training.selection import improves
+
+NAME = "loop"
+
+
+@dataclass(frozen=True, eq=False)
+class Chosen:
+    """The epoch whose weights count so far.
+
+    state: a copy of the weights, or None while they are the model's own.
+    """
+
+    epoch: int
+    objective: float
+    validation: Evaluation
+    state: Mapping[str, Tensor] | None
+
+
+@dataclass(eq=False)
+class FoldRun:
+    """One fold in training; the fields that change with the epochs stand last.
+
+    indices: role -> indices of its examples, on the device.
+    n_examples: train examples per epoch.
+    """
+
+    job: TrainingJob
+    fold: Fold
+    source: FoldSource
+    indices: Mapping[str, Tensor]
+    n_examples: int
+    model: nn.Module
+    parameters: list[nn.Parameter]
+    optimizer: Optimizer
+    chosen: Chosen | None = None
+    fit_time_s: float = 0.0
+
+
+def start(job: TrainingJob) -> list[FoldRun]:
+    """Build model and optimizer of every fold. Raises what `build` raises."""
+    return [_start_fold(job, index) for index in job.folds]
+
+
+def train_epoch(runs: Sequence[FoldRun], epoch: int) -> list[FoldEpoch]:
+    """Train and validate each fold for one epoch (from 1). Raises Diverged."""
+    return [_train_fold_epoch(run, epoch) for run in runs]
+
+
+def outcomes(runs: Sequence[FoldRun]) -> list[FoldOutcome]:
+    """Predict every role with the chosen weights; the only time the test examples are read."""
+    return [_outcome(run) for run in runs]
+
+
+def build_model(job: TrainingJob, index: int) -> nn.Module:
+    """The model of one fold, initialised on the CPU by seed, repeat and fold alone."""
+    fold = job.data.folds[index]
+    seed_everything(derive(job.seed, fold.repeat, fold.fold, "init"), job.device)
+    return job.build(**job.build_arguments(index)).to(job.device)
+
+
+def _start_fold(job: TrainingJob, index: int) -> FoldRun:
+    fold, model = job.data.folds[index], build_model(job, index)
+    roles = {"train": fold.train, "validation": fold.validation, "test": fold.test}
+    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    # counted within a repeat, so that more repeats leave the earlier ones as they are
+    n_train = [len(other.train) for other in job.data.folds if other.repeat == fold.repeat]
+    return FoldRun(
+        job=job,
+        fold=fold,
+        source=fold_source(job.data, index, job.device),
+        indices={role: as_tensor(indices).to(job.device) for role, indices in roles.items()},
+        n_examples=examples_used(min(n_train), job.training.batch_size),
+        model=model,
+        parameters=parameters,
+        optimizer=make_optimizer(parameters, job.training),
+    )
+
+
+def _train_fold_epoch(run: FoldRun, epoch: int) -> FoldEpoch:
+    started = perf_counter()
+    train_loss, train_accuracy, lr = _train(run, epoch)
+    _raise_if_diverged(run, epoch, train_loss, "train")
+    validation = _evaluate(run, "validation")
+    _raise_if_diverged(run, epoch, validation.loss, "validation")
+    objective = _objective(run, validation)
+    run.chosen = _choose(run, epoch, objective, validation)
+    epoch_time_s = perf_counter() - started
+    run.fit_time_s += epoch_time_s
+    return FoldEpoch(
+        repeat=run.fold.repeat,
+        fold=run.fold.fold,
+        epoch=epoch,
+        train_loss=train_loss,
+        train_accuracy=train_accuracy,
+        val_loss=validation.loss,
+        val_accuracy=validation.accuracy,
+        val_objective=objective,
+        lr=lr,
+        epoch_time_s=epoch_time_s,
+    )
+
+
+def _train(run: FoldRun, epoch: int) -> tuple[float, float, float]:
+    """One pass over the train examples: running loss, running accuracy, last learning rate."""
+    training, fold = run.job.training, run.fold
+    ids = {"seed": run.job.seed, "repeat": fold.repeat, "fold": fold.fold, "epoch": epoch}
+    shuffled = permutation(len(fold.train), **ids)[: run.n_examples].to(run.job.device)
+    order = run.indices["train"][shuffled]
+    steps_per_epoch = ceil(len(order) / training.batch_size)
+    lr, losses, logits = training.lr, [], []
+    seed_everything(derive(*ids.values()), run.job.device)
+    run.model.train()
+    batches = train_batches(run.source, order, training.batch_size)
+    for step, (inputs, targets) in enumerate(batches, start=(epoch - 1) * steps_per_epoch):
+        lr = training.lr * lr_factor(training, step=step, steps_per_epoch=steps_per_epoch)
+        batch_loss, batch_logits = _step(run, inputs, targets, lr=lr)
+        losses.append(batch_loss)
+        logits.append(batch_logits)
+    return *_running(losses, logits, run.source.targets[order]), lr
+
+
+def _step(run: FoldRun, inputs: Tensor, targets: Tensor, *, lr: float) -> tuple[Tensor, Tensor]:
+    """One step of the optimizer; the batch's mean loss () and logits (batch, num_classes)."""
+    training = run.job.training
+    logits = run.model(inputs)
+    loss = F.cross_entropy(logits, targets, label_smoothing=training.label_smoothing)
+    run.optimizer.zero_grad(set_to_none=True)
+    torch.autograd.backward(loss)
+    if training.gradient_clip is not None:
+        nn.utils.clip_grad_norm_(run.parameters, training.gradient_clip)
+    for group in run.optimizer.param_groups:
+        group["lr"] = lr
+    run.optimizer.step()
+    return loss.detach(), logits.detach()
+
+
+def _running(
+    losses: Sequence[Tensor], logits: Sequence[Tensor], targets: Tensor
+) -> tuple[float, float]:
+    """Loss and accuracy over all batches, from sums; one transfer from the device."""
+    sizes = torch.tensor([len(batch) for batch in logits], dtype=torch.float64)
+    loss_sum = torch.stack(list(losses)).double() @ sizes.to(targets.device)
+    n_correct = (torch.cat(list(logits)).argmax(1) == targets).sum()
+    total_loss, correct = torch.stack((loss_sum, n_correct.double())).tolist()
+    return total_loss / len(targets), correct / len(targets)
+
+
+def _evaluate(run: FoldRun, role: str) -> Evaluation:
+    batch_size = run.job.training.batch_size
+    return evaluate(run.model, run.source, run.indices[role], batch_size=batch_size)
+
+
+def _objective(run: FoldRun, validation: Evaluation) -> float:
+    name = run.job.objective
+    if name == "accuracy":
+        return validation.accuracy
+    targets = run.job.data.targets[run.fold.validation]
+    return compute([name], targets, validation.probabilities)[name]
+
+
+def _choose(run: FoldRun, epoch: int, objective: float, validation: Evaluation) -> Chosen:
+    """The epoch that counts from now on: this one, or the one before it."""
+    training, mode = run.job.training, METRICS[run.job.objective].mode
+    if training.selection == "last":
+        return Chosen(epoch, objective, validation, state=None)
+    if run.chosen is not None and not improves(objective, run.chosen.objective, mode=mode):
+        return run.chosen
+    state = None if epoch == training.epochs else _copy(run.model)
+    return Chosen(epoch, objective, validation, state)
+
+
+def _copy(model: nn.Module) -> dict[str, Tensor]:
+    return {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
+
+
+def _outcome(run: FoldRun) -> FoldOutcome:
+    started = perf_counter()
+    chosen = run.chosen
+    if chosen is None:
+        raise ValueError("a fold has no outcome before its first epoch")
+    if chosen.state is not None:
+        run.model.load_state_dict(chosen.state)
+    roles = {role: indices for role, indices in run.indices.items() if len(indices)}
+    evaluations = {
+        role: chosen.validation if role == "validation" else _evaluate(run, role) for role in roles
+    }
+    return FoldOutcome(
+        repeat=run.fold.repeat,
+        fold=run.fold.fold,
+        best_epoch=chosen.epoch,
+        weights_source=run.job.training.selection,
+        state={name: tensor.detach().cpu() for name, tensor in run.model.state_dict().items()},
+        predictions={role: evaluation.probabilities for role, evaluation in evaluations.items()},
+        losses={role: evaluation.loss for role, evaluation in evaluations.items()},
+        fit_time_s=run.fit_time_s,
+        predict_time_s=perf_counter() - started,
+    )
+
+
+def _raise_if_diverged(run: FoldRun, epoch: int, loss: float, role: str) -> None:
+    if not isfinite(loss):
+        fold = run.fold
+        raise Diverged(loss, role=role, repeat=fold.repeat, fold=fold.fold, epoch=epoch)

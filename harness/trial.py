@@ -1,0 +1,206 @@
+"""One configuration on all its folds, in a plain loop without Ray."""
+
+import json
+import os
+import traceback
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from harness.data.values import Fold, TrialData
+from harness.results.provenance import utc_now
+from harness.results.rows import TrialRows
+from harness.spec.sections import Training
+from harness.trial_rows import (
+    Row,
+    TrialJob,
+    ended_rows,
+    epoch_rows,
+    failed_rows,
+    fold_predictions,
+    fold_row,
+    identity,
+    summary,
+)
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from harness.training.facts import ModelFacts
+    from harness.training.job import EpochResult, FoldOutcome, TrainingJob
+
+__all__ = ["OnEpoch", "TrialJob", "TrialResult", "ended_rows", "failed_rows", "run_trial"]
+
+_TRACEBACK_LINES = 30
+
+Build = Callable[..., "nn.Module"]
+OnEpoch = Callable[[tuple[Row, ...], float], None]
+
+
+@dataclass(frozen=True, eq=False)
+class TrialResult:
+    """What a trial leaves. weights: (repeat, fold) -> state dict on the CPU, empty if it failed."""
+
+    rows: TrialRows
+    weights: Mapping[tuple[int, int], Mapping[str, "Tensor"]] = field(default_factory=dict)
+
+
+def run_trial(job: TrialJob, data: TrialData, *, build: Build, on_epoch: OnEpoch) -> TrialResult:
+    """Train the job's repeats on their folds and make the rows of all tables.
+
+    on_epoch: gets the epoch's rows and the fold mean of the objective after each epoch; what it
+        raises ends the trial and passes through.
+    Any other Exception, of the model or of training, becomes a trials row with status `failed`.
+    """
+    started_at = utc_now()
+    epochs: list[Row] = []
+    stops: list[Exception] = []
+
+    def watch(result: "EpochResult") -> None:
+        rows = epoch_rows(job, result)
+        epochs.extend(rows)
+        try:
+            on_epoch(rows, result.objective_mean)
+        except Exception as stop:
+            stops.append(stop)
+            raise
+
+    try:
+        return _train(job, data, build, watch=watch, epochs=epochs, started_at=started_at)
+    except Exception as error:
+        if stops:
+            raise
+        rows = failed_rows(job, _text(error), epochs, trace=_trace(error), started_at=started_at)
+        return TrialResult(rows)
+
+
+def _train(
+    job: TrialJob,
+    data: TrialData,
+    build: Build,
+    *,
+    watch: Callable[["EpochResult"], None],
+    epochs: list[Row],
+    started_at: datetime,
+) -> TrialResult:
+    from harness.training.facts import model_facts
+    from harness.training.lockstep import FOLD_EXECUTION, train_folds
+
+    _prepare_process(job)
+    training = _training_job(job, data, build)
+    facts = model_facts(training, key=_model_key(job, data))
+    outcomes = _drive(train_folds(training), watch)
+    ended = [(data.folds[i], outcome) for i, outcome in zip(training.folds, outcomes, strict=True)]
+    folds = [fold_row(job, data, fold, outcome=outcome) for fold, outcome in ended]
+    trial = {
+        **identity(job, "complete", started_at=started_at),
+        **summary(job, [*job.previous_folds, *folds], epochs),
+        "n_parameters": facts.n_parameters,
+        "n_parameters_trainable": facts.n_parameters_trainable,
+        "n_parameters_without_gradient": facts.n_parameters_without_gradient,
+        "mult_adds": facts.mult_adds,
+        "findings": ",".join(_findings(data, facts, ended)),
+        "class_names": json.dumps(data.class_names, ensure_ascii=False),
+        "fold_execution": FOLD_EXECUTION,
+        "peak_memory_mb": _peak_memory_mb(job.device),
+    }
+    kept = ended if job.keep_predictions else []
+    predictions = [block for pair in kept for block in fold_predictions(data, *pair)]
+    return TrialResult(
+        rows=TrialRows(trial, folds=folds, epochs=tuple(epochs), predictions=predictions),
+        weights={(outcome.repeat, outcome.fold): outcome.state for outcome in outcomes},
+    )
+
+
+def _prepare_process(job: TrialJob) -> None:
+    """Threads as asked for; on a GPU only algorithms that repeat themselves."""
+    import torch
+
+    torch.set_num_threads(job.resources_cpu)
+    if job.device.startswith("cuda"):
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.backends.cudnn.benchmark = False
+        torch.use_deterministic_algorithms(True, warn_only=True)
+        torch.cuda.reset_peak_memory_stats(job.device)
+
+
+def _training_job(job: TrialJob, data: TrialData, build: Build) -> "TrainingJob":
+    import torch
+
+    from harness.training.job import TrainingJob
+
+    model = job.config["model"]
+    return TrainingJob(
+        training=Training.model_validate(dict(job.config["training"])),
+        data=data,
+        folds=tuple(i for i, fold in enumerate(data.folds) if fold.repeat in job.repeats),
+        build=build,
+        model_arguments={key: value for key, value in model.items() if key != "name"},
+        objective=job.objective,
+        seed=job.config["seed"],
+        device=torch.device(job.device),
+    )
+
+
+def _model_key(job: TrialJob, data: TrialData) -> str:
+    """What decides the model's facts; empty, so not remembered, where code or data is unnamed."""
+    if not job.code_fingerprint or not data.fingerprint:
+        return ""
+    model = json.dumps(job.config["model"], sort_keys=True)
+    return "\n".join((job.code_fingerprint, data.fingerprint, job.device, model))
+
+
+def _drive(
+    training: "Generator[EpochResult, None, tuple[FoldOutcome, ...]]",
+    watch: Callable[["EpochResult"], None],
+) -> "tuple[FoldOutcome, ...]":
+    """Show every epoch to `watch`; what the generator returns in the end."""
+    while True:
+        try:
+            result = next(training)
+        except StopIteration as end:
+            outcomes: tuple[FoldOutcome, ...] = end.value
+            return outcomes
+        watch(result)
+
+
+def _findings(
+    data: TrialData, facts: "ModelFacts", ended: Sequence[tuple[Fold, "FoldOutcome"]]
+) -> list[str]:
+    """The codes found in the model, the data and the predictions, in their usual order."""
+    from harness.training.probes import FINDINGS
+
+    found = {*facts.findings, *data.findings}
+    if any(_is_constant(data, fold, outcome) for fold, outcome in ended):
+        found.add("constant_predictions")
+    return sorted(found, key=lambda code: (FINDINGS.index(code) if code in FINDINGS else 99, code))
+
+
+def _is_constant(data: TrialData, fold: Fold, outcome: "FoldOutcome") -> bool:
+    """Whether every validation example gets one class, though there are several."""
+    predicted = outcome.predictions["validation"].argmax(1)
+    return len(np.unique(predicted)) == 1 < len(np.unique(data.targets[fold.validation]))
+
+
+def _peak_memory_mb(device: str) -> float:
+    """MB (1e6 bytes): of the trial's tensors on a GPU, else of the process since its start."""
+    if device.startswith("cuda"):
+        import torch
+
+        return torch.cuda.max_memory_allocated(device) / 1e6
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
+
+
+def _text(error: Exception) -> str:
+    text = str(error)
+    return text if text.startswith("diverged: ") else f"{type(error).__name__}: {text}"
+
+
+def _trace(error: Exception) -> str:
+    lines = "".join(traceback.format_exception(error)).splitlines()
+    return "\n".join(lines[-_TRACEBACK_LINES:])
