@@ -23,7 +23,6 @@ from harness.planning.smoke import SMOKE_CONFIGURATIONS, smoke_overrides
 from harness.results.lock import hold
 from harness.results.metrics import METRICS, metric_names
 from harness.results.runs import Summary, new_run_id, summarize
-from harness.results.write import repair
 from harness.spec.benchmark import BenchmarkSpec
 from harness.spec.locate import find_benchmark
 from harness.spec.read import read_benchmark
@@ -179,11 +178,11 @@ def _train(
     on_event: OnEvent,
     clock: _Clock,
 ) -> RunOutcome:
+    from harness.results.repair import repair
     from harness.tuning.missing import train_missing
 
     with hold(folder):
-        repaired = repair(folder)
-        for line in repaired.messages:
+        for line in repair(folder).lines():
             on_event(Note(line))
         plan = _plan(options, spec, folder, on_event)  # again: nobody else writes from here on
         end = train_missing(

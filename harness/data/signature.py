@@ -62,8 +62,7 @@ def read_signature(file: Path, function: str, *, given: tuple[str, ...]) -> Sign
     node = _functions(syntax_tree(file)).get(function)
     if node is None:
         return None
-    arguments = [arg for arg in _arguments(file, node) if arg.name not in given]
-    return Signature(file, function, {arg.name: arg for arg in arguments})
+    return Signature(file, function, {arg.name: arg for arg in _arguments(file, node, given)})
 
 
 def syntax_tree(file: Path) -> ast.Module:
@@ -85,17 +84,15 @@ def _functions(tree: ast.Module) -> dict[str, ast.FunctionDef]:
     return {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
 
 
-def _arguments(file: Path, node: ast.FunctionDef) -> list[Argument]:
+def _arguments(file: Path, node: ast.FunctionDef, given: tuple[str, ...]) -> list[Argument]:
     if node.args.vararg or node.args.kwarg:
         raise BenchError(f"{file}:{node.lineno}: {node.name} may not take *args or **kwargs")
-    positional = [Argument(arg.arg, "", required=True) for arg in node.args.args]
-    if [arg.name for arg in positional] not in ([], ["root"]) and node.name != "fit":
+    if {arg.arg for arg in node.args.args} - set(given):
         raise BenchError(f"{file}:{node.lineno}: arguments of {node.name} must be keyword-only")
-    keyword = [
-        _argument(file, node, arg, default)
-        for arg, default in zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True)
+    keywords = zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True)
+    return [
+        _argument(file, node, arg, default) for arg, default in keywords if arg.arg not in given
     ]
-    return positional + keyword
 
 
 def _argument(

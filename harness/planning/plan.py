@@ -103,7 +103,8 @@ class _History:
 
     @cached_property
     def by_config(self) -> dict[str, DoneTrial]:
-        return {row.config: row for row in self.rows}
+        configs = (canonical_json(config) for config in self.configs)
+        return dict(zip(configs, self.rows, strict=True))
 
     @cached_property
     def configs(self) -> list[Any]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from data_prep.examples import Description
 from harness.data import catalog
+from harness.data.folds import impossible
 from harness.data.signature import Argument, Signature
 from harness.errors import BenchError, Problem, SpecError, nearest
 from harness.spec.benchmark import BenchmarkSpec
@@ -239,27 +240,11 @@ def _distinct_datasets(resolved: Sequence[Resolved]) -> list[Resolved]:
 
 def _fold_problems(spec: BenchmarkSpec, one: Resolved) -> list[Problem]:
     """What the dataset can't give to the folds that the file asks for."""
-    wanted, has = spec.cross_validation, one.description
-    numbered = [part for part in has.parts if isinstance(part, int)]
-    problems = []
-    if wanted.strategy == "predefined" and len(numbered) < 2:
-        text = f"dataset {one.dataset.name} has no numbered parts of its own"
-        problems.append(spec.problem("cross_validation.strategy", text, found="predefined"))
-    if wanted.strategy == "official" and not {"train", "validation"} <= set(has.parts):
-        text = f"dataset {one.dataset.name} has no official train and validation parts"
-        problems.append(spec.problem("cross_validation.strategy", text, found="official"))
-    if wanted.test_fold == "official" and "test" not in has.parts:
-        text = f"dataset {one.dataset.name} has no official test part"
-        problems.append(spec.problem("cross_validation.test_fold", text, found="official"))
-    if wanted.strategy == "group" and not has.has_groups:
-        text = f"dataset {one.dataset.name} has no groups"
-        problems.append(spec.problem("cross_validation.strategy", text, found="group"))
-    fixed = isinstance(wanted.test_fold, int) and wanted.strategy == "predefined"
-    if fixed and numbered and wanted.test_fold not in numbered:
-        allowed = ", ".join(map(str, numbered))
-        text = f"dataset {one.dataset.name} has no such part"
-        found = str(wanted.test_fold)
-        problems.append(
-            spec.problem("cross_validation.test_fold", text, found=found, allowed=allowed)
-        )
-    return problems
+    has = one.description
+    reason = impossible(spec.cross_validation, parts=has.parts, has_groups=has.has_groups)
+    if reason is None:
+        return []
+    path, separator, text = reason.partition(": ")
+    if not separator or not path.startswith("cross_validation."):
+        path, text = "cross_validation.strategy", reason
+    return [spec.problem(path, f"{text} (dataset {one.dataset.name})")]

@@ -14,10 +14,10 @@ from harness.planning.identity import canonical_json
 from harness.planning.jobs import data_key, provenance_of, run_schemas, trial_job
 from harness.planning.plan import Plan, PlannedTrial
 from harness.results.metrics import METRICS
-from harness.results.read import fold_rows, tables_schemas
+from harness.results.read import fold_rows
 from harness.results.runs import summarize, update_run, write_run
-from harness.results.schema import PARAMS, TABLES, union_schema
-from harness.results.write import compact, widen
+from harness.results.schema import PARAMS
+from harness.results.widen import compact, widen
 from harness.spec.read import dump_resolved
 from harness.spec.sections import DatasetSection
 from harness.tuning.collector import CollectorSettings
@@ -46,8 +46,7 @@ def train_missing(
         on_event(StepStarted("reading the data"))
         data = _data(plan, root)
     with clock("tables"):
-        schemas = _schemas(plan)
-        widen(plan.folder, schemas)
+        schemas = widen(plan.folder, run_schemas(plan))
         card = {key: data_card(value) for key, value in data.items()}
         resolved = dump_resolved(spec)
         record = {"run_id": run_id, "plan": _plan_rows(plan), "jobs": jobs, "address": address}
@@ -107,15 +106,6 @@ def _prepared(plan: Plan, trial: PlannedTrial, root: Path) -> TrialData:
         data_fingerprint=trial.data_fingerprint,
         code_fingerprint=catalog.file_fingerprint(trial.resolved.dataset),
     )
-
-
-def _schemas(plan: Plan) -> dict[str, Any]:
-    """What this run writes, widened by the columns that earlier runs wrote."""
-    new = run_schemas(plan)
-    old = tables_schemas(plan.folder)
-    return {
-        name: union_schema(old[name], new[name]) if name in old else new[name] for name in TABLES
-    }
 
 
 def _sweep_trials(plan: Plan, run_id: str, schemas: Mapping[str, Any]) -> tuple[SweepTrial, ...]:
