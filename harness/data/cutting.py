@@ -106,7 +106,7 @@ def _refuse_too_many(
         raise BenchError(f"{place}; the smallest class (number {smallest}) has {count} examples")
 
 
-def _count(size: float | None, n: int) -> int:
+def _count(size: int | float | None, n: int) -> int:
     """Examples that a size stands for: a count as it is, a fraction of n rounded, at least 1."""
     if isinstance(size, int):
         return size

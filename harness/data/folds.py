@@ -73,7 +73,7 @@ def impossible(
     strategy, test_fold = cross_validation.strategy, cross_validation.test_fold
     numbers = [part for part in parts if isinstance(part, int)]
     has = _has(parts)
-    if not numbers and not set(parts) <= set(ROLES) or numbers and min(numbers) < 1:
+    if (not numbers and not set(parts) <= set(ROLES)) or (numbers and min(numbers) < 1):
         return f"{has}; parts must be numbers from 1, or the roles {', '.join(ROLES)}"
     if strategy in ("official", "holdout") and test_fold is not None:
         return f"cross_validation.test_fold: strategy {strategy} has one fold and takes none"
