@@ -27,13 +27,13 @@ def evaluate(
     targets = source.targets.index_select(0, indices)
     logits = predict_logits(model, source, indices, batch_size=batch_size)
     with torch.inference_mode():
-        # one transfer for all three
         log_probabilities = F.log_softmax(logits.float(), dim=1)
         loss = F.nll_loss(log_probabilities, targets)
-        correct = (logits.argmax(1) == targets).sum()
-        mean_loss, n_correct = torch.stack((loss.double(), correct.double())).tolist()
-        probabilities = log_probabilities.exp_().cpu().numpy()
-    return Evaluation(probabilities, loss=mean_loss, accuracy=n_correct / len(targets))
+        probabilities = log_probabilities.exp()
+        # of what is stored, so that the accuracy is the one that the predictions give
+        n_correct = (probabilities.argmax(1) == targets).sum()
+        mean_loss, correct = torch.stack((loss.double(), n_correct.double())).tolist()
+    return Evaluation(probabilities.cpu().numpy(), loss=mean_loss, accuracy=correct / len(targets))
 
 
 def predict_logits(

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from torch.optim import Optimizer
 
 from harness.data.values import Fold
-from harness.results.metrics import METRICS, compute
+from harness.results.metrics import METRICS, better, compute
 from harness.training.evaluate import Evaluation, evaluate
 from harness.training.job import Diverged, FoldEpoch, FoldOutcome, TrainingJob
 from harness.training.optimizers import make_optimizer
@@ -28,7 +28,6 @@ from harness.training.resident import (
 )
 from harness.training.schedules import lr_factor
 from harness.training.seeds import derive, permutation, seed_everything
-from harness.training.selection import improves
 
 NAME = "loop"
 
@@ -193,7 +192,7 @@ def _choose(run: FoldRun, epoch: int, objective: float, validation: Evaluation) 
     training, mode = run.job.training, METRICS[run.job.objective].mode
     if training.selection == "last":
         return Chosen(epoch, objective, validation, state=None)
-    if run.chosen is not None and not improves(objective, run.chosen.objective, mode=mode):
+    if run.chosen is not None and not better(mode, objective, run.chosen.objective):
         return run.chosen
     state = None if epoch == training.epochs else _copy(run.model)
     return Chosen(epoch, objective, validation, state)

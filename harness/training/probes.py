@@ -118,7 +118,8 @@ def _check_shape(logits: Any, inputs: Tensor) -> None:
 def _evaluate(model: nn.Module, inputs: Tensor) -> Tensor:
     model.eval()
     with torch.no_grad():
-        return model(inputs).float()
+        logits: Tensor = model(inputs)
+    return logits.float()
 
 
 def _is_softmax(outputs: Tensor) -> bool:

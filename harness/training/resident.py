@@ -84,7 +84,9 @@ def train_batches(
     batches_at_once = max(1, _GATHER_BYTES // (source.example_bytes * batch_size))
     for chunk in torch.split(order, batches_at_once * batch_size):
         inputs, targets = gather(source, chunk), source.targets.index_select(0, chunk)
-        yield from zip(inputs.split(batch_size), targets.split(batch_size), strict=True)
+        yield from zip(
+            torch.split(inputs, batch_size), torch.split(targets, batch_size), strict=True
+        )
 
 
 def examples_used(n: int, batch_size: int) -> int:

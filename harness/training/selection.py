@@ -1,24 +1,18 @@
 """Which epoch counts, and when to stop: plain functions of validation objectives."""
 
 from collections.abc import Sequence
-from math import isnan
 
-
-def improves(value: float, best: float, *, mode: str) -> bool:
-    """Whether a value beats the best so far; a tie does not, nor does an undefined (nan) value.
-
-    mode: `max` or `min`, the metric's direction.
-    """
-    if isnan(value) or isnan(best):
-        return isnan(best) and not isnan(value)
-    return value > best if mode == "max" else value < best
+from harness.results.metrics import better
 
 
 def best_index(values: Sequence[float], *, mode: str) -> int:
-    """Index of the best value; ties go to the earlier one."""
+    """Index of the best value; ties go to the earlier one, nan is worse than any number.
+
+    mode: `max` or `min`, the metric's direction.
+    """
     best = 0
     for index, value in enumerate(values):
-        if improves(value, values[best], mode=mode):
+        if better(mode, value, values[best]):
             best = index
     return best
 

@@ -4,7 +4,7 @@ from math import nan
 
 import pytest
 
-from harness.training.selection import best_index, improves, out_of_patience
+from harness.training.selection import best_index, out_of_patience
 
 
 @pytest.mark.parametrize(
@@ -22,13 +22,6 @@ def test_the_best_epoch_is_the_earliest_of_equals(
 ) -> None:
     """Ties go to the earlier epoch; undefined values never win against defined ones."""
     assert best_index(values, mode=mode) == best
-
-
-def test_a_tie_is_no_improvement() -> None:
-    """Neither is an undefined value."""
-    assert not improves(0.5, 0.5, mode="max")
-    assert not improves(nan, 0.5, mode="max")
-    assert improves(0.1, nan, mode="max")
 
 
 def test_patience_counts_epochs_since_the_best() -> None:

@@ -1,0 +1,285 @@
+"""A trial's rows: complete, failed and ended; nothing a model does kills the worker."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from statistics import fmean, stdev
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import torch
+from torch import nn
+
+from harness.data.values import TrialData
+from harness.results.rows import TrialRows, to_tables
+from harness.results.schema import table_schemas
+from harness.trial import TrialJob, TrialResult, ended_rows, failed_rows, run_trial
+from tests.builders import Linear, build_linear, make_trial_data, make_trial_job
+
+
+def run(
+    job: TrialJob | None = None, data: TrialData | None = None, build: Any = build_linear
+) -> TrialResult:
+    """A trial that no one watches."""
+    return run_trial(
+        job or make_trial_job(),
+        data or make_trial_data(),
+        build=build,
+        on_epoch=lambda rows, objective: None,
+    )
+
+
+def tables(rows: TrialRows, job: TrialJob) -> dict[str, pa.Table]:
+    """The rows in the job's schemas; raises for unknown columns and wrong types."""
+    params = dict.fromkeys(job.params, pa.float64())
+    return to_tables(
+        rows, table_schemas(metrics=job.metrics, objective=job.objective, params=params)
+    )
+
+
+def test_a_complete_trial_fills_every_column() -> None:
+    """Every column of the four tables, but those that are null by their meaning."""
+    job = make_trial_job(variant="small")
+    data = make_trial_data(groups=np.array([f"g{i // 2}" for i in range(60)]))
+    data = replace(data, folds=tuple(replace(fold, test_part=1) for fold in data.folds))
+    made = tables(run(job, data).rows, job)
+    assert {name: len(table) for name, table in made.items()} == {
+        "predictions": 2 * (20 + 20),
+        "epochs": 2 * 2,
+        "folds": 2,
+        "trials": 1,
+    }
+    null = {
+        f"{name}.{field.name}"
+        for name, table in made.items()
+        for field, column in zip(table.schema, table.columns, strict=True)
+        if column.null_count
+    }
+    assert null == {"trials.error", "trials.traceback"}
+
+
+def test_the_trials_row_says_what_was_run() -> None:
+    """Identity from the job, size from the model (5 * 3 + 3), numbers from the folds."""
+    job = make_trial_job()
+    rows = run(job).rows
+    trial = rows.trial
+    assert trial["status"] == "complete"
+    assert (trial["n_parameters"], trial["n_parameters_without_gradient"]) == (18, 0)
+    assert (trial["n_folds"], trial["n_repeats"], trial["epochs_trained"]) == (2, 1, 2)
+    assert json.loads(trial["class_names"]) == ["a", "b", "c"]
+    assert json.loads(trial["config"]) == json.loads(json.dumps(job.config))
+    assert trial["params.training.lr"] == 0.05
+    assert (trial["findings"], trial["fold_execution"]) == ("", "loop")
+    assert trial["started_at"] <= trial["finished_at"]
+    scores = [row["val_accuracy"] for row in rows.folds]
+    assert trial["val_accuracy_mean"] == pytest.approx(fmean(scores))
+    assert trial["val_accuracy_std"] == pytest.approx(stdev(scores))
+    assert trial["fit_time_s"] == pytest.approx(sum(row["fit_time_s"] for row in rows.folds))
+
+
+def test_folds_and_predictions_agree_with_the_data() -> None:
+    """Ids, targets and counts of each role; the accuracy is that of the predictions."""
+    data = make_trial_data()
+    rows = run(data=data).rows
+    for fold, row in zip(data.folds, rows.folds, strict=True):
+        counts = (row["n_train"], row["n_validation"], row["n_test"])
+        assert counts == (len(fold.train), len(fold.validation), len(fold.test))
+        for role, column in (("validation", "val_accuracy"), ("test", "test_accuracy")):
+            (block,) = [b for b in rows.predictions if (b.fold, b.role) == (fold.fold, role)]
+            indices = getattr(fold, role)
+            assert list(block.example_ids) == list(data.example_ids[indices])
+            assert np.array_equal(block.targets, data.targets[indices])
+            assert row[column] == pytest.approx((block.predicted == block.targets).mean())
+
+
+def test_selected_on_names_what_chose_the_epoch() -> None:
+    """The objective on validation, or no one."""
+    assert run().rows.trial["selected_on"] == "validation accuracy"
+    last = make_trial_job(training={"selection": "last"})
+    assert run(last).rows.trial["selected_on"] == "last epoch"
+
+
+def test_without_a_test_role_its_columns_are_null() -> None:
+    """Its metrics, its loss, their means; and it has no predictions."""
+    rows = run(data=make_trial_data(test=False)).rows
+    assert rows.folds[0]["test_accuracy"] is None
+    assert rows.folds[0]["test_loss"] is None
+    assert rows.trial["test_accuracy_mean"] is None
+    assert {block.role for block in rows.predictions} == {"validation"}
+
+
+def test_predictions_are_left_out_on_request() -> None:
+    """The numbers made from them are there all the same."""
+    rows = run(make_trial_job(keep_predictions=False)).rows
+    assert not rows.predictions
+    assert rows.folds[0]["test_macro_f1"] is not None
+
+
+def test_more_repeats_join_the_rows_of_the_earlier_ones() -> None:
+    """Repeat 2 after repeat 1 gives the summary that both together give."""
+    data = make_trial_data(repeats=2)
+    first = run(make_trial_job(repeats=(1,)), data).rows
+    second = run(
+        make_trial_job(repeats=(2,), previous_folds=tuple(dict(row) for row in first.folds)), data
+    ).rows
+    both = run(make_trial_job(repeats=(1, 2)), data).rows
+    assert [(row["repeat"], row["fold"]) for row in second.folds] == [(2, 1), (2, 2)]
+    assert (second.trial["n_repeats"], second.trial["n_folds"]) == (2, 2)
+    for column in ("val_accuracy_mean", "val_accuracy_std", "test_macro_f1_mean", "val_loss_mean"):
+        assert second.trial[column] == both.trial[column]
+
+
+def test_weights_come_by_repeat_and_fold() -> None:
+    """State dicts that a new model takes."""
+    weights = run(make_trial_job(repeats=(1, 2)), make_trial_data(repeats=2)).weights
+    assert set(weights) == {(1, 1), (1, 2), (2, 1), (2, 2)}
+    build_linear(input_shape=(5,), num_classes=3).load_state_dict(dict(weights[2, 1]))
+
+
+def test_on_epoch_sees_each_epoch_as_it_ends() -> None:
+    """The rows of the epochs table, and the fold mean of the objective."""
+    seen: list[tuple[tuple[dict[str, Any], ...], float]] = []
+    result = run_trial(
+        make_trial_job(),
+        make_trial_data(),
+        build=build_linear,
+        on_epoch=lambda rows, objective: seen.append((rows, objective)),
+    )
+    assert [row for rows, _ in seen for row in rows] == list(result.rows.epochs)
+    for rows, objective in seen:
+        assert objective == pytest.approx(fmean(row["val_accuracy"] for row in rows))
+
+
+def test_an_objective_that_is_no_accuracy_has_its_own_column() -> None:
+    """`val_macro_f1` beside `val_accuracy` in the epochs."""
+    row = run(make_trial_job(objective="macro_f1")).rows.epochs[0]
+    assert {"val_accuracy", "val_macro_f1"} <= row.keys()
+
+
+@pytest.mark.parametrize("stop", [RuntimeError("pruned"), KeyboardInterrupt(), SystemExit()])
+def test_what_on_epoch_raises_passes_through(stop: BaseException) -> None:
+    """A pruned or interrupted trial is no failed one."""
+
+    def end(rows: Sequence[dict[str, Any]], objective: float) -> None:
+        raise stop
+
+    with pytest.raises(type(stop)):
+        run_trial(make_trial_job(), make_trial_data(), build=build_linear, on_epoch=end)
+
+
+def broken_build(**arguments: Any) -> nn.Module:
+    """Fails before there is a model."""
+    raise TypeError("no such width")
+
+
+def failing_later(**arguments: Any) -> nn.Module:
+    """Fails in the second epoch of the first fold."""
+
+    class Failing(Linear):
+        steps = 0
+
+        def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+            self.steps += self.training
+            if self.steps > 4:
+                raise RuntimeError("shape mismatch")
+            return super().forward(inputs)
+
+    return Failing(5, 3, 0.0)
+
+
+def diverging(**arguments: Any) -> nn.Module:
+    """Outputs are not numbers after four training steps, one more than an epoch has."""
+
+    class Diverging(Linear):
+        steps = 0
+
+        def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+            self.steps += self.training
+            return super().forward(inputs) * (float("nan") if self.steps > 4 else 1.0)
+
+    return Diverging(5, 3, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("build", "error", "n_epochs"),
+    [
+        (broken_build, "TypeError: no such width", 0),
+        (failing_later, "RuntimeError: shape mismatch", 2),
+        (diverging, "diverged: the train loss is nan in epoch 2, repeat 1, fold 1", 2),
+    ],
+)
+def test_a_failure_becomes_a_row_with_the_epochs_so_far(
+    build: Any, error: str, n_epochs: int
+) -> None:
+    """Status, message and traceback; no folds, no predictions, no metrics."""
+    job = make_trial_job()
+    result = run(job, build=build)
+    trial = result.rows.trial
+    assert (trial["status"], trial["error"]) == ("failed", error)
+    assert error.split(": ")[-1] in trial["traceback"]
+    assert len(result.rows.epochs) == n_epochs
+    assert not result.rows.folds
+    assert not result.rows.predictions
+    assert not result.weights
+    made = tables(result.rows, job)["trials"].to_pylist()[0]
+    assert made["val_accuracy_mean"] is None
+    assert made["epochs_trained"] == n_epochs // 2
+
+
+def test_rows_of_trials_that_were_ended_from_outside() -> None:
+    """Pruned and interrupted trials, and those whose process died, keep their epochs."""
+    job = make_trial_job()
+    epochs = list(run(job).rows.epochs)
+    pruned, died = ended_rows(job, "pruned", epochs), failed_rows(job, "killed", epochs)
+    assert (pruned.trial["status"], pruned.trial["epochs_trained"]) == ("pruned", 2)
+    assert (died.trial["status"], died.trial["error"]) == ("failed", "killed")
+    assert len(tables(pruned, job)["epochs"]) == len(tables(died, job)["epochs"]) == 4
+    assert ended_rows(job, "interrupted", []).trial["epochs_trained"] == 0
+
+
+def test_findings_of_model_data_and_predictions_are_joined() -> None:
+    """A model that always says the first class; data that shares examples across roles."""
+
+    class Stubborn(Linear):
+        def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+            return super().forward(inputs) * 1e-3 + torch.tensor([9.0, 0.0, 0.0])
+
+    data = make_trial_data(findings=("shared_examples",))
+    rows = run(data=data, build=lambda **_: Stubborn(5, 3, 0.0)).rows
+    assert rows.trial["findings"] == "constant_predictions,shared_examples"
+
+
+def test_the_same_trial_gives_the_same_rows() -> None:
+    """All but clock and memory."""
+    first, second = run().rows, run().rows
+    changing = {"started_at", "finished_at", "fit_time_s", "peak_memory_mb"}
+    for name, value in first.trial.items():
+        assert name in changing or value == second.trial[name]
+    for one, other in zip(first.predictions, second.predictions, strict=True):
+        assert np.array_equal(one.probabilities, other.probabilities)
+
+
+def test_a_trial_computes_with_the_threads_it_was_given() -> None:
+    """`resources.cpu`, whatever runs beside it."""
+    before = torch.get_num_threads()
+    try:
+        run(make_trial_job(resources_cpu=2))
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_model_arguments_come_from_the_file_and_from_the_fold() -> None:
+    """`dropout` from the configuration, a vocabulary size from the fold's own fit."""
+    seen = []
+
+    def build(*, input_shape: Any, num_classes: int, dropout: float, vocab_size: int) -> nn.Module:
+        seen.append((input_shape, num_classes, dropout, vocab_size))
+        return Linear(5, 3, dropout)
+
+    data = make_trial_data()
+    inputs = tuple(replace(one, model_arguments={"vocab_size": 99}) for one in data.fold_inputs)
+    run(make_trial_job(model={"dropout": 0.25}), replace(data, fold_inputs=inputs), build)
+    assert set(seen) == {((5,), 3, 0.25, 99)}

@@ -1,0 +1,357 @@
+"""All folds together: what is equal, what is chosen, what stops, and who sees the test."""
+
+from collections import Counter
+from dataclasses import replace
+from math import inf, isfinite
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from harness.data.values import TrialData
+from harness.results import metrics
+from harness.training.job import Diverged, EpochResult, FoldOutcome, TrainingJob
+from harness.training.lockstep import train_folds
+from harness.training.loop import build_model
+from tests.builders import Linear, build_linear, make_job, make_trial_data
+
+
+def trained(job: TrainingJob) -> tuple[list[EpochResult], tuple[FoldOutcome, ...]]:
+    """All epochs, and what is left in the end."""
+    epochs, steps = [], train_folds(job)
+    while True:
+        try:
+            epochs.append(next(steps))
+        except StopIteration as end:
+            return epochs, end.value
+
+
+def without_times(epochs: list[EpochResult]) -> list[EpochResult]:
+    """Epochs with everything but what the clock says."""
+    return [
+        replace(one, folds=tuple(replace(fold, epoch_time_s=0.0) for fold in one.folds))
+        for one in epochs
+    ]
+
+
+def assert_same(first: FoldOutcome, second: FoldOutcome) -> None:
+    """Weights and predictions, to the bit."""
+    assert first.best_epoch == second.best_epoch
+    assert first.losses == second.losses
+    for name, tensor in first.state.items():
+        assert torch.equal(tensor, second.state[name])
+    for role, probabilities in first.predictions.items():
+        assert np.array_equal(probabilities, second.predictions[role])
+
+
+def test_every_epoch_reports_every_fold_and_their_mean() -> None:
+    """Three epochs of two folds and two repeats: twelve rows."""
+    epochs, outcomes = trained(make_job(make_trial_data(repeats=2), epochs=3))
+    assert [one.epoch for one in epochs] == [1, 2, 3]
+    for one in epochs:
+        assert [(row.repeat, row.fold) for row in one.folds] == [(1, 1), (1, 2), (2, 1), (2, 2)]
+        assert one.objective_mean == pytest.approx(np.mean([r.val_accuracy for r in one.folds]))
+    assert [(one.repeat, one.fold) for one in outcomes] == [(1, 1), (1, 2), (2, 1), (2, 2)]
+
+
+def test_it_learns() -> None:
+    """Classes far apart are told apart."""
+    _, outcomes = trained(make_job(make_trial_data(noise=0.1), epochs=30, lr=0.2))
+    assert all(one.losses["test"] < 0.1 for one in outcomes)
+
+
+def test_two_runs_give_the_same_bits() -> None:
+    """With dropout, and with other random numbers drawn in between."""
+    job = make_job(make_trial_data(repeats=2), model={"dropout": 0.5}, epochs=3)
+    first, first_outcomes = trained(job)
+    torch.rand(17)
+    second, second_outcomes = trained(job)
+    assert without_times(first) == without_times(second)
+    for one, other in zip(first_outcomes, second_outcomes, strict=True):
+        assert_same(one, other)
+
+
+def test_another_seed_gives_other_weights() -> None:
+    """And folds of one repeat differ from each other."""
+    (_, zero), (_, one) = trained(make_job(seed=0)), trained(make_job(seed=1))
+    assert not torch.equal(zero[0].state["head.weight"], one[0].state["head.weight"])
+    job = make_job()
+    assert not torch.equal(build_model(job, 0).head.weight, build_model(job, 1).head.weight)
+
+
+def test_more_repeats_leave_the_earlier_ones_as_they_are() -> None:
+    """Repeat 1 trained alone equals repeat 1 trained beside a repeat with smaller folds."""
+    one, two = make_trial_data(repeats=1), make_trial_data(repeats=2)
+    small = replace(two.folds[2], train=two.folds[2].train[:5])
+    two = replace(two, folds=(*two.folds[:2], small, two.folds[3]))
+    _, alone = trained(make_job(one))
+    _, beside = trained(make_job(two))
+    assert_same(alone[0], beside[0])
+    assert_same(alone[1], beside[1])
+
+
+def test_a_repeat_can_be_trained_by_itself() -> None:
+    """The second repeat is the same whether the first is trained beside it or not."""
+    data = make_trial_data(repeats=2)
+    _, both = trained(make_job(data))
+    _, second = trained(replace(make_job(data), folds=(2, 3)))
+    assert_same(both[2], second[0])
+
+
+def test_configurations_see_the_same_batches_in_the_same_order() -> None:
+    """Other width, dropout and learning rate: equal batches; equal layers start equal."""
+    seen: dict[str, list[torch.Tensor]] = {"a": [], "b": []}
+
+    def recording(name: str) -> Any:
+        def build(**arguments: Any) -> nn.Module:
+            model = build_linear(**arguments)
+
+            def record(module: nn.Module, inputs: tuple[torch.Tensor]) -> None:
+                if module.training:
+                    seen[name].append(inputs[0].clone())
+
+            model.register_forward_pre_hook(record)
+            return model
+
+        return build
+
+    trained(make_job(build=recording("a"), lr=0.01))
+    trained(make_job(build=recording("b"), lr=0.5, optimizer="sgd", model={"dropout": 0.5}))
+    assert len(seen["a"]) == len(seen["b"]) > 0
+    assert all(torch.equal(a, b) for a, b in zip(seen["a"], seen["b"], strict=True))
+    first, second = make_job(lr=0.01), make_job(lr=0.5, model={"dropout": 0.5})
+    assert torch.equal(build_model(first, 0).head.weight, build_model(second, 0).head.weight)
+
+
+def counting_build(counts: Counter[str], data: TrialData) -> Any:
+    """A linear model that counts the examples it sees in training, and test examples ever."""
+    test = {data.inputs[0][i].tobytes() for i in data.folds[0].test}
+
+    class Counting(Linear):
+        def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+            if self.training:
+                counts["trained"] += len(inputs)
+                counts["smallest batch"] = min(counts["smallest batch"] or 99, len(inputs))
+            counts["test"] += sum(row.numpy().tobytes() in test for row in inputs)
+            return super().forward(inputs)
+
+    return lambda *, input_shape, num_classes: Counting(input_shape[0], num_classes, 0.0)
+
+
+def test_every_fold_trains_on_as_many_examples_as_the_smallest() -> None:
+    """Train roles of 12 and 20: twelve examples an epoch for both, in batches of 8 and 4."""
+    data, counts = make_trial_data(n_train=(12, 20)), Counter[str]()
+    trained(make_job(data, build=counting_build(counts, data), epochs=3))
+    assert counts["trained"] == 3 * 2 * 12
+    assert counts["smallest batch"] == 4
+
+
+def test_a_large_fold_sees_all_its_examples_over_the_epochs() -> None:
+    """Each epoch draws anew, so nothing of the larger fold is left out for good."""
+    data, seen = make_trial_data(n_train=(4, 20)), set()
+
+    class Remembering(Linear):
+        def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+            if self.training:
+                seen.update(row.numpy().tobytes() for row in inputs)
+            return super().forward(inputs)
+
+    job = make_job(
+        data,
+        build=lambda *, input_shape, num_classes: Remembering(input_shape[0], num_classes, 0.0),
+        epochs=40,
+    )
+    trained(replace(job, folds=(1,)))
+    assert seen == {data.inputs[0][i].tobytes() for i in data.folds[1].train}
+
+
+def test_a_last_batch_of_one_is_left_out() -> None:
+    """Nine examples in batches of 8: eight are trained on."""
+    data, counts = make_trial_data(n_train=(9, 9)), Counter[str]()
+    trained(make_job(data, build=counting_build(counts, data), epochs=1))
+    assert counts["trained"] == 2 * 8
+
+
+@pytest.mark.parametrize("selection", ["best", "last"])
+def test_the_test_is_evaluated_once_per_fold(selection: str) -> None:
+    """Twenty test examples, two folds, five epochs: forty looks."""
+    data, counts = make_trial_data(), Counter[str]()
+    trained(make_job(data, build=counting_build(counts, data), epochs=5, selection=selection))
+    assert counts["test"] == 2 * len(data.folds[0].test) == 40
+
+
+def test_without_a_test_role_nothing_is_predicted_for_it() -> None:
+    """Roles without examples are absent."""
+    _, outcomes = trained(make_job(make_trial_data(test=False)))
+    assert set(outcomes[0].predictions) == {"train", "validation"} == set(outcomes[0].losses)
+
+
+def test_the_shared_arrays_are_not_written_to() -> None:
+    """Even by a model that writes into its batch."""
+
+    class Vandal(Linear):
+        def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+            outputs = super().forward(inputs.clone())
+            inputs.zero_()
+            return outputs
+
+    writable = make_trial_data()
+    inputs, targets = writable.inputs[0].copy(), writable.targets.copy()
+    data = replace(writable, inputs=(inputs,), targets=targets)
+    trained(
+        make_job(
+            data, build=lambda *, input_shape, num_classes: Vandal(input_shape[0], num_classes, 0.0)
+        )
+    )
+    assert np.array_equal(inputs, writable.inputs[0])
+    assert np.array_equal(targets, writable.targets)
+
+
+def test_best_takes_the_earliest_of_the_best_epochs_and_its_weights() -> None:
+    """The outcome's predictions score what the chosen epoch's row says."""
+    data = make_trial_data(noise=1.5)
+    epochs, outcomes = trained(make_job(data, epochs=8, lr=0.3, selection="best"))
+    for index, outcome in enumerate(outcomes):
+        values = [one.folds[index].val_accuracy for one in epochs]
+        assert outcome.best_epoch == 1 + values.index(max(values))
+        targets = data.targets[data.folds[index].validation]
+        score = metrics.accuracy(targets, outcome.predictions["validation"])
+        assert score == max(values)
+        assert outcome.losses["validation"] == epochs[outcome.best_epoch - 1].folds[index].val_loss
+    assert any(outcome.best_epoch < 8 for outcome in outcomes)
+
+
+def test_the_state_is_that_of_the_predictions() -> None:
+    """The kept weights, loaded into a new model, predict the same."""
+    data = make_trial_data(noise=1.5)
+    job = make_job(data, epochs=8, lr=0.3)
+    _, outcomes = trained(job)
+    assert any(outcome.best_epoch < 8 for outcome in outcomes)
+    for index, outcome in enumerate(outcomes):
+        model = build_model(job, index)
+        model.load_state_dict(outcome.state)
+        for role in ("train", "validation", "test"):
+            inputs = torch.tensor(data.inputs[0][getattr(data.folds[index], role)])
+            expected = F.softmax(model.eval()(inputs), 1).detach().numpy()
+            assert outcome.predictions[role] == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_metric_to_be_low_chooses_its_lowest() -> None:
+    """log_loss, mode min; a learning rate that first helps and then harms."""
+    epochs, outcomes = trained(
+        make_job(make_trial_data(noise=2.0), objective="log_loss", epochs=12, lr=0.5)
+    )
+    for index, outcome in enumerate(outcomes):
+        values = [one.folds[index].val_objective for one in epochs]
+        assert outcome.best_epoch == 1 + values.index(min(values))
+        assert values[0] == pytest.approx(epochs[0].folds[index].val_loss, abs=1e-5)
+
+
+def test_last_keeps_the_last_epoch() -> None:
+    """However good an earlier one was."""
+    _, outcomes = trained(make_job(make_trial_data(noise=2.0), epochs=6, selection="last"))
+    assert [(one.best_epoch, one.weights_source) for one in outcomes] == [(6, "last")] * 2
+
+
+def test_early_stopping_lets_a_repeat_leave_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Repeat 1 stops improving after epoch 1, repeat 2 after epoch 4; patience 2."""
+    values = {1: [0.9, 0.5, 0.5, 0.5, 0.5, 0.5], 2: [0.1, 0.2, 0.3, 0.4, 0.4, 0.4]}
+    calls: Counter[tuple[int, int]] = Counter()
+
+    def scripted(run: Any, validation: Any) -> float:
+        calls[run.fold.repeat, run.fold.fold] += 1
+        return values[run.fold.repeat][calls[run.fold.repeat, run.fold.fold] - 1]
+
+    monkeypatch.setattr("harness.training.loop._objective", scripted)
+    epochs, outcomes = trained(
+        make_job(make_trial_data(repeats=2), epochs=100, early_stopping=2, objective="macro_f1")
+    )
+    repeats = [{row.repeat for row in one.folds} for one in epochs]
+    assert repeats == [{1, 2}] * 3 + [{2}] * 3
+    assert [one.best_epoch for one in outcomes] == [1, 1, 4, 4]
+    assert epochs[3].objective_mean == pytest.approx((0.5 + 0.4) / 2)
+
+
+def test_a_loss_that_is_not_finite_ends_training_after_the_epochs_before() -> None:
+    """Three steps an epoch, infinite from the fourth: epoch 1 is there, epoch 2 is Diverged."""
+    seen = []
+    with pytest.raises(Diverged, match=r"^diverged: the train loss is (nan|inf) in epoch 2"):
+        for one in train_folds(make_job(build=exploding_build, epochs=5)):
+            seen.append(one)
+    assert [one.epoch for one in seen] == [1]
+    assert all(isfinite(row.train_loss) for row in seen[0].folds)
+
+
+def exploding_build(*, input_shape: tuple[int, ...], num_classes: int) -> nn.Module:
+    """A model whose outputs are not finite from its fourth training batch on."""
+
+    class Exploding(Linear):
+        def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+            self.steps += int(self.training)
+            return super().forward(inputs) * (inf if self.steps > 3 else 1.0)
+
+    model = Exploding(input_shape[0], num_classes, 0.0)
+    model.steps = 0
+    return model
+
+
+def test_gradient_clipping_bounds_the_first_step() -> None:
+    """SGD with lr 1, one batch: the weights move by the clipped norm, 0.01."""
+    job = make_job(
+        make_trial_data(n_train=(8, 8)), epochs=1, optimizer="sgd", lr=1.0, gradient_clip=0.01
+    )
+    start = build_model(job, 0).state_dict()
+    _, outcomes = trained(job)
+    moved = [(outcomes[0].state[name] - start[name]).flatten() for name in start]
+    assert torch.cat(moved).norm().item() == pytest.approx(0.01, rel=1e-3)
+
+
+def test_label_smoothing_changes_the_training_loss_alone() -> None:
+    """One step from equal weights at lr ~ 0: equal validation loss, other training loss."""
+    data = make_trial_data()
+    tiny = {"epochs": 1, "optimizer": "sgd", "lr": 1e-12}
+    (plain,), _ = trained(make_job(data, **tiny))
+    (smooth,), _ = trained(make_job(data, label_smoothing=0.5, **tiny))
+    assert smooth.folds[0].val_loss == plain.folds[0].val_loss
+    assert smooth.folds[0].train_loss != pytest.approx(plain.folds[0].train_loss, abs=1e-3)
+    assert smooth.folds[0].train_accuracy == plain.folds[0].train_accuracy
+
+
+def test_running_values_are_sums_over_examples_not_means_over_batches() -> None:
+    """Weights frozen by lr ~ 0, batches of 8 and 4: the loss is that of the 12 examples."""
+    data = make_trial_data(n_train=(12, 12))
+    job = make_job(data, epochs=1, optimizer="sgd", lr=1e-12)
+    (epoch,), outcomes = trained(job)
+    assert epoch.folds[0].train_loss == pytest.approx(outcomes[0].losses["train"], abs=1e-6)
+    targets = data.targets[data.folds[0].train]
+    expected = metrics.accuracy(targets, outcomes[0].predictions["train"])
+    assert epoch.folds[0].train_accuracy == pytest.approx(expected)
+
+
+def test_the_learning_rate_of_an_epoch_is_that_of_its_last_step() -> None:
+    """Warm-up of two epochs: a half, one, one."""
+    epochs, _ = trained(make_job(epochs=3, lr=0.1, warmup_epochs=2))
+    assert [one.folds[0].lr for one in epochs] == pytest.approx([0.05, 0.1, 0.1])
+
+
+def test_the_loop_is_plain_torch() -> None:
+    """Two epochs by hand, with the same seeds and batches, end at the same weights."""
+    from harness.training.seeds import permutation
+
+    data = make_trial_data(n_train=(16, 16))
+    job = make_job(data, epochs=2, batch_size=8, lr=0.05, weight_decay=0.1, selection="last")
+    _, outcomes = trained(job)
+    model = build_model(job, 0)
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.05, weight_decay=0.1)
+    for epoch in (1, 2):
+        order = permutation(16, seed=0, repeat=1, fold=1, epoch=epoch).numpy()
+        for batch in data.folds[0].train[order].reshape(2, 8):
+            optimizer.zero_grad()
+            logits = model(torch.tensor(data.inputs[0][batch]))
+            F.cross_entropy(logits, torch.tensor(data.targets[batch])).backward()
+            optimizer.step()
+    for name, tensor in model.state_dict().items():
+        assert torch.allclose(tensor, outcomes[0].state[name], atol=1e-6)

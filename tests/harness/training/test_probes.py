@@ -1,0 +1,244 @@
+"""Each probe on a model with the flaw, and all of them on models without."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from harness.training import facts
+from harness.training.facts import model_facts
+from harness.training.lockstep import train_folds
+from harness.training.probes import Probe, probe
+from tests.builders import build_linear, make_job, make_trial_data
+
+HEALTHY = Probe(findings=(), n_parameters_without_gradient=0)
+
+
+def probed(module: type[nn.Module], **data: Any) -> Probe:
+    """The probe of a model class that takes no arguments; inputs (5,), three classes."""
+    return probe(make_job(make_trial_data(**data), build=lambda **_: module()))
+
+
+class Mlp(nn.Module):
+    """Five inputs, three classes; what the flawed models are made of."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.hidden = nn.Linear(5, 8)
+        self.head = nn.Linear(8, 3)
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        return self.head(torch.relu(self.hidden(inputs)))
+
+
+class ZeroHead(Mlp):
+    """Healthy: a head that starts at zero, behind a gate that starts at zero."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        nn.init.zeros_(self.head.weight)
+        self.gate = nn.Parameter(torch.zeros(8))
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        hidden = torch.relu(self.hidden(inputs))
+        return self.head(hidden + self.gate * hidden)
+
+
+class BatchNormalised(nn.Sequential):
+    """Healthy: BatchNorm, dropout and a frozen layer."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            nn.Linear(5, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Dropout(0.5), nn.Linear(8, 3)
+        )
+        self[4].bias.requires_grad_(False)
+
+
+@pytest.mark.parametrize("module", [Mlp, ZeroHead, BatchNormalised])
+def test_healthy_models_give_no_findings(module: type[nn.Module]) -> None:
+    """Zero-initialised heads, BatchNorm, dropout and frozen parameters are no flaws."""
+    assert probed(module) == HEALTHY
+
+
+def test_a_single_layer_that_starts_at_zero_is_healthy() -> None:
+    """Softmax regression is convex: every start will do."""
+
+    class Zero(nn.Linear):
+        def __init__(self) -> None:
+            super().__init__(5, 3)
+            nn.init.zeros_(self.weight)
+
+    assert probed(Zero) == HEALTHY
+
+
+def test_a_layer_that_never_runs_is_dead() -> None:
+    """Its gradient is None; 5 * 2 + 2 parameters."""
+
+    class Unused(Mlp):
+        def __init__(self) -> None:
+            super().__init__()
+            self.unused = nn.Linear(5, 2)
+
+    assert probed(Unused) == Probe(("dead_parameters",), 12)
+
+
+def test_a_layer_whose_output_is_cut_off_is_dead() -> None:
+    """Its gradient is there and all zero: the layer runs, times 0."""
+
+    class CutOff(Mlp):
+        def __init__(self) -> None:
+            super().__init__()
+            self.side = nn.Linear(5, 3)
+
+        def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+            return super().forward(inputs) + 0 * self.side(inputs)
+
+    assert probed(CutOff) == Probe(("dead_parameters",), 18)
+
+
+def test_softmax_before_the_loss_is_found() -> None:
+    """The loss takes logits; probabilities are squashed a second time."""
+
+    class Softmax(Mlp):
+        def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+            return F.softmax(super().forward(inputs), dim=1)
+
+    assert probed(Softmax).findings == ("softmax_outputs",)
+
+
+def test_dropout_that_stays_on_is_found() -> None:
+    """functional.dropout without `training=` is random in evaluation too."""
+
+    class Restless(Mlp):
+        def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+            return self.head(F.dropout(torch.relu(self.hidden(inputs)), 0.5))
+
+    assert probed(Restless).findings == ("random_evaluation",)
+
+
+def test_a_classifier_that_sees_no_input_is_found() -> None:
+    """The class token was added after the encoder: all before the head is dead."""
+
+    class Blind(Mlp):
+        def __init__(self) -> None:
+            super().__init__()
+            self.token = nn.Parameter(torch.randn(8))
+
+        def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+            hidden = self.hidden(inputs)
+            tokens = torch.stack((self.token.expand_as(hidden), hidden), dim=1)
+            return self.head(tokens[:, 0])
+
+    found = probed(Blind)
+    assert found.findings == ("dead_parameters", "input_independent")
+    assert found.n_parameters_without_gradient == 5 * 8 + 8
+
+
+def test_equal_examples_do_not_accuse_the_model() -> None:
+    """Where the data itself is constant, equal logits are right."""
+    data = make_trial_data()
+    same = replace(data, inputs=(np.ones_like(data.inputs[0]),))
+    assert "input_independent" not in probe(make_job(same)).findings
+
+
+@pytest.mark.parametrize("name", ["init_weights", "_initialize_weights_", "reset_parameters"])
+def test_an_initialiser_that_visits_no_layer_is_found(name: str) -> None:
+    """It loops over children(), and the layers lie in a Sequential below."""
+
+    def initialise(self: nn.Module) -> None:
+        for layer in self.children():
+            if isinstance(layer, nn.Linear):
+                nn.init.xavier_uniform_(layer.weight)
+
+    class Nested(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layers = nn.Sequential(nn.Linear(5, 8), nn.ReLU(), nn.Linear(8, 3))
+            getattr(self, name)()
+
+        def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+            return self.layers(inputs)
+
+    setattr(Nested, name, initialise)
+    assert probed(Nested).findings == ("untouched_initialiser",)
+    setattr(Nested, name, lambda self: [initialise(layer) for layer in self.children()])
+    assert probed(Nested) == HEALTHY
+
+
+def test_an_initialiser_for_apply_is_tried_with_apply() -> None:
+    """`_init_weights(module)` that looks for layers which the model has not."""
+
+    class Applied(Mlp):
+        kind: type[nn.Module] = nn.Conv2d
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.apply(self._init_weights)
+
+        def _init_weights(self, module: nn.Module) -> None:
+            if isinstance(module, self.kind):
+                module.weight.data.normal_(0, 0.02)
+
+    class Right(Applied):
+        kind = nn.Linear
+
+    assert probed(Applied).findings == ("untouched_initialiser",)
+    assert probed(Right) == HEALTHY
+
+
+def test_weights_of_one_value_are_found() -> None:
+    """Every layer filled with one number: units that can never differ."""
+
+    class Constant(Mlp):
+        def __init__(self) -> None:
+            super().__init__()
+            for parameter in self.parameters():
+                nn.init.constant_(parameter, 0.01)
+
+    assert "untouched_initialiser" in probed(Constant).findings
+
+
+def test_a_wrong_output_shape_is_named() -> None:
+    """Found and expected shapes, as an error of the model."""
+
+    class Flat(Mlp):
+        def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+            return super().forward(inputs).flatten()
+
+    with pytest.raises(ValueError, match=r"the model gave \(24,\) for 8 examples; expected"):
+        probed(Flat)
+
+
+def test_a_probe_does_not_change_what_training_draws() -> None:
+    """The same epochs with and without a probe before them."""
+    job = make_job(model={"dropout": 0.5})
+    plain = [row.train_loss for one in train_folds(job) for row in one.folds]
+    probe(job)
+    assert plain == [row.train_loss for one in train_folds(job) for row in one.folds]
+
+
+def test_a_probe_leaves_the_shared_arrays_alone() -> None:
+    """Read-only before, equal after."""
+    data = make_trial_data()
+    before = data.inputs[0].copy()
+    probe(make_job(data))
+    assert np.array_equal(data.inputs[0], before)
+
+
+def test_facts_are_found_once_for_each_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second trial of a shape asks no one; without a key nothing is remembered."""
+    calls = []
+    monkeypatch.setattr(facts, "probe", lambda job: calls.append(job) or HEALTHY)
+    job = make_job(build=build_linear)
+    first = model_facts(job, key="test_probes")
+    assert model_facts(job, key="test_probes") is first
+    assert len(calls) == 1
+    model_facts(job, key="")
+    model_facts(job, key="")
+    assert len(calls) == 3
+    # five inputs to three classes: 15 weights, 3 biases; a bias is no multiply-add
+    assert (first.n_parameters, first.n_parameters_trainable, first.mult_adds) == (18, 18, 15)
