@@ -109,7 +109,7 @@ def _words(schema: dict[str, Any], definitions: dict[str, Any]) -> str:
     if "$ref" in schema:
         return _words(definitions[schema["$ref"].rsplit("/", 1)[-1]], definitions)
     if "anyOf" in schema:
-        return " or ".join(_words(option, definitions) for option in schema["anyOf"])
+        return ", or ".join(_words(option, definitions) for option in schema["anyOf"])
     if "enum" in schema or "const" in schema:
         return ", ".join(str(value) for value in schema.get("enum", [schema.get("const")]))
     kind = schema.get("type")

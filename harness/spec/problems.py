@@ -1,6 +1,6 @@
 """Collecting what is wrong with a file, each problem at its line and in the file's own words."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -8,7 +8,7 @@ from pydantic import BaseModel, ValidationError
 from harness.errors import Problem, SpecError, nearest
 from harness.spec.fields import hint_at, in_words, known_keys
 from harness.spec.yaml_dump import show
-from harness.spec.yaml_text import Document, KeyPath
+from harness.spec.yaml_text import Document, KeyPath, dotted
 
 Locate = Callable[[KeyPath], KeyPath]
 
@@ -55,25 +55,36 @@ class Problems:
         return {}
 
     def refused(
-        self, error: ValidationError, hint: Any, value: Any, locate: Locate | KeyPath
+        self,
+        error: ValidationError,
+        hint: Any,
+        value: Any,
+        locate: Locate | KeyPath,
+        *,
+        ignored: Collection[str] = (),
+        more_keys: Sequence[str] = (),
     ) -> None:
         """Note each mistake that pydantic found in a value, once.
 
         hint: the annotation that the value was checked against.
         locate: where the value stands, or from a path inside it to one in the document.
+        ignored: keys whose mistakes are noted already. more_keys: known beside the annotation's.
         """
         place = locate if callable(locate) else lambda inside: (*locate, *inside)
         for inside, detail in _distinct(error, value):
-            self._refuse(place(inside), inside, detail, hint)
+            if not inside or inside[0] not in ignored:
+                self._refuse(place(inside), inside, detail, hint, more_keys)
 
     def raise_any(self) -> None:
         """Raise SpecError if there is any problem."""
         if self.found:
             raise SpecError(self.found)
 
-    def _refuse(self, path: KeyPath, inside: KeyPath, detail: Any, hint: Any) -> None:
+    def _refuse(
+        self, path: KeyPath, inside: KeyPath, detail: Any, hint: Any, more_keys: Sequence[str]
+    ) -> None:
         if detail["type"] == "extra_forbidden":
-            self.unknown(path, known_keys(hint_at(hint, inside[:-1])))
+            self.unknown(path, [*known_keys(hint_at(hint, inside[:-1])), *more_keys])
         elif detail["type"] == "missing":
             self.add(path, "required key is missing", allowed=in_words(hint_at(hint, inside)))
         elif detail["type"] == "value_error":
@@ -94,18 +105,11 @@ def problem_at(document: Document, path: KeyPath, message: str, **details: Any) 
     return Problem(message, path=dotted(path), file=file, line=line, **details)
 
 
-def dotted(path: KeyPath) -> str:
-    """A key path as people write it: `published[0].epoch`."""
-    text = ""
-    for part in path:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
-    return text
-
-
 def _distinct(error: ValidationError, value: Any) -> list[tuple[KeyPath, Any]]:
     """One detail per place, deepest first: a union reports each of its branches."""
     details: dict[KeyPath, Any] = {}
-    for detail in error.errors(include_url=False):
+    # A validator's own words say more than "none of these"; sorting keeps the order otherwise.
+    for detail in sorted(error.errors(include_url=False), key=lambda d: d["type"] != "value_error"):
         details.setdefault(_inside(detail["loc"], value, detail["type"]), detail)
     return [
         (path, detail)

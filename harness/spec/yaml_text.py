@@ -84,6 +84,14 @@ def parse_value(text: str, file: str = COMMAND_LINE) -> Any:
     return composer.root
 
 
+def dotted(path: KeyPath) -> str:
+    """A key path as people write it: `published[0].epoch`."""
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return text
+
+
 @dataclass
 class _Frame:
     """A container that is still open; `key` is the mapping key that waits for its value."""
@@ -161,7 +169,7 @@ class _Composer:
             self.fail("a key must be text", line, found=show(key), broken=False)
         elif key in frame.container:
             first = self.lines[(*frame.path, key)]
-            path = ".".join(str(part) for part in (*frame.path, key))
+            path = dotted((*frame.path, key))
             message = f"duplicate key: given in line {first} and again in line {line}"
             self.problems.append(Problem(message, path=path, file=self.file, line=line))
         else:

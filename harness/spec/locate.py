@@ -1,0 +1,35 @@
+"""Where a benchmark's name leads: the path as given, ./benchmarks, then the shipped ones."""
+
+from pathlib import Path
+
+from harness.errors import BenchError, nearest
+
+_SUFFIX = ".yaml"
+
+
+def find_benchmark(name: str, *, shipped: Path) -> Path:
+    """The file of a benchmark, with or without `.yaml`.
+
+    shipped: folder of the benchmarks that come with the package. Raises BenchError with the names
+    that are there.
+    """
+    own = Path("benchmarks")
+    candidates = [Path(name), own / name, shipped / name]
+    spelled = [spelling for path in candidates for spelling in _spellings(path)]
+    for path in spelled:
+        if path.is_file():
+            return path
+    known = sorted({path.stem for folder in (own, shipped) for path in folder.glob("*.yaml")})
+    close = nearest(Path(name).stem, known)
+    hint = f"; did you mean {close!r}?" if close else ""
+    listed = ", ".join(known) or "none"
+    raise BenchError(
+        f"no benchmark {name!r}: neither a file, nor in ./benchmarks, nor shipped; "
+        f"there are: {listed}{hint}"
+    )
+
+
+def _spellings(path: Path) -> tuple[Path, ...]:
+    if path.suffix in (_SUFFIX, ".yml"):
+        return (path,)
+    return (path, path.with_name(path.name + _SUFFIX)) if path.name else (path,)
