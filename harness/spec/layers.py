@@ -120,8 +120,8 @@ def _layer(raw: Mapping[str, Any], at: KeyPath, base: Draft, problems: Problems)
     searched_at = dict(base.searched_at)
     if "space" in search:
         own = read_parameters(search["space"], (*place, "space"), problems)
-        keys = search["space"] if isinstance(search["space"], dict) else {}
-        for path, key in [(path, key) for key in keys for path in split_key(key)]:
+        given = search["space"] if isinstance(search["space"], dict) else {}
+        for path, key in [(path, key) for key in given for path in split_key(key)]:
             known = path.partition(".")[0] in SECTIONS
             if known and not document.is_overridden(searched_at.get(path, ())):
                 searched_at[path] = (*place, "space", key)
