@@ -121,13 +121,18 @@ def _layer(raw: Mapping[str, Any], at: KeyPath, base: Draft, problems: Problems)
     if "space" in search:
         own = read_parameters(search["space"], (*place, "space"), problems)
         given = search["space"] if isinstance(search["space"], dict) else {}
-        for path, key in [(path, key) for key in given for path in split_key(key)]:
-            known = path.partition(".")[0] in SECTIONS
-            if known and not document.is_overridden(searched_at.get(path, ())):
-                searched_at[path] = (*place, "space", key)
+        for path, at_path in _places(given, (*place, "space")).items():
+            if not document.is_overridden(searched_at.get(path, ())):
+                searched_at[path] = at_path
     parameters = _merged(base, own, searched_at, problems)
     layer = Draft(None, fixed, fixed_at, searched_at, Space(parameters))
     return replace(layer, space=_with_rules(layer, base.space, search, place, problems))
+
+
+def _places(space: Mapping[str, Any], at: KeyPath) -> dict[str, KeyPath]:
+    """Where each path that can be searched stands in a `space` mapping."""
+    paths = {path: (*at, key) for key in space for path in split_key(key)}
+    return {path: place for path, place in paths.items() if path.partition(".")[0] in SECTIONS}
 
 
 def _merged(
