@@ -1,9 +1,11 @@
 """The identity of raw data: a hash of file contents, read once and then remembered."""
 
+import contextlib
 import hashlib
 import json
 import os
 import time
+import uuid
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -75,10 +77,11 @@ def _entry(size: object, mtime_ns: object, content: object) -> tuple[int, int, s
 
 def _remember(memory: Path, learned: Memory) -> None:
     """Join the file with what was learned; of two writers at once one may lose, harmlessly."""
-    temporary = memory.with_name(f".{memory.name}.{os.getpid()}.tmp")
+    temporary = memory.with_name(f".{memory.name}.{uuid.uuid4().hex[:12]}.tmp")
     try:
         memory.parent.mkdir(parents=True, exist_ok=True)
         temporary.write_text(json.dumps({**_recall(memory), **learned}), encoding="utf-8")
         os.replace(temporary, memory)
     except OSError:
-        temporary.unlink(missing_ok=True)  # a memory that can't be kept only costs time
+        with contextlib.suppress(OSError):  # a memory that can't be kept only costs time
+            temporary.unlink()

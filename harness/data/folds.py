@@ -60,7 +60,8 @@ def make_folds(
 def part_names(parts: Array | None) -> tuple[int | str, ...]:
     """The distinct parts in order: numbers, or the roles that occur."""
     names = [] if parts is None else np.unique(np.asarray(parts)).tolist()
-    return tuple(sorted(names, key=lambda name: ROLES.index(name) if name in ROLES else name))
+    roles = [role for role in ROLES if role in names]
+    return (*roles, *(name for name in names if name not in roles))
 
 
 def impossible(

@@ -23,12 +23,12 @@ def limited(examples: Examples, limit: int | None) -> Examples:
     parts = np.zeros(n, dtype=np.int64) if examples.parts is None else np.asarray(examples.parts)
     _, part = np.unique(parts, return_inverse=True)
     kept = np.sort(_by_turns(part, examples.targets, _shuffled(examples.example_ids))[:limit])
-    for name, values in (("part", parts), ("class", examples.targets)):
+    for name, values in (("parts", parts), ("classes", examples.targets)):
         n_needed, n_kept = len(np.unique(values)), len(np.unique(values[kept]))
         if n_kept < n_needed:
             raise BenchError(
                 f"dataset.limit: {limit} examples leave {n_needed - n_kept} of {n_needed} "
-                f"{name}s empty; raise the limit"
+                f"{name} empty; raise the limit"
             )
     return _rows(examples, kept)
 
@@ -47,10 +47,11 @@ def _by_turns(part: Array, target: Array, order: Array) -> Array:
         cell = (int(part[index]), int(target[index]))
         turn[index] = taken.get(cell, 0)
         taken[cell] = turn[index] + 1
-    n_classes = int(target.max()) + 1
-    # diagonal by diagonal, so that the parts don't all begin with the same class
+    n_classes, n_parts = int(target.max()) + 1, int(part.max()) + 1
+    # Cell number k of a turn is of class k, in the parts by turns: the first cells already reach
+    # every part and every class.
     diagonal = (target - part) % n_classes
-    return np.lexsort((part, diagonal, turn))
+    return np.lexsort((part, diagonal // n_parts, diagonal % n_parts, turn))
 
 
 def _rows(examples: Examples, indices: Array) -> Examples:

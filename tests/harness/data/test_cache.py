@@ -1,0 +1,153 @@
+"""Prepared arrays: made once, whole or absent, whatever other processes do."""
+
+import multiprocessing
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from data_prep.examples import Examples
+from harness.data import cache
+from harness.data.cache import cached_examples
+
+
+def _examples(n: int = 6) -> Examples:
+    return Examples(
+        inputs=np.arange(n * 4, dtype=np.float32).reshape(n, 4),
+        targets=np.arange(n) % 2,
+        example_ids=np.array([f"é-{index}" for index in range(n)], dtype=object),
+        class_names=("no", "yes"),
+        parts=np.array(["train"] * (n - 2) + ["validation", "test"]),
+        input_scale=0.5,
+    )
+
+
+def _count(calls: list[int]) -> Callable[[], Examples]:
+    def make() -> Examples:
+        calls.append(1)
+        return _examples()
+
+    return make
+
+
+def _same(one: Examples, other: Examples) -> bool:
+    arrays = all(
+        np.array_equal(getattr(one, name), getattr(other, name))
+        for name in ("inputs", "targets", "example_ids", "parts")
+    )
+    return arrays and (one.class_names, one.input_scale) == (other.class_names, other.input_scale)
+
+
+def test_the_second_call_makes_nothing(tmp_path: Path) -> None:
+    """All fields come back, absent ones stay absent."""
+    calls: list[int] = []
+    first, second = (cached_examples("key", _count(calls), tmp_path) for _ in range(2))
+    assert len(calls) == 1
+    assert _same(first, _examples())
+    assert _same(second, _examples())
+    assert second.groups is None
+
+
+def test_arrays_are_plain_read_only_and_contiguous(tmp_path: Path) -> None:
+    """Not numpy's memmap subclass, so that they can be shared as they are."""
+    found = cached_examples("key", _examples, tmp_path)
+    for array in (found.inputs, found.targets, found.example_ids):
+        assert type(array) is np.ndarray
+        assert array.flags.c_contiguous
+        assert not array.flags.writeable
+    assert found.example_ids.dtype.kind == "U"
+
+
+def test_another_key_is_another_entry(tmp_path: Path) -> None:
+    """Options, data and code are all in the key."""
+    calls: list[int] = []
+    for key in ("one", "two", "one"):
+        cached_examples(key, _count(calls), tmp_path)
+    assert len(calls) == 2
+
+
+def _truncate(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:-5])
+
+
+def _flip(file: Path) -> None:
+    content = bytearray(file.read_bytes())
+    content[-3] ^= 0xFF
+    file.write_bytes(bytes(content))
+
+
+def _empty(file: Path) -> None:
+    file.write_bytes(b"")
+
+
+@pytest.mark.parametrize("damage", [_truncate, _flip, _empty, os.unlink])
+@pytest.mark.parametrize("name", ["inputs.npy", "example_ids.npy", "meta.json"])
+def test_damaged_entries_are_made_anew(
+    tmp_path: Path, damage: Callable[[Path], None], name: str
+) -> None:
+    """Whatever happened to whichever file; the next call finds the mended entry."""
+    calls: list[int] = []
+    cached_examples("key", _count(calls), tmp_path)
+    damage(next(tmp_path.glob(f"*/{name}")))
+    for _ in range(2):
+        assert _same(cached_examples("key", _count(calls), tmp_path), _examples())
+    assert len(calls) == 2
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_failing_make_leaves_nothing(tmp_path: Path) -> None:
+    """The error passes through."""
+
+    def fail() -> Examples:
+        raise ValueError("no data")
+
+    with pytest.raises(ValueError, match="no data"):
+        cached_examples("key", fail, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_where_nothing_can_be_stored_the_examples_come_all_the_same(tmp_path: Path) -> None:
+    """A file stands in the place of the folder."""
+    (tmp_path / "blocked").write_text("")
+    assert _same(cached_examples("key", _examples, tmp_path / "blocked"), _examples())
+
+
+def test_leftovers_of_killed_processes_go_after_a_day(tmp_path: Path) -> None:
+    """A fresh one may belong to a process that is still at work."""
+    old, fresh = tmp_path / ".tmp-1-old", tmp_path / ".tmp-2-fresh"
+    for folder in (old, fresh):
+        folder.mkdir()
+    os.utime(old, (time.time() - cache.ABANDONED_S - 60,) * 2)
+    cached_examples("key", _examples, tmp_path)
+    assert not old.exists()
+    assert fresh.exists()
+
+
+def _prepare_slowly(folder: str, barrier: "multiprocessing.synchronize.Barrier") -> None:
+    def make() -> Examples:
+        barrier.wait(30)  # both are making before either stores
+        return _examples()
+
+    found = cached_examples("key", make, Path(folder))
+    assert _same(found, _examples())
+
+
+def test_two_processes_at_once_both_finish(tmp_path: Path) -> None:
+    """Both make, one entry is kept, nothing temporary is left, and a third finds it."""
+    context = multiprocessing.get_context("fork")
+    barrier = context.Barrier(2)
+    workers = [
+        context.Process(target=_prepare_slowly, args=(str(tmp_path), barrier)) for _ in range(2)
+    ]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(60)
+    assert [worker.exitcode for worker in workers] == [0, 0]
+    assert len(list(tmp_path.iterdir())) == 1
+    calls: list[int] = []
+    cached_examples("key", _count(calls), tmp_path)
+    assert calls == []
