@@ -1,6 +1,8 @@
 """A trial's rows: complete, failed and ended; nothing a model does kills the worker."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from statistics import fmean, stdev
@@ -269,6 +271,13 @@ def test_a_trial_computes_with_the_threads_it_was_given() -> None:
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
+
+
+def test_importing_the_trial_loads_nothing_heavy() -> None:
+    """Planning imports it for a job's type; torch is imported by a trial that runs."""
+    code = "import harness.trial, sys; print(sorted({'torch', 'pandas', 'ray'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
 
 
 def test_model_arguments_come_from_the_file_and_from_the_fold() -> None:

