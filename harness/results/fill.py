@@ -53,11 +53,11 @@ def fill_metrics(folder: Path, metrics: Sequence[str]) -> FillReport:
             continue
         values = _from_predictions(folder, name, lacking)
         known = {trial_id for trial_id, *_ in values}
-        filled += sorted(known)
-        without += sorted(lacking.keys() - known)
+        filled += known
+        without += lacking.keys() - known
         if values:
             commit(folder, _filled(folder, name, values, lacking))
-    return FillReport(tuple(filled), tuple(without))
+    return FillReport(tuple(sorted(filled)), tuple(sorted(without)))
 
 
 def _lacking(folds: Sequence[Row], metrics: Sequence[str]) -> dict[str, list[str]]:

@@ -95,6 +95,7 @@ def _staging(folder: Path, table: str, name: str) -> Path:
 def _write(folder: Path, journal: Journal) -> None:
     path = folder / TEMPORARY / JOURNAL
     draft = path.with_suffix(".draft")
+    draft.parent.mkdir(parents=True, exist_ok=True)
     with draft.open("w", encoding="utf-8") as file:
         json.dump(asdict(journal), file)
         file.flush()

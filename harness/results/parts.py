@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -68,12 +69,30 @@ def read_file(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
             raise _damaged(path, error) from None
 
 
-def read_keys(path: Path) -> pa.Table:
-    """The distinct trial_id, and repeat where the table has it, of one part: fast at any size."""
+def read_keys(path: Path) -> set[tuple[str, int | None]]:
+    """The distinct (trial_id, repeat) of one part, repeat None without such a column.
+
+    Fast at any size, and without the import of pandas that making Arrow arrays costs.
+    """
     with _opened(path, coded=["trial_id"]) as file:
         keys = [name for name in ("trial_id", "repeat") if name in file.schema_arrow.names]
-        distinct = file.read(columns=keys).unify_dictionaries().group_by(keys).aggregate([])
-    return distinct.set_column(0, "trial_id", distinct["trial_id"].cast(pa.string()))
+        rows = file.read(columns=keys).unify_dictionaries().combine_chunks()
+    if not len(rows):
+        return set()
+    trials = rows["trial_id"].chunk(0)
+    changes = [_changes(trials.indices.to_numpy())]
+    if "repeat" in keys:
+        changes.append(_changes(rows["repeat"].chunk(0).to_numpy(zero_copy_only=False)))
+    starts = np.flatnonzero(np.logical_or.reduce(changes)).tolist()  # few: rows lie by trial
+    return {
+        (trials[start].as_py(), rows["repeat"][start].as_py() if "repeat" in keys else None)
+        for start in starts
+    }
+
+
+def _changes(values: Any) -> Any:
+    """Per row, whether it differs from the one above."""
+    return np.append(True, values[1:] != values[:-1])
 
 
 def read_schema(path: Path) -> pa.Schema:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from harness.results.journal import commit, finish_pending
 from harness.results.parts import (
@@ -81,7 +80,7 @@ def _trial_ids(folder: Path, name: str) -> set[str]:
     ids: set[str] = set()
     for table, file in places(name):
         try:
-            ids.update(read_keys(folder / table / file)["trial_id"].to_pylist())
+            ids.update(trial_id for trial_id, _repeat in read_keys(folder / table / file))
         except (DamagedPart, FileNotFoundError):
             continue
     return ids
@@ -127,7 +126,7 @@ def _remove_rows(folder: Path, owned: Mapping[str, Repeats]) -> int:
     wrong = [
         path
         for path in _files(folder)
-        if not pc.all(_is_owned(read_keys(path), owned[path.name])).as_py()
+        if not all(_belongs(key, owned[path.name]) for key in read_keys(path))
     ]
     for name in {path.name for path in wrong}:
         commit(folder, _owned_parts(folder, name, owned[name]), deletes=places(name))
@@ -141,11 +140,14 @@ def _owned_parts(folder: Path, name: str, repeats: Repeats) -> Iterator[Part]:
             yield Part(table, part_name(repeats), data.filter(_is_owned(data, repeats)))
 
 
-def _is_owned(rows: pa.Table, repeats: Repeats) -> pa.ChunkedArray:
-    """Per row, whether its trial is one of these and its repeat one that the trial has."""
-    largest = [2**31 - 1 if n is None else n for n in repeats.values()]
-    place = pc.index_in(rows["trial_id"], pa.array(list(repeats), pa.string()))
-    limit = pa.array(largest, pa.int32()).take(place)
-    if "repeat" not in rows.schema.names:
-        return pc.is_valid(limit)
-    return pc.fill_null(pc.less_equal(pc.fill_null(rows["repeat"], 0), limit), False)
+def _belongs(key: tuple[str, int | None], repeats: Repeats) -> bool:
+    trial_id, repeat = key
+    known = repeats.get(trial_id)
+    return trial_id in repeats and (known is None or repeat is None or repeat <= known)
+
+
+def _is_owned(rows: pa.Table, repeats: Repeats) -> pa.Array:
+    """Per row, whether it belongs to one of these trials."""
+    keys = rows["trial_id"].to_pylist()
+    numbers = rows["repeat"].to_pylist() if "repeat" in rows.schema.names else [None] * len(keys)
+    return pa.array([_belongs(key, repeats) for key in zip(keys, numbers, strict=True)])

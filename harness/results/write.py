@@ -36,6 +36,7 @@ class TableWriter:
         self._trials = {name: set(ids) for name, ids in trials_by_part(folder).items()}
         self._earlier = {trial_id for ids in self._trials.values() for trial_id in ids}
         self._held: dict[str, dict[str, pa.Table]] = {}
+        self._held_bytes = 0
         self._since_s = 0.0
 
     def add(
@@ -64,7 +65,8 @@ class TableWriter:
         if not self._held:
             self._since_s = time.monotonic()
         self._held[trial_id] = rows
-        if self._held_bytes() > HOLD_BYTES:
+        self._held_bytes += sum(table.nbytes for table in rows.values())
+        if self._held_bytes > HOLD_BYTES:
             self.flush()
 
     def flush_if_due(self) -> None:
@@ -94,7 +96,7 @@ class TableWriter:
                 self._trials[part_name(ids)] = ids
         self._trials[name] = set(self._held)
         self._earlier -= self._held.keys()
-        self._held = {}
+        self._held, self._held_bytes = {}, 0
 
     def close(self) -> None:
         """Writes what is left."""
@@ -115,6 +117,3 @@ class TableWriter:
         rows = [rows_of(read_file(path), [trial_id]) for path in paths if path.exists()]
         kept = [old.filter(pc.is_in(old["repeat"], wanted)) for old in rows]
         return [conform(old, self._schemas[table]) for old in kept]
-
-    def _held_bytes(self) -> int:
-        return sum(table.nbytes for rows in self._held.values() for table in rows.values())

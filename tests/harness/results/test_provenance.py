@@ -48,7 +48,8 @@ def test_versions_are_read_without_importing_the_packages():
     code = (
         "import json, sys; from harness.results.provenance import versions, device_name;"
         "found = versions(); device_name('cuda');"
-        "print(json.dumps([sorted(found), sorted({'torch', 'ray', 'numpy', 'pandas'} & set(sys.modules))]))"
+        "imported = {'torch', 'ray', 'numpy', 'pandas'} & set(sys.modules);"
+        "print(json.dumps([sorted(found), sorted(imported)]))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     names, imported = json.loads(done.stdout)

@@ -82,7 +82,9 @@ def test_parameters_come_from_the_configuration_where_the_row_lacks_them(build):
 
 def test_mixed_parameters_become_text():
     schemas = table_schemas(
-        metrics=("accuracy",), objective="accuracy", params={"model.kernel": param_type([[3, 3], 5])}
+        metrics=("accuracy",),
+        objective="accuracy",
+        params={"model.kernel": param_type([[3, 3], 5])},
     )
     cells = [
         to_tables(TrialRows({"trial_id": "t", "params.model.kernel": value}), schemas)["trials"][
@@ -109,7 +111,10 @@ def test_a_wrong_row_is_named(build, rows, text):
 
 def test_predictions_of_the_train_role_or_uneven_length_are_refused(build):
     with pytest.raises(ValueError, match="not 'train'"):
-        to_tables(TrialRows({"trial_id": "t"}, predictions=[build.predictions(1, 1, "train")]), build.schemas)
+        to_tables(
+            TrialRows({"trial_id": "t"}, predictions=[build.predictions(1, 1, "train")]),
+            build.schemas,
+        )
     block = build.predictions(1, 1)
     short = FoldPredictions(**{**vars(block), "example_ids": ["a"]})
     with pytest.raises(ValueError, match="differ in length"):

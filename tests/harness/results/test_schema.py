@@ -64,7 +64,7 @@ def test_a_type_follows_from_the_whole_domain(values, kind):
         (float, pa.float64()),
         ("float", pa.float64()),
         ("int | None", pa.int64()),
-        (Optional[int], pa.int64()),
+        (Optional[int], pa.int64()),  # noqa: UP045 (users may write it so)
         (int | None, pa.int64()),
         (Annotated[float, "positive"], pa.float64()),
         ("int | float", pa.float64()),

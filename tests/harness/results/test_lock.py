@@ -1,0 +1,78 @@
+"""One writer per results folder, and a dead one blocks nobody."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness.errors import BenchError
+from harness.results.lock import hold
+
+HOLDER = """
+import sys, time
+from pathlib import Path
+from harness.results.lock import hold
+with hold(Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.fixture
+def holder(folder):
+    """Another process that holds the folder."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(folder)], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout.readline() == "held\n"
+    yield process
+    process.kill()
+    process.wait()
+    process.stdout.close()
+
+
+def test_a_folder_is_made_held_and_given_back(folder):
+    for _ in range(2):
+        with hold(folder):
+            assert folder.is_dir()
+
+
+def test_a_second_run_is_told_who_holds_the_folder(folder, holder):
+    with (
+        pytest.raises(BenchError, match=rf"is held by process {holder.pid} on .+ since 20"),
+        hold(folder),
+    ):
+        pass
+
+
+def test_a_holder_that_was_killed_does_not_block(folder, holder):
+    holder.kill()
+    holder.wait()
+    with hold(folder):
+        pass
+
+
+def test_a_shorter_signature_replaces_a_longer_one(folder):
+    folder.mkdir(parents=True)
+    (folder / ".lock").write_text("x" * 500)
+    with hold(folder):
+        assert json.loads((folder / ".lock").read_text())["pid"] == os.getpid()
+
+
+def test_a_place_that_cannot_be_written_is_said(folder):
+    folder.parent.mkdir(parents=True)
+    folder.write_text("a file")
+    with pytest.raises(BenchError, match=r"can't be written: .*--results DIR"), hold(folder):
+        pass
+
+
+def test_a_refused_permission_is_said(folder, monkeypatch):
+    def refuse(self, *_arguments, **_keywords):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    with pytest.raises(BenchError, match="Permission denied"), hold(folder):
+        pass
