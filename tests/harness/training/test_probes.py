@@ -220,7 +220,7 @@ def test_a_wrong_output_shape_is_named() -> None:
             return super().forward(inputs).flatten()
 
     with pytest.raises(
-        ValueError, match=r"the model gave \(12,\) for a batch of 4; expected logits \(4, 3\)"
+        ValueError, match=r"gave \(12,\) for a batch of 4; expected .*\(4, 3\)"
     ):
         probed(Flat)
 
