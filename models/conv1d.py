@@ -76,7 +76,7 @@ class ConvBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(batch, in_channels, L) to (batch, channels, about L / 4)."""
-        return self.pool(self.conv(x).relu())
+        return self.pool(self.conv(x)).relu()  # relu(pool) is pool(relu), at half the work
 
 
 def output_length(length: int) -> int:

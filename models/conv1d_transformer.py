@@ -169,7 +169,7 @@ def output_length(length: int) -> int:
 def _conv_block(in_channels: int, channels: int, geometry: tuple[int, int, int]) -> nn.Module:
     kernel, stride, padding = geometry
     conv = nn.Conv1d(in_channels, channels, kernel, stride=stride, padding=padding)
-    return nn.Sequential(conv, nn.ReLU(), nn.MaxPool1d(2))
+    return nn.Sequential(conv, nn.MaxPool1d(2), nn.ReLU())  # equals ReLU first, half the work
 
 
 def _feed_forward(width: int, hidden_dim: int, *, last_relu: bool) -> nn.Module:

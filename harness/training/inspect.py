@@ -6,6 +6,7 @@ leaves attention out and counts a dense layer on tokens once (12 times too few f
 transformer), so its figure serves only to be laid beside published ones.
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -233,12 +234,11 @@ def _mult_adds(model: "nn.Module", inputs: "torch.Tensor") -> int | None:
         return None
 
 
-def _own_mult_adds(model: "nn.Module", inputs: "torch.Tensor") -> dict[str, int]:
-    """Dotted module name -> multiply-adds of the module without those below it."""
+def _own_mult_adds(model: "nn.Module", inputs: "torch.Tensor") -> dict[int, int]:
+    """id of a module -> its multiply-adds without those of the modules below it."""
     root = type(model).__name__  # how the counter names the model; `root.` precedes the others
     counts = _count_flops(model, inputs).get_flop_counts()
-    counts.pop("Global", None)
-    total = {name: sum(by_operation.values()) // 2 for name, by_operation in counts.items()}
+    total = {name: sum(ops.values()) // 2 for name, ops in counts.items() if name != "Global"}
     own = dict(total)
     for name, mult_adds in total.items():
         above = name.rpartition(".")[0]
@@ -246,7 +246,11 @@ def _own_mult_adds(model: "nn.Module", inputs: "torch.Tensor") -> dict[str, int]
             above = above.rpartition(".")[0]
         if above:
             own[above] -= mult_adds
-    return {name.removeprefix(root).removeprefix("."): value for name, value in own.items()}
+    ids = {name: id(module) for name, module in model.named_modules(remove_duplicate=False)}
+    by_id = Counter[int]()
+    for name, mult_adds in own.items():
+        by_id[ids[name.removeprefix(root).removeprefix(".")]] += mult_adds
+    return by_id
 
 
 def _torchinfo(
@@ -270,16 +274,15 @@ def _statistics(model: "nn.Module", inputs: "torch.Tensor") -> Any:
         )
 
 
-def _layer(info: Any, mult_adds: Mapping[str, int]) -> Layer:
-    name = _dotted_name(info)
+def _layer(info: Any, mult_adds: Mapping[int, int]) -> Layer:
     n_parameters = info.num_params if info.is_leaf_layer else info.leftover_params()
     again = info.is_recursive  # ran before and was counted there
     return Layer(
-        name=name,
+        name=_dotted_name(info),
         kind=info.class_name,
         output_shape=tuple(info.output_size),
         n_parameters=0 if again else int(n_parameters),
-        mult_adds=0 if again else mult_adds.get(name, 0),
+        mult_adds=0 if again else mult_adds.get(info.layer_id, 0),
         memory_mb=2 * info.output_bytes / 1e6 if info.is_leaf_layer and info.num_params else 0.0,
     )
 
