@@ -15,7 +15,7 @@ from harness.spec.fields import SECTIONS, checked_value, field_hint
 from harness.spec.problems import Problems
 from harness.spec.sections import DatasetSection, ModelSection, Training
 from harness.spec.space import Choice, Condition, Parameter, Space
-from harness.spec.space_rules import read_exclude, read_when, refuse_circles
+from harness.spec.space_rules import read_exclude, read_when, has_circle
 from harness.spec.space_text import read_parameters, split_key
 from harness.spec.yaml_text import Document, KeyPath
 
@@ -165,7 +165,8 @@ def _with_rules(
     if "when" in search:
         place = (*at, "when")
         when.update(read_when(search["when"], place, space, problems, broken=broken))
-        refuse_circles(replace(space, when=when), place, problems)
+        if has_circle(replace(space, when=when), place, problems):
+            when = {}
     return replace(space, exclude=exclude, when=when)
 
 

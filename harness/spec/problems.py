@@ -1,5 +1,6 @@
 """Collecting what is wrong with a file, each problem at its line and in the file's own words."""
 
+import re
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
@@ -94,7 +95,7 @@ class Problems:
 
     def _refuse_value(self, path: KeyPath, value: Any, hint: Any) -> None:
         allowed = in_words(hint)
-        close = nearest(value, allowed.split(", ")) if isinstance(value, str) else None
+        close = nearest(value, re.split(r", (?:or )?", allowed)) if isinstance(value, str) else None
         found = f"'{value}' (text)" if _is_number_text(value) else show(value)
         self.add(path, "not a valid value", found=found, allowed=allowed, nearest=close)
 

@@ -22,13 +22,13 @@ NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 class Section(BaseModel):
     """A frozen mapping with known keys; unknown ones are refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
 
 
 class NamedSection(BaseModel):
     """A section whose other keys are the keyword arguments of the file it names."""
 
-    model_config = ConfigDict(frozen=True, extra="allow", strict=True)
+    model_config = ConfigDict(frozen=True, extra="allow", strict=True, defer_build=True)
 
     name: FileName = Field(description="file name without .py")
 
@@ -182,7 +182,7 @@ class Resources(Section):
 class Published(BaseModel):
     """A number printed elsewhere: `{train,val,test}_<metric>` columns, as fractions."""
 
-    model_config = ConfigDict(frozen=True, extra="allow", strict=True)
+    model_config = ConfigDict(frozen=True, extra="allow", strict=True, defer_build=True)
 
     where: dict[str, Any] = Field(default_factory=dict)
     fold: int | None = None

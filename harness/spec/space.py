@@ -42,7 +42,8 @@ class Uniform:
 
     def draw(self, bits: int) -> float:
         """The value that 64 random bits pick."""
-        return self.low + (self.high - self.low) * bits / (2**64 - 1)
+        share = bits / (2**64 - 1)
+        return min(self.low * (1 - share) + self.high * share, self.high)
 
 
 @dataclass(frozen=True)

@@ -60,12 +60,14 @@ def read_when(
     return read
 
 
-def refuse_circles(space: Space, at: KeyPath, problems: Problems) -> None:
-    """Note a parameter that exists only where itself does."""
+def has_circle(space: Space, at: KeyPath, problems: Problems) -> bool:
+    """Whether a parameter exists only where itself does; a problem if so."""
     try:
         dependencies_first(space)
     except ValueError as error:
         problems.add((*at, str(error)), "depends on itself, through `when`")
+        return True
+    return False
 
 
 def _condition(

@@ -49,6 +49,7 @@ def _represent_list(dumper: Any, data: Any) -> Any:
 def _teach(dumper: Any) -> None:
     for tag, pattern, first in (
         ("null", re.compile(r"^(~|null|)$"), ["~", "n", ""]),
+        ("merge", re.compile(r"^(<<)$"), ["<"]),
         ("bool", re.compile(r"^(true|false)$"), ["t", "f"]),
         ("int", re.compile(rf"^({INTEGER.pattern})$"), list("-+0123456789")),
         (

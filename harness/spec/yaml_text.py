@@ -36,6 +36,8 @@ class Document:
 
     def place(self, path: KeyPath) -> tuple[str, int | None]:
         """File and line of a key path, or of the nearest enclosing one that is there."""
+        if any(given[: len(path)] == path for given in self.overridden) and path not in self.lines:
+            return COMMAND_LINE, None
         for length in range(len(path), -1, -1):
             if path[:length] in self.overridden:
                 return COMMAND_LINE, None
