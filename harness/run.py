@@ -16,6 +16,7 @@ from harness.data.fingerprint import data_fingerprint
 from harness.data.places import available_cores, cache_dir, default_data_root, named_data_root
 from harness.errors import BenchError
 from harness.events import Note, OnEvent, StepStarted
+from harness.planning.jobs import fit_tables, tables_fit
 from harness.planning.models import check_models, describe_model, distinct_models
 from harness.planning.plan import Plan, make_plan
 from harness.planning.resolve import Resolved, resolve
@@ -95,10 +96,12 @@ def run_benchmark(options: RunOptions, on_event: OnEvent) -> RunOutcome:
     if options.dry_run:
         return _described(plan, clock, jobs=options.jobs)
     if not plan.missing:
+        _fit_tables(plan, on_event)
         return _finished(plan, clock)
     with clock("model check"):
-        on_event(StepStarted(f"building {len(plan.missing)} configurations' distinct models"))
-        check_models(spec, distinct_models([trial.resolved for trial in plan.missing]))
+        models = distinct_models([trial.resolved for trial in plan.missing])
+        on_event(StepStarted(f"building {len(models)} distinct models without data"))
+        check_models(spec, models)
     return _train(options, spec, folder, on_event, clock)
 
 
@@ -169,6 +172,15 @@ class _Fingerprints:
         self._on_event(StepStarted(f"preparing {one.dataset.name} in {root}"))
         module.prepare(root, **arguments)
         return list(module.files(root, **arguments))
+
+
+def _fit_tables(plan: Plan, on_event: OnEvent) -> None:
+    """Columns that the file now asks for, of trials that are all done."""
+    if tables_fit(plan):
+        return
+    with hold(plan.folder):
+        for line in fit_tables(plan)[1]:
+            on_event(Note(line))
 
 
 def _train(

@@ -96,8 +96,10 @@ def spread(trial: TrialEnded) -> str:
 
 
 def duration(seconds: float) -> str:
-    """`45 s`, `3 min 20 s` or `2 h 05 min`."""
+    """`0.4 s`, `45 s`, `3 min 20 s` or `2 h 05 min`."""
     whole = round(seconds)
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
     if whole < 60:
         return f"{whole} s"
     if whole < 3600:

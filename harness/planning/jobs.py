@@ -10,9 +10,11 @@ import pyarrow as pa
 from harness.data import catalog
 from harness.planning.identity import canonical_json
 from harness.planning.plan import Plan, PlannedTrial
+from harness.results.fill import fill_metrics
 from harness.results.metrics import METRICS
 from harness.results.provenance import git_commit, versions
 from harness.results.schema import param_type, param_value, table_schemas
+from harness.results.widen import is_wide_enough, widen
 from harness.spec.sections import DatasetSection, Training
 from harness.trial import TrialJob
 
@@ -42,6 +44,20 @@ def run_schemas(plan: Plan) -> dict[str, pa.Schema]:
     params = {path: param_type(values[path], annotations[path]) for path in values}
     spec = plan.spec
     return table_schemas(metrics=spec.metrics, objective=spec.objective.metric, params=params)
+
+
+def tables_fit(plan: Plan) -> bool:
+    """Whether the tables have every column that this plan asks for."""
+    return is_wide_enough(plan.folder, run_schemas(plan))
+
+
+def fit_tables(plan: Plan) -> tuple[dict[str, pa.Schema], list[str]]:
+    """Widens the tables to what the plan asks for and fills metrics that are new.
+
+    The caller holds the folder. Returns the schemas of new parts, and what a user should know.
+    """
+    schemas = widen(plan.folder, run_schemas(plan))
+    return schemas, fill_metrics(plan.folder, plan.spec.metrics).lines()
 
 
 def trial_job(

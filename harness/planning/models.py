@@ -1,7 +1,9 @@
 """Every distinct model of a plan, built once before anything starts."""
 
+import contextlib
+import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -50,7 +52,8 @@ def check_models(spec: BenchmarkSpec, models: Sequence[DistinctModel]) -> None:
 
     problems: list[Problem] = []
     for model in models:
-        message = check_model(catalog.load(model.entry).build, **_call(model))
+        with _silence():
+            message = check_model(catalog.load(model.entry).build, **_call(model))
         if message:
             problems.append(_problem(spec, model, message))
     if problems:
@@ -70,7 +73,8 @@ def inspect_model(model: DistinctModel) -> InspectedModel:
     from harness.training.inspect import layer_table
 
     build = catalog.load(model.entry).build
-    layers = layer_table(build, **_call(model))
+    with _silence():
+        layers = layer_table(build, **_call(model))
     memory_mb = sum(layer.memory_mb for layer in layers)
     text = f"{describe_model(model)}; {memory_mb:.2f} MB forward and backward per example"
     return InspectedModel(layers, text)
@@ -80,12 +84,20 @@ def describe_model(model: DistinctModel) -> str:
     """Parameters and multiply-adds of one model in words; needs torch."""
     from harness.training.inspect import count
 
-    counts = count(catalog.load(model.entry).build, **_call(model))
+    with _silence():
+        counts = count(catalog.load(model.entry).build, **_call(model))
     adds = "unknown" if counts.mult_adds is None else f"{counts.mult_adds:,}"
     trainable = ""
     if counts.n_parameters_trainable != counts.n_parameters:
         trainable = f", {counts.n_parameters_trainable:,} trainable"
     return f"{counts.n_parameters:,} parameters{trainable}, {adds} multiply-adds per example"
+
+
+@contextlib.contextmanager
+def _silence() -> Iterator[None]:
+    """What a model prints while it is looked at is nobody's answer."""
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        yield
 
 
 def _call(model: DistinctModel) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Rewriting parts as a whole: wider columns, fewer files."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain
+from itertools import chain, pairwise
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,13 +13,14 @@ from harness.results.parts import (
     places,
     read_file,
     read_schema,
+    run_starts,
     trials_by_part,
 )
 from harness.results.rows import conform, params_from_config
 from harness.results.schema import PARAMS, TABLES, union_schema
 
 COMPACT_FROM = 64
-PART_BYTES = 64 * 2**20  # replacing one trial rewrites its part: that should stay under a second
+PART_BYTES = 32 * 2**20  # replacing one trial rewrites its part: keep that under a second
 
 
 def widen(folder: Path, schemas: Mapping[str, pa.Schema]) -> dict[str, pa.Schema]:
@@ -33,6 +34,15 @@ def widen(folder: Path, schemas: Mapping[str, pa.Schema]) -> dict[str, pa.Schema
     wide = {table: _union([*found[table].values(), schemas[table]]) for table in TABLES}
     commit(folder, _widened(found, wide))
     return wide
+
+
+def is_wide_enough(folder: Path, schemas: Mapping[str, pa.Schema]) -> bool:
+    """Whether `widen` would change nothing."""
+    return all(
+        union_schema(old, schemas[table]).equals(old)
+        for table in TABLES
+        for old in _found(folder, table).values()
+    )
 
 
 def compact(folder: Path, *, threshold: int = COMPACT_FROM) -> int:
@@ -96,12 +106,17 @@ def _size(path: Path) -> int:
 
 
 def _joined(folder: Path, names: Sequence[str], joined: str) -> Iterator[Part]:
-    import pyarrow.compute as pc
-
     for table in TABLES:
         paths = [folder / table / name for name in names]
-        held = [read_file(path) for path in paths if path.exists()]
-        if held:
-            data = pa.concat_tables(held).combine_chunks()
-            order = pc.sort_indices(data["trial_id"])  # stable: a trial's rows keep their order
-            yield Part(table, joined, data.take(order))
+        blocks = [block for path in paths if path.exists() for block in _blocks(read_file(path))]
+        if blocks:
+            ordered = sorted(blocks, key=lambda block: block[0])
+            yield Part(table, joined, pa.concat_tables(rows for _trial_id, rows in ordered))
+
+
+def _blocks(rows: pa.Table) -> Iterator[tuple[str, pa.Table]]:
+    """Trial id -> its rows, without copying them."""
+    coded = rows.select(["trial_id"]).combine_chunks().column(0).dictionary_encode()
+    starts = run_starts(pa.table({"trial_id": coded}), ["trial_id"]).tolist()
+    for start, stop in pairwise([*starts, len(rows)]):
+        yield coded[start].as_py(), rows.slice(start, stop - start)

@@ -9,15 +9,15 @@ from harness.data import catalog
 from harness.data.places import cache_dir
 from harness.data.prepare import data_card, prepare_data
 from harness.data.values import TrialData
-from harness.events import OnEvent, StepStarted, SweepPlanned
+from harness.events import Note, OnEvent, StepStarted, SweepPlanned
 from harness.planning.identity import canonical_json
-from harness.planning.jobs import data_key, provenance_of, run_schemas, trial_job
+from harness.planning.jobs import data_key, fit_tables, provenance_of, trial_job
 from harness.planning.plan import Plan, PlannedTrial
 from harness.results.metrics import METRICS
 from harness.results.read import fold_rows
 from harness.results.runs import summarize, update_run, write_run
 from harness.results.schema import PARAMS
-from harness.results.widen import compact, widen
+from harness.results.widen import compact
 from harness.spec.read import dump_resolved
 from harness.spec.sections import DatasetSection
 from harness.tuning.collector import CollectorSettings
@@ -46,7 +46,9 @@ def train_missing(
         on_event(StepStarted("reading the data"))
         data = _data(plan, root)
     with clock("tables"):
-        schemas = widen(plan.folder, run_schemas(plan))
+        schemas, lines = fit_tables(plan)
+        for line in lines:
+            on_event(Note(line))
         card = {key: data_card(value) for key, value in data.items()}
         resolved = dump_resolved(spec)
         record = {"run_id": run_id, "plan": _plan_rows(plan), "jobs": jobs, "address": address}

@@ -112,7 +112,7 @@ def _fit(
         tuner.fit()
 
 
-class _Watcher(tune.Stopper):
+class _Watcher(tune.Stopper):  # type: ignore[misc]
     """Turns what Tune says into events, and stops the sweep when writing failed."""
 
     def __init__(self, request: SweepRequest, on_event: OnEvent, collector: Any) -> None:
@@ -122,6 +122,9 @@ class _Watcher(tune.Stopper):
         self.died: set[str] = set()
         self.interrupted = threading.Event()
         self.write_failed = False
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}  # Tune pickles its tuner; nothing here outlives this process
 
     def __call__(self, trial_id: str, result: Mapping[str, Any]) -> bool:
         return False
@@ -152,7 +155,7 @@ class _Watcher(tune.Stopper):
         self.write_failed = self.write_failed or ray.get(self.collector.error.remote()) is not None
 
 
-class _Callback(tune.Callback):
+class _Callback(tune.Callback):  # type: ignore[misc]
     """The seam to Tune: its trials carry an index, ours a trial id."""
 
     def __init__(self, watcher: _Watcher) -> None:
