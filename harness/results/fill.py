@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pyarrow as pa
 
 from harness.results.journal import commit
 from harness.results.metrics import compute
-from harness.results.parts import Part, read_file, rows_of, trials_by_part
+from harness.results.parts import Part, read_file, run_starts, trials_by_part
 from harness.results.schema import SPLITS
 from harness.results.statistics import trial_summary
 
@@ -81,26 +82,19 @@ def _from_predictions(folder: Path, name: str, lacking: Mapping[str, Sequence[st
     path = folder / "predictions" / name
     if not path.exists():
         return {}
-    columns = ["trial_id", "repeat", "fold", "role", "target", "probabilities"]
-    rows = rows_of(read_file(path, columns), lacking).combine_chunks()
-    keys = list(zip(*(rows[column].to_pylist() for column in columns[:4]), strict=True))
+    keys = ["trial_id", "repeat", "fold", "role"]
+    columns = [*keys, "target", "probabilities"]
+    rows = read_file(path, columns, coded=["trial_id", "role"]).unify_dictionaries()
+    rows = rows.combine_chunks()
     cells: dict[tuple[str, int, int], Row] = {}
-    for start, stop in _runs(keys):
-        trial_id, repeat, fold, role = keys[start]
-        block = rows.slice(start, stop - start).combine_chunks()
-        numbers = compute(lacking[trial_id], block["target"].to_numpy(), _matrix(block))
-        row = cells.setdefault((trial_id, repeat, fold), {})
-        row.update({f"{SPLIT_OF[role]}_{metric}": value for metric, value in numbers.items()})
+    for start, stop in pairwise([*run_starts(rows, keys).tolist(), len(rows)]):
+        block = rows.slice(start, stop - start)
+        trial_id, repeat, fold, role = (block[key][0].as_py() for key in keys)
+        if trial_id in lacking:
+            numbers = compute(lacking[trial_id], block["target"].to_numpy(), _matrix(block))
+            row = cells.setdefault((trial_id, repeat, fold), {})
+            row.update({f"{SPLIT_OF[role]}_{metric}": value for metric, value in numbers.items()})
     return cells
-
-
-def _runs(keys: Sequence[Any]) -> Iterator[tuple[int, int]]:
-    """Where equal neighbours start and stop: a fold's rows of one role lie together."""
-    start = 0
-    for place in range(1, len(keys) + 1):
-        if place == len(keys) or keys[place] != keys[start]:
-            yield start, place
-            start = place
 
 
 def _matrix(block: pa.Table) -> np.ndarray[Any, Any]:

@@ -139,23 +139,17 @@ def roc_auc(targets: Array, probabilities: Array) -> float:
 
 @metric(mode="min", needs_probabilities=True)
 def log_loss(targets: Array, probabilities: Array) -> float:
-    """Mean negative log probability of the true class, clipped at the type's resolution."""
-    rows = np.asarray(probabilities)
-    kind = rows.dtype if rows.dtype.kind == "f" else np.dtype(float)
-    smallest = np.finfo(kind).eps
-    chosen = rows[np.arange(len(targets)), targets].clip(smallest, 1 - smallest)
+    """Mean negative log probability of the true class, clipped by the type's resolution."""
+    smallest = float(np.finfo(probabilities.dtype).eps)
+    chosen = probabilities[np.arange(len(targets)), targets].clip(smallest, 1 - smallest)
     return _mean(-np.log(chosen, dtype=np.float64))
 
 
 def _area(positive: Array, scores: Array) -> float:
     """Probability that a positive scores above a negative, ties half (Mann and Whitney 1947)."""
-    _, place, counts = np.unique(scores, return_inverse=True, return_counts=True)
-    ends = np.cumsum(counts)
-    ranks = ((2 * ends - counts + 1) / 2)[place]  # equal scores share their mean rank
-    n_positive = np.count_nonzero(positive)
-    n_negative = len(positive) - n_positive
-    wins = ranks[positive].sum() - n_positive * (n_positive + 1) / 2
-    return float(wins / (n_positive * n_negative))
+    positives, negatives = scores[positive], np.sort(scores[~positive])
+    ranks = sum(np.searchsorted(negatives, positives, side) for side in ("left", "right"))
+    return float(np.sum(ranks) / (2 * len(positives) * len(negatives)))
 
 
 def _recalls(counts: Array) -> Array:

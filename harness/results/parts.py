@@ -54,13 +54,16 @@ def write_file(path: Path, data: pa.Table) -> None:
         os.fsync(file.fileno())
 
 
-def read_file(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
+def read_file(
+    path: Path, columns: Sequence[str] | None = None, *, coded: Sequence[str] = ()
+) -> pa.Table:
     """One part, or those of `columns` that it has, in the file's order.
 
+    coded: text columns that stay dictionary-encoded, which is faster to read.
     Raises BenchError for a damaged file or one that a newer version wrote, FileNotFoundError
     where it is gone.
     """
-    with _opened(path) as file:
+    with _opened(path, coded) as file:
         names = file.schema_arrow.names
         wanted = None if columns is None else [name for name in names if name in set(columns)]
         try:
@@ -75,39 +78,34 @@ def read_keys(path: Path) -> set[tuple[str, int | None]]:
     Fast at any size, and without the import of pandas that making Arrow arrays costs.
     """
     with _opened(path, coded=["trial_id"]) as file:
-        keys = [name for name in ("trial_id", "repeat") if name in file.schema_arrow.names]
-        rows = file.read(columns=keys).unify_dictionaries().combine_chunks()
-    if not len(rows):
-        return set()
-    trials = rows["trial_id"].chunk(0)
-    changes = [_changes(trials.indices.to_numpy())]
-    if "repeat" in keys:
-        changes.append(_changes(rows["repeat"].chunk(0).to_numpy(zero_copy_only=False)))
-    starts = np.flatnonzero(np.logical_or.reduce(changes)).tolist()  # few: rows lie by trial
+        names = [name for name in ("trial_id", "repeat") if name in file.schema_arrow.names]
+        rows = file.read(columns=names).unify_dictionaries().combine_chunks()
+    starts = run_starts(rows, names).tolist()  # few, as a part's rows lie trial by trial
+    trials, repeats = rows["trial_id"], rows["repeat"] if "repeat" in names else None
     return {
-        (trials[start].as_py(), rows["repeat"][start].as_py() if "repeat" in keys else None)
-        for start in starts
+        (trials[start].as_py(), repeats[start].as_py() if repeats else None) for start in starts
     }
 
 
-def _changes(values: Any) -> Any:
-    """Per row, whether it differs from the one above."""
-    return np.append(True, values[1:] != values[:-1])
+def run_starts(rows: pa.Table, names: Sequence[str]) -> Any:
+    """Where a row differs from the one above in any of these columns, as (n,) int64.
+
+    rows: of one chunk; the columns are int32, or text that is dictionary-encoded.
+    """
+    changed = np.zeros(len(rows), bool)
+    changed[:1] = True
+    for name in names if len(rows) else ():
+        column = rows[name].chunk(0)
+        codes = column.indices if pa.types.is_dictionary(column.type) else column
+        values = np.frombuffer(codes.buffers()[1], np.int32)[codes.offset :][: len(codes)]
+        changed[1:] |= values[1:] != values[:-1]
+    return np.flatnonzero(changed)
 
 
 def read_schema(path: Path) -> pa.Schema:
     """The columns of one part. Raises as `read_file` does."""
     with _opened(path) as file:
         return file.schema_arrow.remove_metadata()
-
-
-def is_damaged(path: Path) -> bool:
-    """Whether the file is no complete Parquet file, as one that was cut in half."""
-    try:
-        read_schema(path)
-    except DamagedPart:
-        return True
-    return False
 
 
 class DamagedPart(BenchError):
@@ -154,12 +152,12 @@ def _opened(path: Path, coded: Sequence[str] = ()) -> Any:
 
 
 def _refuse_newer(path: Path, metadata: Any) -> None:
-    versions = [
-        column.statistics.max
-        for group in range(metadata.num_row_groups)
-        for column in (metadata.row_group(group).column(i) for i in range(metadata.num_columns))
-        if column.path_in_schema == "schema_version" and column.statistics
-    ]
+    paths = [metadata.schema.column(place).path for place in range(metadata.num_columns)]
+    if "schema_version" not in paths:
+        return
+    place = paths.index("schema_version")
+    columns = (metadata.row_group(i).column(place) for i in range(metadata.num_row_groups))
+    versions = [column.statistics.max for column in columns if column.statistics]
     newest = max((version for version in versions if version is not None), default=SCHEMA_VERSION)
     if newest > SCHEMA_VERSION:
         raise BenchError(

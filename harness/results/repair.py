@@ -13,7 +13,6 @@ from harness.results.parts import (
     TEMPORARY,
     DamagedPart,
     Part,
-    is_damaged,
     part_name,
     places,
     read_file,
@@ -22,6 +21,7 @@ from harness.results.parts import (
 from harness.results.schema import TABLES
 
 SET_ASIDE = ".damaged"
+Keys = set[tuple[str, int | None]]
 Repeats = dict[str, int | None]  # trial id -> how many it has, None where that is not known
 
 
@@ -62,28 +62,27 @@ def repair(folder: Path) -> RepairReport:
         return RepairReport()
     finished = finish_pending(folder)
     shutil.rmtree(folder / TEMPORARY, ignore_errors=True)
-    damaged = [path for path in _files(folder) if is_damaged(path)]
-    missing = {one for path in damaged for one in _trial_ids(folder, path.name)}
-    for name in {path.name for path in damaged}:
+    keys, damaged = _keys(folder)
+    names = {path.name for path in damaged}
+    missing = {trial_id for path in keys if path.name in names for trial_id, _ in keys[path]}
+    for name in names:
         _set_aside(folder, name)
-    owned = _owned(folder)
-    removed = _remove_orphans(folder, owned) + _remove_rows(folder, owned)
+    left = {path: held for path, held in keys.items() if path.name not in names}
+    removed = _remove_foreign(folder, left, _owned(folder))
     return RepairReport(finished, removed, tuple(damaged), tuple(sorted(missing)))
 
 
-def _files(folder: Path) -> list[Path]:
-    return [path for table in TABLES for path in sorted((folder / table).glob("*.parquet"))]
-
-
-def _trial_ids(folder: Path, name: str) -> set[str]:
-    """Trials of a part, from those of its files that can be read."""
-    ids: set[str] = set()
-    for table, file in places(name):
-        try:
-            ids.update(trial_id for trial_id, _repeat in read_keys(folder / table / file))
-        except (DamagedPart, FileNotFoundError):
-            continue
-    return ids
+def _keys(folder: Path) -> tuple[dict[Path, Keys], list[Path]]:
+    """What each file holds, and the files that can't be read."""
+    keys: dict[Path, Keys] = {}
+    damaged = []
+    for table in TABLES:
+        for path in sorted((folder / table).glob("*.parquet")):
+            try:
+                keys[path] = read_keys(path)
+            except DamagedPart:
+                damaged.append(path)
+    return keys, damaged
 
 
 def _set_aside(folder: Path, name: str) -> None:
@@ -114,23 +113,17 @@ def _owned(folder: Path) -> dict[str, Repeats]:
     return owned
 
 
-def _remove_orphans(folder: Path, owned: Mapping[str, Repeats]) -> int:
-    orphans = [path for path in _files(folder) if path.name not in owned]
-    for path in orphans:
-        path.unlink()
-    return len(orphans)
-
-
-def _remove_rows(folder: Path, owned: Mapping[str, Repeats]) -> int:
-    """Rewrites the parts that hold rows of other trials, or of repeats beyond their trial's."""
-    wrong = [
+def _remove_foreign(folder: Path, keys: Mapping[Path, Keys], owned: Mapping[str, Repeats]) -> int:
+    """Removes rows of trials, or of repeats, that no trials row of the same part commits."""
+    foreign = [
         path
-        for path in _files(folder)
-        if not all(_belongs(key, owned[path.name]) for key in read_keys(path))
+        for path, held in keys.items()
+        if not all(_belongs(key, owned.get(path.name, {})) for key in held)
     ]
-    for name in {path.name for path in wrong}:
-        commit(folder, _owned_parts(folder, name, owned[name]), deletes=places(name))
-    return len(wrong)
+    for name in {path.name for path in foreign}:
+        parts = _owned_parts(folder, name, owned.get(name, {}))
+        commit(folder, parts, deletes=places(name))
+    return len(foreign)
 
 
 def _owned_parts(folder: Path, name: str, repeats: Repeats) -> Iterator[Part]:
