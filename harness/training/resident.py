@@ -95,8 +95,7 @@ def examples_used(n: int, batch_size: int) -> int:
     The last batch may be smaller than the others, but a last batch of one example is left out:
     BatchNorm cannot train on it.
     """
-    lonely = n % batch_size == 1 and n > batch_size > 1
-    return n - 1 if lonely else n
+    return n - 1 if n % batch_size == 1 and n > 1 else n
 
 
 def evaluation_batch_size(source: FoldSource, batch_size: int) -> int:

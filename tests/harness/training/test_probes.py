@@ -219,9 +219,7 @@ def test_a_wrong_output_shape_is_named() -> None:
         def forward(self, inputs: torch.Tensor) -> torch.Tensor:
             return super().forward(inputs).flatten()
 
-    with pytest.raises(
-        ValueError, match=r"gave \(12,\) for a batch of 4; expected .*\(4, 3\)"
-    ):
+    with pytest.raises(ValueError, match=r"gave \(12,\) for a batch of 4; expected .*\(4, 3\)"):
         probed(Flat)
 
 
