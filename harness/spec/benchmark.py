@@ -18,7 +18,7 @@ from harness.spec.sections import (
     Search,
     Training,
 )
-from harness.spec.space import Choice, Domain, Space, identity
+from harness.spec.space import Domain, Space, identity
 from harness.spec.yaml_dump import show
 from harness.spec.yaml_text import Document, KeyPath
 
@@ -146,16 +146,15 @@ class BenchmarkSpec:
         return tuple(path.split("."))
 
     def _place_of_value(self, place: KeyPath, path: str, value: Any) -> KeyPath:
+        """The place of one choice where the path is searched, of a linked one its row."""
+        if len(place) < 2 or place[-2] != "space":
+            return place
         domain: Any = self.document.value
         for key in place:
-            domain = domain.get(key) if isinstance(domain, dict) else None
+            domain = domain[key]
         for index, choice in enumerate(domain if isinstance(domain, list) else ()):
-            cells = choice if "," in str(place[-1]) and isinstance(choice, list) else [choice]
-            if place[0] != path.split(".")[0] and identity(value) in map(identity, cells):
+            paths = [linked.strip() for linked in str(place[-1]).split(",")]
+            own = choice[paths.index(path)] if len(paths) > 1 else choice
+            if identity(own) == identity(value):
                 return (*place, index)
         return place
-
-
-def values_of(domain: Domain) -> tuple[Any, ...]:
-    """The values that a domain is checked by: every choice, or both ends of a range."""
-    return domain.values if isinstance(domain, Choice) else domain.representatives

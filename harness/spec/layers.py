@@ -15,7 +15,7 @@ from harness.spec.fields import SECTIONS, checked_value, field_hint
 from harness.spec.problems import Problems
 from harness.spec.sections import DatasetSection, ModelSection, Training
 from harness.spec.space import Choice, Condition, Parameter, Space
-from harness.spec.space_rules import read_exclude, read_when, has_circle
+from harness.spec.space_rules import has_circle, prune, read_exclude, read_when
 from harness.spec.space_text import read_parameters, split_key
 from harness.spec.yaml_text import Document, KeyPath
 
@@ -192,7 +192,8 @@ def _settled(layer: Draft, problems: Problems) -> Draft:
         else:
             del searched_at[path]
     fixed_at = {path: layer.fixed_at[path] for path in fixed}
-    return replace(layer, fixed=fixed, fixed_at=fixed_at, searched_at=searched_at, space=space)
+    return replace(layer, fixed=fixed, fixed_at=fixed_at, searched_at=searched_at,
+                   space=prune(space))  # fmt: skip
 
 
 def _rank(path: KeyPath, document: Document) -> int:

@@ -1,5 +1,6 @@
 """Reading a benchmark file: every problem at once, or one frozen value."""
 
+import re
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -44,6 +45,8 @@ SHARED_KEYS = (
 )
 """The keys that all variants of a file share."""
 
+# Beside it in a command stand @RUN, :SELECTOR and key=value; folders with _ are the program's own.
+_NAME = re.compile(r"[^\W_][^:@=]*")
 TOP_KEYS = ("question", *SECTIONS, *SHARED_KEYS[1:], "variants")
 REQUIRED_KEYS = ("question", "cross_validation", "objective")
 
@@ -71,6 +74,9 @@ def parse_benchmark(
     document, noted = scan(text, file)
     document, more = override(document, overrides)
     problems = Problems(document, [*noted, *more])
+    if not _NAME.fullmatch(Path(file).stem):
+        text = "the file's name is the benchmark's: it begins with a letter or digit, without : @ ="
+        problems.add((), text, found=Path(file).name)
     for key in document.value:
         if key not in TOP_KEYS:
             problems.unknown((key,), TOP_KEYS)

@@ -134,6 +134,11 @@ class Space:
         """The parameter that moves this path."""
         return next((p for p in self.parameters if path in p.paths), None)
 
+    def domain_of(self, path: str) -> Domain | None:
+        """The domain of one path alone."""
+        parameter = self.parameter_of(path)
+        return None if parameter is None else parameter.column(path)
+
 
 def identity(value: Any) -> Any:
     """A hashable key by which values are the same: 1 is 1.0 but neither true nor text."""

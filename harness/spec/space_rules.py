@@ -1,10 +1,13 @@
 """From the `exclude` and `when` of a file to the conditions of a Space."""
 
 from collections.abc import Collection
+from dataclasses import replace
 from typing import Any
 
+from pydantic import ValidationError
+
 from harness.errors import nearest
-from harness.spec.fields import is_required
+from harness.spec.fields import checked_value, is_required
 from harness.spec.problems import Problems
 from harness.spec.space import (
     Choice,
@@ -60,6 +63,26 @@ def read_when(
     return read
 
 
+def prune(space: Space) -> Space:
+    """The space without the values of rules that no domain takes any more.
+
+    A layer that replaced a domain leaves such values behind. An exclusion that can't match goes;
+    a `when` without values stays: its parameter exists nowhere.
+    """
+    exclude = [_possible(condition, space) for condition in space.exclude]
+    when = {key: _possible(condition, space) for key, condition in space.when.items()}
+    kept = tuple(condition for condition in exclude if all(condition.values()))
+    return replace(space, exclude=kept, when=when)
+
+
+def _possible(condition: Condition, space: Space) -> Condition:
+    domains = {path: space.domain_of(path) for path in condition}
+    return {
+        path: tuple(value for value in values if _takes(domains[path], value))
+        for path, values in condition.items()
+    }
+
+
 def has_circle(space: Space, at: KeyPath, problems: Problems) -> bool:
     """Whether a parameter exists only where itself does; a problem if so."""
     try:
@@ -83,13 +106,25 @@ def _condition(
             if path not in broken:
                 _note_unsearched(path, (*at, path), space, problems)
             continue
-        listed = values if isinstance(values, list) else [values]
-        if not listed:
+        listed = [_as_domain_has_it(path, value) for value in _as_list(values)]
+        if not listed and isinstance(at[-1], int):
             problems.add((*at, path), "the list is empty: give at least one value")
         for value in listed:
             _refuse_absent(value, path, parameter, (*at, path), problems)
         condition[path] = tuple(listed)
     return condition
+
+
+def _as_list(values: Any) -> list[Any]:
+    return values if isinstance(values, list) else [values]
+
+
+def _as_domain_has_it(path: str, value: Any) -> Any:
+    """`{name: cosine}` is `cosine` in the domain; what is no value at all is noted later."""
+    try:
+        return checked_value(path, value)
+    except ValidationError:
+        return value
 
 
 def _refuse_absent(
@@ -110,7 +145,7 @@ def _refuse_absent(
                  nearest=close)  # fmt: skip
 
 
-def _takes(domain: Domain, value: Any) -> bool:
+def _takes(domain: Domain | None, value: Any) -> bool:
     if isinstance(domain, Choice):
         return any(identity(choice) == identity(value) for choice in domain.values)
     if not isinstance(domain, IntRange) or not isinstance(value, int) or isinstance(value, bool):

@@ -6,7 +6,7 @@ import pytest
 
 from harness.errors import BenchError, SpecError
 from harness.spec.expand import configurations
-from harness.spec.read import parse_benchmark, read_benchmark
+from harness.spec.read import dump_resolved, parse_benchmark, read_benchmark
 from harness.spec.sections import Schedule
 from harness.spec.space import Choice, IntRange, LogUniform
 
@@ -188,8 +188,8 @@ MISTAKES = [
     ("strategy: predefined", "strategy: kfold\n  n_splits: 2", "need 3 splits; found 2"),
     ("predefined\n  test_fold: 1", "kfold\n  test_fold: 7", "no such part; found 7; allowed: 1 to "
      "n_splits (5)"),
-    ("predefined\n  test_fold: 1", "holdout\n  validation_size: 1.0", "validation_size: not a valid "
-     "value; found 1.0; allowed: an integer of at least 1, or a number above 0 and below 1"),
+    ("predefined\n  test_fold: 1", "holdout\n  validation_size: 1.0", "validation_size: not a "
+     "valid value; found 1.0; allowed: an integer of at least 1, or a number above 0 and below 1"),
     ("predefined\n  test_fold: 1", "holdout\n  validation_size: 0.9", "nothing is left to train"),
     ("lr: 0.001", "lr: 0.001\n  momentum: 0.9", "heads.yaml:12: training.momentum: adam takes no "
      "momentum: use sgd, or let `when`"),
@@ -239,10 +239,12 @@ MISTAKES = [
      "search.space.training.lr: training.lr is both fixed (line 11) and searched"),
     ("model.num_heads: [1, 2, 4]", "training.weight_decay: [0, -1]", "search.space."
      "training.weight_decay[1]: not a valid value; found -1; allowed: a number of at least 0"),
-    ("model.num_heads: [1, 2, 4]", "dataset.normalize: [none, standrad]", "did you mean 'standard'"),
-    ("model.num_heads: [1, 2, 4]", "training.schedule.gamma: [0.1]", "search training.schedule as a "
-     "whole"),
-    ("  space:\n", "  algorithm: random\n  space:\n", "search.num_samples: required key is missing"),
+    ("model.num_heads: [1, 2, 4]", "dataset.normalize: [none, standrad]", "did you mean "
+     "'standard'"),
+    ("model.num_heads: [1, 2, 4]", "training.schedule.gamma: [0.1]", "search training.schedule as "
+     "a whole"),
+    ("  space:\n", "  algorithm: random\n  space:\n", "search.num_samples: required key is "
+     "missing"),
     ("  space:\n", "  num_samples: 5\n  space:\n", "search.num_samples: a grid takes every"),
     ("  space:\n", "  exclude: [{model.num_heads: 3}]\n  space:\n", "heads.yaml:16: "
      "search.exclude[0].model.num_heads: model.num_heads never has this value; found 3; allowed: "
@@ -334,7 +336,7 @@ def test_an_override_replaces_a_domain():
 
 
 def test_rules_go_on_to_hold_for_an_overridden_path():
-    """With adam fixed on the command line momentum still does not exist, so trials keep their id."""
+    """With adam fixed on the command line momentum still does not exist: trials keep their id."""
     text = searching(
         "training.optimizer: [adam, sgd]\ntraining.momentum: [0.5, 0.9]", "optimizer: adam"
     ).replace("search:\n", "search:\n  when: {training.momentum: {training.optimizer: sgd}}\n")
@@ -343,6 +345,11 @@ def test_rules_go_on_to_hold_for_an_overridden_path():
         one.sections for one in whole if one.params["training.optimizer"] == "adam"
     ]
     assert len(configurations(read(text, "training.optimizer=sgd"))) == 2
+    for optimizer in ("adam", "sgd"):
+        spec = read(text, f"training.optimizer={optimizer}")
+        again = parse_benchmark(dump_resolved(spec), file="heads.yaml")
+        assert again == spec
+        assert configurations(again) == configurations(spec)
 
 
 @pytest.mark.parametrize(
@@ -448,8 +455,8 @@ def test_a_variant_speaks_over_the_base_and_the_command_line_over_both():
          "variants.attention.search.space.model.num_heads: the list is empty"),
         ("{model.num_heads: 2, t", "{model.num_heads: 3, t", "heads.yaml:19: "
          "variants.attention.search.exclude[0].model.num_heads: model.num_heads never has"),
-        ("    search:\n", "    search:\n      algorithm: random\n", "search.algorithm: unknown key; "
-         "allowed: space, exclude, when"),
+        ("    search:\n", "    search:\n      algorithm: random\n", "search.algorithm: unknown "
+         "key; allowed: space, exclude, when"),
         ("    model: {name: linear}\n", "", "variants.plain.model.name: required key is missing"),
         ("  plain:\n    model: {name: linear}", "  plain: 3", "variants.plain: not a valid value"),
         ("optimizer: adam}", "optimizer: adam, momentum: 0.5}", "heads.yaml:3: training.momentum: "
@@ -519,3 +526,17 @@ def test_metrics_of_the_callers_own_are_known():
     text = text.replace("test_kappuracy", "test_kappa")
     spec = parse_benchmark(text, file="a.yaml", known_metrics=("kappa",))
     assert spec.metrics == ("kappa",)
+
+
+def test_a_condition_may_spell_a_schedule_out():
+    """The domain holds the short name of a schedule of defaults; conditions mean the same."""
+    text = searching("training.schedule: [cosine, step]\nmodel.depth: [1, 2]")
+    rule = "search:\n  exclude: [{training.schedule: {name: cosine}, model.depth: 1}]\n"
+    assert len(configurations(read(text.replace("search:\n", rule)))) == 3
+
+
+@pytest.mark.parametrize("name", ["_smoke", ".hidden", "a@b", "a:b", "a=b"])
+def test_a_name_that_commands_would_misread_is_refused(name):
+    """`BENCHMARK@RUN:SELECTOR` and `key=value` need those characters."""
+    with pytest.raises(SpecError, match="the file's name is the benchmark's"):
+        parse_benchmark(FILE, file=f"{name}.yaml")
