@@ -10,7 +10,8 @@ from torch import nn
 
 from harness.data.values import Fold, FoldInputs, TrialData
 from harness.spec.sections import Training
-from harness.training.job import TrainingJob
+from harness.training.job import EpochResult, FoldOutcome, TrainingJob
+from harness.training.lockstep import train_folds
 from harness.trial import TrialJob
 
 CPU = torch.device("cpu")
@@ -100,6 +101,16 @@ def make_job(
         seed=seed,
         device=CPU,
     )
+
+
+def trained(job: TrainingJob) -> tuple[list[EpochResult], tuple[FoldOutcome, ...]]:
+    """All epochs, and what is left in the end."""
+    epochs, steps = [], train_folds(job)
+    while True:
+        try:
+            epochs.append(next(steps))
+        except StopIteration as end:
+            return epochs, end.value
 
 
 def make_trial_job(

@@ -160,11 +160,16 @@ def _initialiser_is_untouched(model: nn.Module) -> bool:
 
 def _initialisers(model: nn.Module) -> Iterator[tuple[nn.Module, Callable[[], Any]]]:
     for module in model.modules():
-        if type(module).__module__.split(".")[0] in ("torch", "torchvision", "torchaudio"):
+        package = type(module).__module__.split(".")[0]
+        if package in ("torch", "torchvision", "torchaudio") or _has_no_parameters(module):
             continue
         for name in dir(type(module)):
             if name.strip("_").lower() in _INITIALISER_NAMES:
                 yield from ((module, call) for call in _calls(module, getattr(module, name)))
+
+
+def _has_no_parameters(module: nn.Module) -> bool:
+    return next(module.parameters(), None) is None
 
 
 def _calls(module: nn.Module, method: Callable[..., Any]) -> Iterator[Callable[[], Any]]:

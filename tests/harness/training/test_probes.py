@@ -200,6 +200,23 @@ def test_an_initialiser_that_cannot_be_called_again_accuses_no_one() -> None:
     assert probed(Once) == HEALTHY
 
 
+def test_an_initialiser_of_a_module_without_parameters_accuses_no_one() -> None:
+    """A subclass of BatchNorm that has nothing to initialise."""
+
+    class Plain(nn.BatchNorm1d):
+        pass
+
+    class Normalised(Mlp):
+        def __init__(self) -> None:
+            super().__init__()
+            self.norm = Plain(5, affine=False)
+
+        def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+            return super().forward(self.norm(inputs))
+
+    assert probed(Normalised) == HEALTHY
+
+
 def test_weights_of_one_value_are_found() -> None:
     """Every layer filled with one number: units that can never differ."""
 
