@@ -105,7 +105,8 @@ def read_table(
     """
     if table not in TABLES:
         raise BenchError(f"no table {table!r}; there are {', '.join(TABLES)}")
-    return _read(folder, table, columns, filters).to_pandas()
+    frame: pd.DataFrame = _read(folder, table, columns, filters).to_pandas()
+    return frame
 
 
 def done_trials(folder: Path, *, objective: str | None = None) -> dict[str, DoneTrial]:
@@ -140,7 +141,7 @@ def probability_matrix(predictions: "pd.DataFrame") -> "np.ndarray[Any, Any]":
 
     if predictions.empty:
         return np.empty((0, 0), np.float32)
-    return np.stack(predictions["probabilities"].to_numpy())
+    return np.stack(list(predictions["probabilities"]))
 
 
 def _done(row: Mapping[str, Any], names: Mapping[str, str]) -> DoneTrial:
