@@ -38,8 +38,14 @@ def build(
         cls_layer names no layer.
     """
     stride = patch_size if patch_stride is None else patch_stride
-    _check_sizes(patch_size=patch_size, patch_stride=stride, num_heads=num_heads, width=width,
-                 depth=depth, hidden_dim=hidden_dim)  # fmt: skip
+    _check_sizes(
+        patch_size=patch_size,
+        patch_stride=stride,
+        num_heads=num_heads,
+        width=width,
+        depth=depth,
+        hidden_dim=hidden_dim,
+    )
     _check_patches(input_shape, patch_size, stride)
     _check_heads(width, num_heads)
     _check_cls(cls_layer, depth, cls_position)
