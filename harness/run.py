@@ -21,7 +21,7 @@ from harness.planning.models import check_models, describe_model, distinct_model
 from harness.planning.plan import Plan, make_plan
 from harness.planning.resolve import Resolved, resolve
 from harness.planning.smoke import SMOKE_CONFIGURATIONS, smoke_overrides
-from harness.results.lock import hold
+from harness.results.lock import hold, refuse_if_held
 from harness.results.metrics import METRICS, metric_names
 from harness.results.runs import Summary, new_run_id, summarize
 from harness.spec.benchmark import BenchmarkSpec
@@ -98,6 +98,7 @@ def run_benchmark(options: RunOptions, on_event: OnEvent) -> RunOutcome:
     if not plan.missing:
         _fit_tables(plan, on_event)
         return _finished(plan, clock)
+    refuse_if_held(folder)  # before the seconds that importing torch takes
     with clock("model check"):
         models = distinct_models([trial.resolved for trial in plan.missing])
         on_event(StepStarted(f"building {len(models)} distinct models without data"))
@@ -207,7 +208,8 @@ def _train(
             on_event=on_event,
         )
     outcome = _finished(plan, clock)
-    code = 130 if end.interrupted else (1 if end.write_error else outcome.exit_code)
+    failed = end.write_error or "failed" in end.statuses.values()
+    code = 130 if end.interrupted else 1 if failed else outcome.exit_code
     return replace(outcome, exit_code=code, write_error=end.write_error)
 
 

@@ -33,6 +33,13 @@ def hold(folder: Path) -> Iterator[None]:
         yield
 
 
+def refuse_if_held(folder: Path) -> None:
+    """Raises BenchError where another run holds the folder; makes nothing."""
+    if (folder / LOCK).exists():
+        with hold(folder):
+            pass
+
+
 def _opened(folder: Path) -> TextIO:
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -93,11 +93,13 @@ class Collector:
         """Takes a finished trial's rows. Raises OSError where writing has failed before."""
         if self._error:
             raise OSError(self._error)
-        if log:
-            logs = self._settings.run_folder / "logs"
-            logs.mkdir(parents=True, exist_ok=True)
-            (logs / f"{trial_id}.txt").write_text(log, encoding="utf-8")
+        self._write_log(trial_id, log)
         self.add(trial_id, from_ipc(tables))
+
+    def leave(self, trial_id: str, log: str) -> None:
+        """The trial ended without rows: those that it has already stay."""
+        self._write_log(trial_id, log)
+        self._pending.pop(trial_id, None)
 
     def add(self, trial_id: str, tables: Mapping[str, pa.Table]) -> None:
         """The same for rows made on the driver."""
@@ -123,6 +125,12 @@ class Collector:
         with self._lock:
             self._attempt(self._writer.close)
         return self._error
+
+    def _write_log(self, trial_id: str, log: str) -> None:
+        if log:
+            logs = self._settings.run_folder / "logs"
+            logs.mkdir(parents=True, exist_ok=True)
+            (logs / f"{trial_id}.txt").write_text(log, encoding="utf-8")
 
     def _flush_when_due(self) -> None:
         while not self._closed.wait(FLUSH_POLL_S):

@@ -129,6 +129,7 @@ def _sweep_trials(plan: Plan, run_id: str, schemas: Mapping[str, Any]) -> tuple[
             ),
             data_key(trial),
             trial.resolved.model,
+            complete_before=trial.status == "complete",
         )
         for trial in plan.missing
     )

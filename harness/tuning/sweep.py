@@ -200,10 +200,12 @@ def _listen_for_signals(interrupted: threading.Event) -> None:
 def _account_for_the_rest(request: SweepRequest, collector: Any, watcher: _Watcher) -> None:
     """Rows for trials that began and never handed theirs over."""
     schemas: Mapping[str, pa.Schema] = request.settings.schemas
-    jobs = {trial.job.trial_id: trial.job for trial in request.trials}
+    trials = {trial.job.trial_id: trial for trial in request.trials}
     unfinished = ray.get(collector.unfinished.remote())
     for trial_id, (attempts, epochs) in unfinished.items():
-        job = jobs[trial_id]
+        job = trials[trial_id].job
+        if trials[trial_id].complete_before and watcher.interrupted.is_set():
+            continue
         if trial_id in watcher.died and not watcher.interrupted.is_set():
             error = f"the worker's process died {attempts} times (out of memory, or killed)"
             rows = failed_rows(job, error, epochs)

@@ -20,11 +20,16 @@ LOG_LIMIT = 200_000
 
 @dataclass(frozen=True)
 class SweepTrial:
-    """A job, the data it trains on, and the file its model is built from."""
+    """A job, the data it trains on, and the file its model is built from.
+
+    complete_before: the tables hold complete rows of it, which only complete rows may replace
+    where the job adds repeats, and which no interruption may replace.
+    """
 
     job: TrialJob
     data_key: str
     model: catalog.Entry
+    complete_before: bool = False
 
 
 @dataclass(frozen=True)
@@ -78,6 +83,9 @@ class _Watcher:
 
 
 def _hand_over(result: TrialResult, job: TrialJob, shared: Shared, log: str) -> None:
+    if job.previous_folds and result.rows.trial["status"] != "complete":
+        ray.get(shared.collector.leave.remote(job.trial_id, log))
+        return
     objective = result.rows.trial.get(f"val_{job.objective}_mean")
     if result.weights and ray.get(shared.collector.wants_weights.remote(objective)):
         files = {
