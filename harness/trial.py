@@ -53,26 +53,29 @@ def run_trial(job: TrialJob, data: TrialData, *, build: Build, on_epoch: OnEpoch
 
     on_epoch: gets the epoch's rows and the fold mean of the objective after each epoch; what it
         raises ends the trial and passes through.
-    Any other Exception, of the model or of training, becomes a trials row with status `failed`.
+    """
+    epochs = trial_epochs(job, data, build=build)
+    while True:
+        try:
+            rows, objective = next(epochs)
+        except StopIteration as end:
+            result: TrialResult = end.value
+            return result
+        on_epoch(rows, objective)
+
+
+def trial_epochs(
+    job: TrialJob, data: TrialData, *, build: Build
+) -> Generator[tuple[tuple[Row, ...], float], None, TrialResult]:
+    """The same as a generator: yields each epoch's rows and mean, returns the trial's result.
+
+    An Exception of the model or of training becomes a trials row with status `failed`.
     """
     started_at = utc_now()
     epochs: list[Row] = []
-    stops: list[Exception] = []
-
-    def watch(result: "EpochResult") -> None:
-        rows = epoch_rows(job, result)
-        epochs.extend(rows)
-        try:
-            on_epoch(rows, result.objective_mean)
-        except Exception as stop:
-            stops.append(stop)
-            raise
-
     try:
-        return _train(job, data, build, watch=watch, epochs=epochs, started_at=started_at)
+        return (yield from _train(job, data, build, epochs=epochs, started_at=started_at))
     except Exception as error:
-        if stops:
-            raise
         rows = failed_rows(job, _text(error), epochs, trace=_trace(error), started_at=started_at)
         return TrialResult(rows)
 
@@ -82,17 +85,16 @@ def _train(
     data: TrialData,
     build: Build,
     *,
-    watch: Callable[["EpochResult"], None],
     epochs: list[Row],
     started_at: datetime,
-) -> TrialResult:
+) -> Generator[tuple[tuple[Row, ...], float], None, TrialResult]:
     from harness.training.facts import model_facts
     from harness.training.lockstep import FOLD_EXECUTION, train_folds
 
     _prepare_process(job)
     training = _training_job(job, data, build)
     facts = model_facts(training, key=_model_key(job, data))
-    outcomes = _drive(train_folds(training), watch)
+    outcomes = yield from _noted(train_folds(training), job, epochs)
     ended = [(data.folds[i], outcome) for i, outcome in zip(training.folds, outcomes, strict=True)]
     folds = [fold_row(job, data, fold, outcome=outcome) for fold, outcome in ended]
     trial = {
@@ -153,18 +155,21 @@ def _model_key(job: TrialJob, data: TrialData) -> str:
     return "\n".join((job.code_fingerprint, data.fingerprint, job.device, model))
 
 
-def _drive(
+def _noted(
     training: "Generator[EpochResult, None, tuple[FoldOutcome, ...]]",
-    watch: Callable[["EpochResult"], None],
-) -> "tuple[FoldOutcome, ...]":
-    """Show every epoch to `watch`; what the generator returns in the end."""
+    job: TrialJob,
+    epochs: list[Row],
+) -> "Generator[tuple[tuple[Row, ...], float], None, tuple[FoldOutcome, ...]]":
+    """Each epoch as rows, kept in `epochs` too; what the training returns in the end."""
     while True:
         try:
             result = next(training)
         except StopIteration as end:
             outcomes: tuple[FoldOutcome, ...] = end.value
             return outcomes
-        watch(result)
+        rows = epoch_rows(job, result)
+        epochs.extend(rows)
+        yield rows, result.objective_mean
 
 
 def _findings(

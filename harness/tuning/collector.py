@@ -4,7 +4,7 @@ import os
 import shutil
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,23 @@ class CollectorSettings:
     best: float | None
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """Whose weights are kept. weights: best, all or none; best: the validation mean to beat."""
+
+    weights: str
+    mode: str
+    best: float | None
+
+    def wants(self, value: float | None) -> bool:
+        """Whether a trial with this validation mean should hand over its weights."""
+        if self.weights != "best":
+            return self.weights == "all"
+        if value is None:
+            return False
+        return self.best is None or better(self.mode, value, self.best)
+
+
 @dataclass
 class _Pending:
     attempts: int = 0
@@ -47,7 +64,7 @@ class Collector:
         self._settings = settings
         self._writer = TableWriter(settings.folder, settings.schemas)
         self._pending: dict[str, _Pending] = {}
-        self._best = settings.best
+        self._wanted = Wanted(settings.weights, settings.mode, settings.best)
         self._best_here: str | None = None
         self._error: str | None = None
         self._lock = threading.Lock()
@@ -55,24 +72,20 @@ class Collector:
         self._thread = threading.Thread(target=self._flush_when_due, daemon=True)
         self._thread.start()
 
-    def begin(self, trial_id: str) -> int:
-        """Notes that a process took the trial; the number of times that this run tried it."""
+    def begin(self, trial_id: str) -> tuple[int, Wanted]:
+        """Notes that a process took the trial: how often this run tried it, weights to beat."""
         pending = self._pending.setdefault(trial_id, _Pending())
         pending.attempts += 1
         pending.epochs.clear()
-        return pending.attempts
+        return pending.attempts, self._wanted
 
     def epochs(self, trial_id: str, rows: Sequence[dict[str, Any]]) -> None:
         """Epoch rows of a running trial, kept in case it never ends."""
         self._pending.setdefault(trial_id, _Pending()).epochs.extend(rows)
 
-    def wants_weights(self, value: float | None) -> bool:
-        """Whether a trial with this validation mean should hand over its weights."""
-        if self._settings.weights != "best":
-            return self._settings.weights == "all"
-        if value is None:
-            return False
-        return self._best is None or better(self._settings.mode, value, self._best)
+    def wanted(self) -> Wanted:
+        """Whose weights are kept, as of now."""
+        return self._wanted
 
     def keep_weights(self, trial_id: str, value: float | None, files: dict[str, bytes]) -> None:
         """Writes weight files; with `weights: best` those of the last best of this run go."""
@@ -84,10 +97,10 @@ class Collector:
             (staged / name).write_bytes(content)
         folder.mkdir(exist_ok=True)
         _replace_folder(staged, folder / trial_id)
-        if self._settings.weights == "best" and self.wants_weights(value):
+        if self._wanted.weights == "best" and self._wanted.wants(value):
             if self._best_here and self._best_here != trial_id:
                 shutil.rmtree(folder / self._best_here, ignore_errors=True)
-            self._best, self._best_here = value, trial_id
+            self._wanted, self._best_here = replace(self._wanted, best=value), trial_id
 
     def done(self, trial_id: str, tables: dict[str, bytes], log: str) -> None:
         """Takes a finished trial's rows. Raises OSError where writing has failed before."""

@@ -19,7 +19,7 @@ from harness.results.rows import to_tables
 from harness.trial import ended_rows, failed_rows
 from harness.tuning.collector import Collector, CollectorSettings
 from harness.tuning.session import Capacity, ray_session
-from harness.tuning.trainable import Shared, SweepTrial, train_trial
+from harness.tuning.trainable import Shared, SweepTrial, TrialTrainable
 
 PROCESS_DEATHS = 1  # a trial whose worker died is tried once more
 
@@ -92,7 +92,7 @@ def _fit(
         collector=collector,
     )
     trainable = tune.with_resources(
-        tune.with_parameters(train_trial, shared=shared), {"cpu": request.cpu, "gpu": gpu}
+        tune.with_parameters(TrialTrainable, shared=shared), {"cpu": request.cpu, "gpu": gpu}
     )
     with tempfile.TemporaryDirectory(prefix="bench-tune-") as scratch:
         tuner = tune.Tuner(
@@ -106,7 +106,7 @@ def _fit(
                 stop=watcher,
                 callbacks=[_Callback(watcher)],
                 failure_config=tune.FailureConfig(max_failures=PROCESS_DEATHS),
-                checkpoint_config=tune.CheckpointConfig(num_to_keep=1),
+                checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
             ),
         )
         tuner.fit()

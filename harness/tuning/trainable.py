@@ -3,7 +3,7 @@
 import contextlib
 import io
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,10 +12,13 @@ from ray import tune
 
 from harness.data import catalog
 from harness.results.rows import to_ipc, to_tables
-from harness.trial import TrialJob, TrialResult, run_trial
+from harness.trial import TrialJob, TrialResult, trial_epochs
+from harness.tuning.collector import Wanted
 
 REPORT_EVERY_S = 1.0
 LOG_LIMIT = 200_000
+
+TrialEpochs = Generator[tuple[tuple[dict[str, Any], ...], float], None, TrialResult]
 
 
 @dataclass(frozen=True)
@@ -45,55 +48,85 @@ class Shared:
 _fetched: dict[str, Any] = {}
 
 
-def train_trial(config: Mapping[str, int], *, shared: Shared) -> None:
-    """The Tune trainable: `config` is the trial's index and nothing else."""
-    trial: SweepTrial = _fetch(shared.trials)[config["index"]]
-    attempt = ray.get(shared.collector.begin.remote(trial.job.trial_id))
-    job = replace(trial.job, attempt=trial.job.attempt + attempt)
-    watcher = _Watcher(job.trial_id, shared.collector)
-    with _captured() as log:
-        result = run_trial(
-            job,
-            _fetch(shared.data[trial.data_key]),
-            build=lambda **arguments: catalog.load(trial.model).build(**arguments),
-            on_epoch=watcher.epoch_ended,
+class TrialTrainable(tune.Trainable):  # type: ignore[misc]
+    """One trial for Tune; a step trains for about a second, the last one hands over the rows.
+
+    Tune's config is the trial's index and nothing else. An actor takes one trial after another.
+    """
+
+    def setup(self, config: Mapping[str, int], shared: Shared) -> None:
+        """Tune's first trial of this actor."""
+        self._shared = shared
+        self.reset_config(config)
+
+    def reset_config(self, new_config: Mapping[str, int]) -> bool:
+        """Tune's next trial of this actor; True says that the actor may go on."""
+        self._trial: SweepTrial = _fetch(self._shared.trials)[new_config["index"]]
+        self._epochs: TrialEpochs | None = None
+        return True
+
+    def step(self) -> dict[str, Any]:
+        """Trains until there is something to say."""
+        if self._epochs is None:
+            self._begin()
+        with _captured(self._log):
+            return self._advance()
+
+    def _begin(self) -> None:
+        job, shared = self._trial.job, self._shared
+        attempt, self._best = ray.get(shared.collector.begin.remote(job.trial_id))
+        self._job = replace(job, attempt=job.attempt + attempt)
+        self._log = io.StringIO()
+        model = self._trial.model
+        self._epochs = trial_epochs(
+            self._job,
+            _fetch(shared.data[self._trial.data_key]),
+            build=lambda **arguments: catalog.load(model).build(**arguments),
         )
-    _hand_over(result, job, shared, log.getvalue()[-LOG_LIMIT:])
-    tune.report(_last_words(result, job))
+
+    def _advance(self) -> dict[str, Any]:
+        """Epochs for about a second, or all that are left; what Tune is told of them."""
+        assert self._epochs is not None
+        rows: list[dict[str, Any]] = []
+        until_s = time.monotonic() + REPORT_EVERY_S
+        while True:
+            try:
+                new_rows, objective = next(self._epochs)
+            except StopIteration as end:
+                return self._ended(end.value)
+            rows.extend(new_rows)
+            if time.monotonic() >= until_s:
+                self._shared.collector.epochs.remote(self._job.trial_id, rows)
+                epoch = rows[-1]["epoch"]
+                return {"epoch": epoch, "objective": objective, "status": "running"}
+
+    def _ended(self, result: TrialResult) -> dict[str, Any]:
+        log = self._log.getvalue()[-LOG_LIMIT:]
+        _hand_over(result, self._job, self._shared, log=log, best=self._best)
+        return {**_last_words(result, self._job), "done": True}
 
 
-class _Watcher:
-    """Passes on a running trial's epochs, at most about once a second."""
-
-    def __init__(self, trial_id: str, collector: Any) -> None:
-        self._trial_id, self._collector = trial_id, collector
-        self._rows: list[dict[str, Any]] = []
-        self._epoch = 0
-        self._last_s = time.monotonic()
-
-    def epoch_ended(self, rows: Sequence[dict[str, Any]], objective: float) -> None:
-        self._epoch += 1
-        self._rows.extend(rows)
-        now_s = time.monotonic()
-        if now_s - self._last_s < REPORT_EVERY_S:
-            return
-        self._collector.epochs.remote(self._trial_id, self._rows)
-        self._rows, self._last_s = [], now_s
-        tune.report({"epoch": self._epoch, "objective": objective, "status": "running"})
-
-
-def _hand_over(result: TrialResult, job: TrialJob, shared: Shared, log: str) -> None:
+def _hand_over(
+    result: TrialResult, job: TrialJob, shared: Shared, *, log: str, best: Wanted
+) -> None:
     if job.previous_folds and result.rows.trial["status"] != "complete":
         ray.get(shared.collector.leave.remote(job.trial_id, log))
         return
     objective = result.rows.trial.get(f"val_{job.objective}_mean")
-    if result.weights and ray.get(shared.collector.wants_weights.remote(objective)):
-        files = {
-            f"{repeat}-{fold}.pt": _bytes(state) for (repeat, fold), state in result.weights.items()
-        }
-        ray.get(shared.collector.keep_weights.remote(job.trial_id, objective, files))
+    if result.weights and best.wants(objective):
+        _hand_over_weights(result, job, shared)
     tables = to_ipc(to_tables(result.rows, _fetch(shared.schemas)))
     ray.get(shared.collector.done.remote(job.trial_id, tables, log))
+
+
+def _hand_over_weights(result: TrialResult, job: TrialJob, shared: Shared) -> None:
+    """Only what beat the best at this trial's start is asked about again."""
+    objective = result.rows.trial.get(f"val_{job.objective}_mean")
+    wanted: Wanted = ray.get(shared.collector.wanted.remote())
+    if wanted.wants(objective):
+        states = result.weights.items()
+        files = {f"{repeat}-{fold}.pt": _bytes(state) for (repeat, fold), state in states}
+        ray.get(shared.collector.keep_weights.remote(job.trial_id, objective, files))
 
 
 def _last_words(result: TrialResult, job: TrialJob) -> dict[str, Any]:
@@ -124,8 +157,7 @@ def _fetch(reference: Any) -> Any:
 
 
 @contextlib.contextmanager
-def _captured() -> Iterator[io.StringIO]:
+def _captured(log: io.StringIO) -> Iterator[None]:
     """What the model prints belongs into the trial's log, not onto the driver's screen."""
-    log = io.StringIO()
     with contextlib.redirect_stdout(log), contextlib.redirect_stderr(log):
-        yield log
+        yield
