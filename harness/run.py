@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from data_prep.examples import DataError
 from harness.data import catalog
@@ -27,6 +28,9 @@ from harness.results.runs import Summary, new_run_id, summarize
 from harness.spec.benchmark import BenchmarkSpec
 from harness.spec.locate import find_benchmark
 from harness.spec.read import read_benchmark
+
+if TYPE_CHECKING:
+    from harness.training.inspect import ModelCounts
 
 
 @dataclass(frozen=True)
@@ -102,8 +106,8 @@ def run_benchmark(options: RunOptions, on_event: OnEvent) -> RunOutcome:
     with clock("model check"):
         models = distinct_models([trial.resolved for trial in plan.missing])
         on_event(StepStarted(f"building {len(models)} distinct models without data"))
-        check_models(spec, models)
-    return _train(options, spec, folder, on_event, clock)
+        counts = check_models(spec, models)
+    return _train(options, spec, folder, counts, on_event=on_event, clock=clock)
 
 
 def read_spec(options: RunOptions) -> BenchmarkSpec:
@@ -188,6 +192,8 @@ def _train(
     options: RunOptions,
     spec: BenchmarkSpec,
     folder: Path,
+    counts: "Mapping[str, ModelCounts]",
+    *,
     on_event: OnEvent,
     clock: _Clock,
 ) -> RunOutcome:
@@ -204,6 +210,7 @@ def _train(
             root=data_root(options),
             jobs=options.jobs,
             address=options.address,
+            counts=counts,
             clock=clock,
             on_event=on_event,
         )

@@ -93,7 +93,7 @@ def _train(
 
     _prepare_process(job)
     training = _training_job(job, data, build)
-    facts = model_facts(training, key=_model_key(job, data))
+    facts = model_facts(training, key=_model_key(job, data), counts=job.counts)
     outcomes = yield from _noted(train_folds(training), job, epochs)
     ended = [(data.folds[i], outcome) for i, outcome in zip(training.folds, outcomes, strict=True)]
     folds = [fold_row(job, data, fold, outcome=outcome) for fold, outcome in ended]

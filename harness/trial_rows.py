@@ -13,6 +13,7 @@ from harness.results.rows import FoldPredictions, TrialRows
 from harness.results.statistics import trial_summary
 
 if TYPE_CHECKING:
+    from harness.training.inspect import ModelCounts
     from harness.training.job import EpochResult, FoldOutcome
 
 Row = dict[str, Any]
@@ -29,6 +30,7 @@ class TrialJob:
     mode: `max` or `min` of the objective.
     repeats: those to train now; previous_folds: `folds` rows of repeats that are done.
     device: as torch names it; versions: JSON text.
+    counts: of the model, where the driver knows them; else the worker counts.
     """
 
     benchmark: str
@@ -50,6 +52,7 @@ class TrialJob:
     git_commit: str | None
     versions: str
     attempt: int = 1
+    counts: "ModelCounts | None" = None
 
 
 def failed_rows(

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
@@ -17,6 +17,9 @@ from harness.results.schema import param_type, param_value, table_schemas
 from harness.results.widen import is_wide_enough, widen
 from harness.spec.sections import DatasetSection, Training
 from harness.trial import TrialJob
+
+if TYPE_CHECKING:
+    from harness.training.inspect import ModelCounts
 
 
 @dataclass(frozen=True)
@@ -69,11 +72,13 @@ def trial_job(
     device: str,
     previous_folds: Sequence[Mapping[str, Any]],
     provenance: Provenance,
+    counts: "ModelCounts | None",
 ) -> TrialJob:
     """The job of one missing trial.
 
     param_paths: every path that the tables have a column for, searched now or earlier.
     previous_folds: rows of the `folds` table of repeats that are done.
+    counts: of the model, None where the worker must count.
     """
     spec, one = plan.spec, trial.resolved
     return TrialJob(
@@ -96,6 +101,7 @@ def trial_job(
         git_commit=provenance.git_commit,
         versions=provenance.versions,
         attempt=trial.attempt,
+        counts=counts,
     )
 
 

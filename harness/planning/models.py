@@ -13,13 +13,17 @@ from harness.planning.resolve import Resolved
 from harness.spec.benchmark import BenchmarkSpec
 
 if TYPE_CHECKING:
-    from harness.training.inspect import Layer
+    from harness.training.inspect import Layer, ModelCounts
 
 
 @dataclass(frozen=True)
 class DistinctModel:
-    """A model as some configurations build it: its file, arguments and input."""
+    """A model as some configurations build it: its file, arguments and input.
 
+    key: equal for configurations that build the same model; params: what the search says of it.
+    """
+
+    key: str
     entry: catalog.Entry
     arguments: Mapping[str, Any]
     input_shape: tuple[int, ...]
@@ -32,32 +36,38 @@ def distinct_models(configurations: Sequence[Resolved]) -> list[DistinctModel]:
     """One entry per different call of `build`, in plan order."""
     found: dict[str, DistinctModel] = {}
     for one in configurations:
-        key = json.dumps(
-            [one.config["model"], one.description.input_shape, len(one.description.class_names)],
-            sort_keys=True,
-            default=str,
-        )
+        key = model_key(one)
         if key not in found:
-            found[key] = _distinct(one)
+            found[key] = _distinct(key, one)
     return list(found.values())
 
 
-def check_models(spec: BenchmarkSpec, models: Sequence[DistinctModel]) -> None:
-    """Builds each model without data. Raises SpecError with every impossible one at once.
+def model_key(one: Resolved) -> str:
+    """Names the call of `build` that a configuration makes."""
+    described = [one.description.input_shape, len(one.description.class_names)]
+    return json.dumps([one.config["model"], *described], sort_keys=True, default=str)
 
-    Needs torch. Only ValueError from `build` is a mistake of the file; anything else a model does
-    is its trial's own failure, kept as a row.
+
+def check_models(spec: BenchmarkSpec, models: Sequence[DistinctModel]) -> "dict[str, ModelCounts]":
+    """Builds each model without data; model key -> its counts, of those that could be counted.
+
+    Raises SpecError with every impossible one at once. Needs torch. Only ValueError from `build`
+    is a mistake of the file; anything else a model does is its trial's failure, kept as a row.
     """
     from harness.training.inspect import check_model
 
     problems: list[Problem] = []
+    counts: dict[str, ModelCounts] = {}
     for model in models:
         with _silence():
             message = check_model(catalog.load(model.entry).build, **_call(model))
         if message:
             problems.append(_problem(spec, model, message))
+        elif (counted := _counts(model)) is not None:
+            counts[model.key] = counted
     if problems:
         raise SpecError(problems)
+    return counts
 
 
 @dataclass(frozen=True)
@@ -82,15 +92,25 @@ def inspect_model(model: DistinctModel) -> InspectedModel:
 
 def describe_model(model: DistinctModel) -> str:
     """Parameters and multiply-adds of one model in words; needs torch."""
-    from harness.training.inspect import count
-
-    with _silence():
-        counts = count(catalog.load(model.entry).build, **_call(model))
+    counts = _counts(model)
+    if counts is None:
+        return "can't be counted"
     adds = "unknown" if counts.mult_adds is None else f"{counts.mult_adds:,}"
     trainable = ""
     if counts.n_parameters_trainable != counts.n_parameters:
         trainable = f", {counts.n_parameters_trainable:,} trainable"
     return f"{counts.n_parameters:,} parameters{trainable}, {adds} multiply-adds per example"
+
+
+def _counts(model: DistinctModel) -> "ModelCounts | None":
+    """None where the model raises what becomes its trial's failed row."""
+    from harness.training.inspect import count
+
+    try:
+        with _silence():
+            return count(catalog.load(model.entry).build, **_call(model))
+    except Exception:
+        return None
 
 
 @contextlib.contextmanager
@@ -109,9 +129,10 @@ def _call(model: DistinctModel) -> dict[str, Any]:
     }
 
 
-def _distinct(one: Resolved) -> DistinctModel:
+def _distinct(key: str, one: Resolved) -> DistinctModel:
     own = {key: value for key, value in one.config["model"].items() if key != "name"}
     return DistinctModel(
+        key=key,
         entry=one.model,
         arguments={**own, **one.description.model_arguments},
         input_shape=tuple(one.description.input_shape),

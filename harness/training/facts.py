@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from harness.training.inspect import count
+from harness.training.inspect import ModelCounts, count
 from harness.training.job import TrainingJob
 from harness.training.probes import probe
 
@@ -24,35 +24,39 @@ class ModelFacts:
 _known: dict[str, ModelFacts] = {}
 
 
-def model_facts(job: TrainingJob, *, key: str) -> ModelFacts:
+def model_facts(job: TrainingJob, *, key: str, counts: ModelCounts | None = None) -> ModelFacts:
     """The facts of the job's model, found once per process for each key.
 
     key: names the model's code, its arguments and the data; empty: find them anew.
+    counts: where they are known already; counting imports much of torch.
     Raises whatever the model raises.
     """
     if key not in _known:
-        facts = _find(job)
+        facts = _find(job, counts or _count(job))
         if not key:
             return facts
         _known[key] = facts
     return _known[key]
 
 
-def _find(job: TrainingJob) -> ModelFacts:
+def _find(job: TrainingJob, counts: ModelCounts) -> ModelFacts:
     probed = probe(job)
-    data, arguments = job.data, job.build_arguments(job.folds[0])
-    ids = data.input_scale is None and data.inputs[0].dtype.kind in "iu"
-    counts = count(
-        job.build,
-        input_shape=arguments.pop("input_shape"),
-        num_classes=arguments.pop("num_classes"),
-        arguments=arguments,
-        input_dtype="int64" if ids else "float32",
-    )
     return ModelFacts(
         n_parameters=counts.n_parameters,
         n_parameters_trainable=counts.n_parameters_trainable,
         n_parameters_without_gradient=probed.n_parameters_without_gradient,
         mult_adds=counts.mult_adds,
         findings=probed.findings,
+    )
+
+
+def _count(job: TrainingJob) -> ModelCounts:
+    data, arguments = job.data, job.build_arguments(job.folds[0])
+    ids = data.input_scale is None and data.inputs[0].dtype.kind in "iu"
+    return count(
+        job.build,
+        input_shape=arguments.pop("input_shape"),
+        num_classes=arguments.pop("num_classes"),
+        arguments=arguments,
+        input_dtype="int64" if ids else "float32",
     )

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from harness.training.plain import keep_compiler_out
+
 if TYPE_CHECKING:
     import torch
     from torch import nn
@@ -219,8 +221,9 @@ def _forward(model: "nn.Module", inputs: "torch.Tensor") -> Any:
 
 
 def _count_flops(model: "nn.Module", inputs: "torch.Tensor") -> "FlopCounterMode":
-    from torch.utils.flop_counter import FlopCounterMode
+    from torch.utils.flop_counter import FlopCounterMode, _FlopCounterMode
 
+    keep_compiler_out(_FlopCounterMode.__torch_dispatch__)
     counter = FlopCounterMode(display=False)
     with counter:
         _forward(model, inputs)

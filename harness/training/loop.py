@@ -4,7 +4,7 @@ An execution offers `NAME`, `start(job)`, `train_epoch(runs, epoch)` and `outcom
 `runs` may be narrowed to the folds that still train; `lockstep` drives it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil, isfinite
 from time import perf_counter
@@ -18,7 +18,7 @@ from harness.data.values import Fold
 from harness.results.metrics import METRICS, better, compute
 from harness.training.evaluate import Evaluation, evaluate
 from harness.training.job import Diverged, FoldEpoch, FoldOutcome, TrainingJob
-from harness.training.optimizers import make_optimizer
+from harness.training.optimizers import make_optimizer, plain_step
 from harness.training.resident import (
     FoldSource,
     as_tensor,
@@ -61,6 +61,7 @@ class FoldRun:
     model: nn.Module
     parameters: list[nn.Parameter]
     optimizer: Optimizer
+    step: Callable[[], None]
     chosen: Chosen | None = None
     fit_time_s: float = 0.0
 
@@ -91,6 +92,7 @@ def _start_fold(job: TrainingJob, index: int) -> FoldRun:
     fold, model = job.data.folds[index], build_model(job, index)
     roles = {"train": fold.train, "validation": fold.validation, "test": fold.test}
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    optimizer = make_optimizer(parameters, job.training)
     # counted within a repeat, so that more repeats leave the earlier ones as they are
     n_train = [len(other.train) for other in job.data.folds if other.repeat == fold.repeat]
     return FoldRun(
@@ -101,7 +103,8 @@ def _start_fold(job: TrainingJob, index: int) -> FoldRun:
         n_examples=examples_used(min(n_train), job.training.batch_size),
         model=model,
         parameters=parameters,
-        optimizer=make_optimizer(parameters, job.training),
+        optimizer=optimizer,
+        step=plain_step(optimizer),
     )
 
 
@@ -153,13 +156,14 @@ def _step(run: FoldRun, inputs: Tensor, targets: Tensor, *, lr: float) -> tuple[
     training = run.job.training
     logits = run.model(inputs)
     loss = F.cross_entropy(logits, targets, label_smoothing=training.label_smoothing)
-    run.optimizer.zero_grad(set_to_none=True)
+    for parameter in run.parameters:
+        parameter.grad = None
     torch.autograd.backward(loss)
     if training.gradient_clip is not None:
         nn.utils.clip_grad_norm_(run.parameters, training.gradient_clip)
     for group in run.optimizer.param_groups:
         group["lr"] = lr
-    run.optimizer.step()
+    run.step()
     return loss.detach(), logits.detach()
 
 

@@ -1,12 +1,14 @@
 """The optimizers a benchmark file can name."""
 
-from collections.abc import Sequence
+import inspect
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import nn
 from torch.optim import SGD, Adam, AdamW, Optimizer
 
 from harness.spec.sections import Training
+from harness.training.plain import keep_compiler_out
 
 
 def make_optimizer(parameters: Sequence[nn.Parameter], training: Training) -> Optimizer:
@@ -17,6 +19,7 @@ def make_optimizer(parameters: Sequence[nn.Parameter], training: Training) -> Op
     """
     if not parameters:
         raise ValueError("the model has no trainable parameters")
+    keep_compiler_out(Optimizer.add_param_group, Optimizer.state_dict, Optimizer.load_state_dict)
     lr, weight_decay = training.lr, training.weight_decay
     fused = all(_can_fuse(parameter) for parameter in parameters)
     match training.optimizer:
@@ -27,6 +30,21 @@ def make_optimizer(parameters: Sequence[nn.Parameter], training: Training) -> Op
         case "sgd":
             momentum = training.momentum
             return SGD(parameters, lr=lr, momentum=momentum, weight_decay=weight_decay, fused=fused)
+
+
+def plain_step(optimizer: Optimizer) -> Callable[[], None]:
+    """The optimizer's step itself, without what torch wraps around it.
+
+    The wrappers serve graph capture and profiling, import torch's compiler, and cost a small model
+    a tenth of its training.
+    """
+    step = inspect.unwrap(type(optimizer).step)
+
+    def stepped() -> None:
+        with torch.no_grad():
+            step(optimizer)
+
+    return stepped
 
 
 def _can_fuse(parameter: torch.Tensor) -> bool:

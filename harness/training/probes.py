@@ -89,21 +89,30 @@ def _dead_parameters(
     model: nn.Module, batches: list[tuple[Tensor, Tensor]], *, num_classes: int
 ) -> list[nn.Parameter]:
     """Trainable parameters that no batch gave a gradient; at least one step of training."""
-    dead = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    if not dead:
+    trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    if not trainable:
         raise ValueError("the model has no trainable parameters")
-    optimizer = torch.optim.Adam(list(dead), lr=1e-3)
+    dead = trainable
     model.train()
     for inputs, targets in batches:
         logits = model(inputs)
         _check_shape(logits, (len(inputs), num_classes))
-        optimizer.zero_grad(set_to_none=True)
+        for parameter in trainable:
+            parameter.grad = None
         torch.autograd.backward(F.cross_entropy(logits, targets))
         dead = [parameter for parameter in dead if _has_no_gradient(parameter)]
-        optimizer.step()
+        _nudge(trainable)
         if not dead:
             break
     return dead
+
+
+def _nudge(parameters: list[nn.Parameter]) -> None:
+    """Adam's first step, without its state."""
+    with torch.no_grad():
+        for parameter in parameters:
+            if parameter.grad is not None:
+                parameter.sub_(1e-3 * parameter.grad.sign())
 
 
 def _has_no_gradient(parameter: nn.Parameter) -> bool:

@@ -6,13 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from harness.data import catalog
-from harness.data.places import cache_dir
+from harness.data.places import available_cores, cache_dir
 from harness.data.prepare import data_card, prepare_data
 from harness.data.values import TrialData
 from harness.events import Note, OnEvent, StepStarted, SweepPlanned
 from harness.planning.identity import canonical_json
 from harness.planning.jobs import data_key, fit_tables, provenance_of, trial_job
+from harness.planning.models import model_key
 from harness.planning.plan import Plan, PlannedTrial
+from harness.planning.resolve import file_defaults
 from harness.results.metrics import METRICS
 from harness.results.read import fold_rows
 from harness.results.runs import summarize, update_run, write_run
@@ -20,7 +22,9 @@ from harness.results.schema import PARAMS
 from harness.results.widen import compact
 from harness.spec.read import dump_resolved
 from harness.spec.sections import DatasetSection
+from harness.training.inspect import ModelCounts
 from harness.tuning.collector import CollectorSettings
+from harness.tuning.session import ray_session
 from harness.tuning.sweep import SweepEnd, SweepRequest, run_sweep
 from harness.tuning.trainable import SweepTrial
 
@@ -34,55 +38,83 @@ def train_missing(
     root: Path,
     jobs: int | None,
     address: str | None,
+    counts: Mapping[str, ModelCounts],
     clock: Clock,
     on_event: OnEvent,
 ) -> SweepEnd:
     """Trains every missing trial of a plan into the tables of `plan.folder`.
 
-    The caller holds the folder. root: of the raw data. clock: times a named step.
+    The caller holds the folder. root: of the raw data. counts: by model key.
+    clock: times a named step.
     """
-    spec = plan.spec
-    with clock("data"):
-        on_event(StepStarted("reading the data"))
-        data = _data(plan, root)
-    with clock("tables"):
-        schemas, lines = fit_tables(plan)
-        for line in lines:
-            on_event(Note(line))
-        card = {key: data_card(value) for key, value in data.items()}
-        resolved = dump_resolved(spec)
-        record = {"run_id": run_id, "plan": _plan_rows(plan), "jobs": jobs, "address": address}
-        run_folder = write_run(
-            plan.folder, run_id, resolved=resolved, record=record, data_card=card
-        )
-        trials = _sweep_trials(plan, run_id, schemas)
-    metric = spec.objective.metric
-    on_event(
-        SweepPlanned(
-            done=len(plan.trials) - len(trials),
-            missing=len(trials),
-            objective=metric,
-            mode=METRICS[metric].mode,
-        )
-    )
-    settings = CollectorSettings(
-        folder=plan.folder,
-        run_folder=run_folder,
-        schemas=schemas,
-        replaced={t.trial_id: _kept_repeats(t) for t in plan.missing if t.status is not None},
-        weights=spec.weights,
-        mode=METRICS[metric].mode,
-        best=_best(plan),
-    )
-    request = SweepRequest(
-        trials, data, settings, spec.resources.cpu, spec.resources.gpu, jobs, address
-    )
-    with clock("sweep"):
-        end = run_sweep(request, on_event=on_event)
+    cpu = plan.spec.resources.cpu
+    num_cpus = max(cpu, jobs * cpu if jobs else available_cores())
+    with ray_session(address=address, num_cpus=num_cpus, threads=cpu) as capacity:
+        with clock("data"):
+            on_event(StepStarted("reading the data, starting Ray"))
+            data = _data(plan, root)
+        with clock("tables"):
+            schemas, lines = fit_tables(plan)
+            for line in lines:
+                on_event(Note(line))
+            _write_record(plan, run_id, data, jobs=jobs, address=address)
+            trials = _sweep_trials(plan, run_id, schemas, counts)
+            request = _request(plan, run_id, trials, data, schemas=schemas, jobs=jobs)
+        with clock("waiting for Ray"):
+            ready = capacity()
+        on_event(_planned(plan))
+        with clock("sweep"):
+            end = run_sweep(request, capacity=ready, on_event=on_event)
     with clock("tables"):
         compact(plan.folder)
         update_run(plan.folder, run_id, statuses=_counts(end), timings_s=_timings(clock))
     return end
+
+
+def _write_record(
+    plan: Plan,
+    run_id: str,
+    data: Mapping[str, TrialData],
+    *,
+    jobs: int | None,
+    address: str | None,
+) -> None:
+    configurations = [trial.resolved for trial in plan.trials]
+    write_run(
+        plan.folder,
+        run_id,
+        resolved=dump_resolved(plan.spec, **file_defaults(configurations)),
+        record={"run_id": run_id, "plan": _plan_rows(plan), "jobs": jobs, "address": address},
+        data_card={key: data_card(value) for key, value in data.items()},
+    )
+
+
+def _request(
+    plan: Plan,
+    run_id: str,
+    trials: tuple[SweepTrial, ...],
+    data: Mapping[str, TrialData],
+    *,
+    schemas: Mapping[str, Any],
+    jobs: int | None,
+) -> SweepRequest:
+    spec = plan.spec
+    settings = CollectorSettings(
+        folder=plan.folder,
+        run_folder=plan.folder / "runs" / run_id,
+        schemas=schemas,
+        replaced={t.trial_id: _kept_repeats(t) for t in plan.missing if t.status is not None},
+        weights=spec.weights,
+        mode=METRICS[spec.objective.metric].mode,
+        best=_best(plan),
+    )
+    return SweepRequest(trials, data, settings, spec.resources.cpu, spec.resources.gpu, jobs)
+
+
+def _planned(plan: Plan) -> SweepPlanned:
+    metric = plan.spec.objective.metric
+    missing = len(plan.missing)
+    return SweepPlanned(len(plan.trials) - missing, missing, metric, METRICS[metric].mode)
 
 
 def _data(plan: Plan, root: Path) -> dict[str, TrialData]:
@@ -110,7 +142,9 @@ def _prepared(plan: Plan, trial: PlannedTrial, root: Path) -> TrialData:
     )
 
 
-def _sweep_trials(plan: Plan, run_id: str, schemas: Mapping[str, Any]) -> tuple[SweepTrial, ...]:
+def _sweep_trials(
+    plan: Plan, run_id: str, schemas: Mapping[str, Any], counts: Mapping[str, ModelCounts]
+) -> tuple[SweepTrial, ...]:
     columns = schemas["trials"].names
     paths = [name.removeprefix(PARAMS) for name in columns if name.startswith(PARAMS)]
     provenance = provenance_of(Path.cwd())
@@ -126,6 +160,7 @@ def _sweep_trials(plan: Plan, run_id: str, schemas: Mapping[str, Any]) -> tuple[
                 device="cuda" if plan.spec.resources.gpu else "cpu",
                 previous_folds=previous.get(trial.trial_id, ()),
                 provenance=provenance,
+                counts=counts.get(model_key(trial.resolved)),
             ),
             data_key(trial),
             trial.resolved.model,

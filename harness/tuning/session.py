@@ -3,7 +3,8 @@
 import contextlib
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 QUIET = {
@@ -30,17 +31,30 @@ class Capacity:
 
 
 @contextlib.contextmanager
-def ray_session(*, address: str | None, num_cpus: int, threads: int) -> Iterator[Capacity]:
-    """A Ray to run trials on; what was started here is stopped at the end.
+def ray_session(
+    *, address: str | None, num_cpus: int, threads: int
+) -> Iterator[Callable[[], Capacity]]:
+    """A Ray to run trials on, starting behind the caller's back; it stops at the end.
 
+    The value waits until Ray is there and says what it has.
     address: of a running cluster; None starts a private one with `num_cpus` cores.
     threads: of each worker's arithmetic; set before a worker imports anything.
     """
     os.environ.update(QUIET)
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[name] = str(threads)
+    with ThreadPoolExecutor(max_workers=1) as executor:
+        capacity = executor.submit(_start, address, num_cpus=num_cpus, threads=threads)
+        try:
+            yield capacity.result
+        finally:
+            _stop(capacity)
+
+
+def _start(address: str | None, *, num_cpus: int, threads: int) -> Capacity:
     import ray
 
+    logging.getLogger("ray").setLevel(logging.ERROR)
     environment = {"env_vars": {**QUIET, "OMP_NUM_THREADS": str(threads)}} if address else None
     ray.init(
         address=address or "local",
@@ -49,11 +63,13 @@ def ray_session(*, address: str | None, num_cpus: int, threads: int) -> Iterator
         runtime_env=environment,
         logging_level=logging.ERROR,
         log_to_driver=False,
-        configure_logging=True,
     )
-    logging.getLogger("ray").setLevel(logging.ERROR)
-    try:
-        resources = ray.cluster_resources()
-        yield Capacity(resources.get("CPU", 0.0), resources.get("GPU", 0.0))
-    finally:
+    resources = ray.cluster_resources()
+    return Capacity(resources.get("CPU", 0.0), resources.get("GPU", 0.0))
+
+
+def _stop(capacity: Future[Capacity]) -> None:
+    if capacity.exception() is None:
+        import ray
+
         ray.shutdown()

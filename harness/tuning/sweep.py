@@ -12,13 +12,12 @@ import ray
 from ray import tune
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from harness.data.places import available_cores
 from harness.data.values import TrialData
 from harness.events import EpochEnded, Note, OnEvent, TrialEnded, TrialStarted
 from harness.results.rows import to_tables
 from harness.trial import ended_rows, failed_rows
 from harness.tuning.collector import Collector, CollectorSettings
-from harness.tuning.session import Capacity, ray_session
+from harness.tuning.session import Capacity
 from harness.tuning.trainable import Shared, SweepTrial, TrialTrainable
 
 PROCESS_DEATHS = 1  # a trial whose worker died is tried once more
@@ -29,7 +28,7 @@ class SweepRequest:
     """What to run and where its rows go.
 
     data: data key -> value; put once into Ray's object store.
-    jobs: trials at a time; None fills the cores. address: of a running cluster.
+    jobs: trials at a time; None fills the cores.
     """
 
     trials: tuple[SweepTrial, ...]
@@ -38,7 +37,6 @@ class SweepRequest:
     cpu: int
     gpu: float
     jobs: int | None = None
-    address: str | None = None
 
 
 @dataclass(frozen=True)
@@ -50,23 +48,19 @@ class SweepEnd:
     write_error: str | None
 
 
-def run_sweep(request: SweepRequest, *, on_event: OnEvent) -> SweepEnd:
-    """Runs every trial, as many at a time as the resources allow.
+def run_sweep(request: SweepRequest, *, capacity: Capacity, on_event: OnEvent) -> SweepEnd:
+    """Runs every trial, as many at a time as the resources allow; a Ray session is there.
 
     Ctrl-C (or SIGTERM) stops the sweep: finished trials are kept, running ones get a row
     `interrupted` with their epochs. A second Ctrl-C raises KeyboardInterrupt.
     """
-    cores = (request.jobs or available_cores()) * (request.cpu if request.jobs else 1)
-    with ray_session(
-        address=request.address, num_cpus=max(cores, request.cpu), threads=request.cpu
-    ) as capacity:
-        gpu = _gpu_share(request.gpu, capacity, on_event)
-        collector = _start_collector(request.settings)
-        watcher = _Watcher(request, on_event, collector)
-        _fit(request, collector, watcher, gpu=gpu, capacity=capacity)
-        _account_for_the_rest(request, collector, watcher)
-        write_error = ray.get(collector.close.remote())
-        return SweepEnd(dict(watcher.statuses), watcher.interrupted.is_set(), write_error)
+    gpu = _gpu_share(request.gpu, capacity, on_event)
+    collector = _start_collector(request.settings)
+    watcher = _Watcher(request, on_event, collector)
+    _fit(request, collector, watcher, gpu=gpu)
+    _account_for_the_rest(request, collector, watcher)
+    write_error = ray.get(collector.close.remote())
+    return SweepEnd(dict(watcher.statuses), watcher.interrupted.is_set(), write_error)
 
 
 def _gpu_share(gpu: float, capacity: Capacity, on_event: OnEvent) -> float:
@@ -82,9 +76,7 @@ def _start_collector(settings: CollectorSettings) -> Any:
     return actor.options(num_cpus=0, scheduling_strategy=here).remote(settings)
 
 
-def _fit(
-    request: SweepRequest, collector: Any, watcher: "_Watcher", *, gpu: float, capacity: Capacity
-) -> None:
+def _fit(request: SweepRequest, collector: Any, watcher: "_Watcher", *, gpu: float) -> None:
     shared = Shared(
         trials=ray.put(list(request.trials)),
         schemas=ray.put(dict(request.settings.schemas)),
