@@ -17,6 +17,7 @@ from harness.data.fingerprint import data_fingerprint
 from harness.data.places import available_cores, cache_dir, default_data_root, named_data_root
 from harness.errors import BenchError
 from harness.events import Note, OnEvent, StepStarted
+from harness.planning.identity import canonical_json
 from harness.planning.jobs import fit_tables, tables_fit
 from harness.planning.models import check_models, describe_model, distinct_models
 from harness.planning.plan import Plan, make_plan
@@ -153,9 +154,9 @@ class _Fingerprints:
         self._known: dict[str, str] = {}
 
     def __call__(self, one: Resolved) -> str:
-        arguments = catalog.arguments_of(one.dataset, one.config["dataset"])
-        key = f"{one.dataset.name} {sorted(arguments.items())}"
+        key = canonical_json(one.config["dataset"])
         if key not in self._known:
+            arguments = catalog.arguments_of(one.dataset, one.config["dataset"])
             self._known[key] = self._fingerprint(one, arguments)
         return self._known[key]
 

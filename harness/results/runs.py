@@ -116,20 +116,15 @@ STATUSES = ("complete", "failed", "pruned", "interrupted")
 
 
 def _rows(folder: Path, objective: str) -> dict[str, dict[str, Any]]:
-    import pyarrow.parquet as pq
-
+    from harness.results.parts import read_file, read_schema
     from harness.results.read import parts
 
+    numbers = [f"{role}_{objective}_{end}" for role in ("val", "test") for end in ("mean", "std")]
     rows: dict[str, dict[str, Any]] = {}
-    wanted = {
-        f"{role}_{objective}_{number}" for role in ("val", "test") for number in ("mean", "std")
-    }
     for part in parts(folder, "trials"):
-        names = pq.read_schema(part).names
-        params = [name for name in names if name.startswith("params.")]
-        columns = [n for n in names if n in wanted or n in RANKED or n == "trial_id"] + params
-        for row in pq.read_table(part, columns=columns).to_pylist():
-            rows[row["trial_id"]] = row
+        params = [name for name in read_schema(part).names if name.startswith("params.")]
+        columns = ["trial_id", *RANKED, *numbers, *params]
+        rows |= {row["trial_id"]: row for row in read_file(part, columns).to_pylist()}
     return rows
 
 
