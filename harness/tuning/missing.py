@@ -157,7 +157,7 @@ def _sweep_trials(
                 trial,
                 run_id=run_id,
                 param_paths=paths,
-                device="cuda" if plan.spec.resources.gpu else "cpu",
+                device="cpu",  # the sweep knows better once Ray says what there is
                 previous_folds=previous.get(trial.trial_id, ()),
                 provenance=provenance,
                 counts=counts.get(model_key(trial.resolved)),

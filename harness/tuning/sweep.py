@@ -4,7 +4,7 @@ import signal
 import tempfile
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow as pa
@@ -55,6 +55,7 @@ def run_sweep(request: SweepRequest, *, capacity: Capacity, on_event: OnEvent) -
     `interrupted` with their epochs. A second Ctrl-C raises KeyboardInterrupt.
     """
     gpu = _gpu_share(request.gpu, capacity, on_event)
+    request = replace(request, trials=tuple(_on(trial, gpu) for trial in request.trials))
     collector = _start_collector(request.settings)
     watcher = _Watcher(request, on_event, collector)
     _fit(request, collector, watcher, gpu=gpu)
@@ -68,6 +69,11 @@ def _gpu_share(gpu: float, capacity: Capacity, on_event: OnEvent) -> float:
         on_event(Note(f"no GPU here: resources.gpu {gpu:g} is dropped, trials run on the CPU"))
         return 0.0
     return gpu
+
+
+def _on(trial: SweepTrial, gpu: float) -> SweepTrial:
+    """The trial on the device that it gets."""
+    return replace(trial, job=replace(trial.job, device="cuda" if gpu else "cpu"))
 
 
 def _start_collector(settings: CollectorSettings) -> Any:
