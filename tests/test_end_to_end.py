@@ -49,6 +49,7 @@ search:
   space:
     model.mood: [calm, raises]
 objective: {metric: accuracy}
+resources: {cpu: 1, gpu: 0.25}
 """
 
 LONG = """\
@@ -122,6 +123,11 @@ def test_a_failed_trial_is_a_row_and_the_others_finish(story: dict[str, Step]) -
     assert "in forward" in rows.loc["raises", "traceback"]
     assert "no mood for this" in first.out
     assert "Traceback" not in first.out + first.err
+
+
+def test_a_gpu_share_is_dropped_where_there_is_none_and_said(story: dict[str, Step]) -> None:
+    """The same file runs on a laptop."""
+    assert "no GPU here: resources.gpu 0.25 is dropped" in story["first"].err
 
 
 def test_every_fold_is_a_row_with_the_hash_of_its_split(story: dict[str, Step]) -> None:
