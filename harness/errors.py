@@ -50,6 +50,8 @@ class SpecError(BenchError):
 
 
 def nearest(name: str, known: Sequence[str]) -> str | None:
-    """The known name closest to a misspelled one, or None where none is close."""
+    """The known name closest to a misspelled or shortened one, or None where none is close."""
     matches = get_close_matches(name, known, n=1, cutoff=0.6)
+    if not matches and len(name) > 1:
+        matches = [one for one in known if name in one]
     return matches[0] if matches else None

@@ -11,6 +11,9 @@ from harness.spec.fields import hint_at, in_words, known_keys
 from harness.spec.yaml_dump import show
 from harness.spec.yaml_text import Document, KeyPath, dotted
 
+MISSING = "required key is missing"
+UNKNOWN = "unknown key"
+
 Locate = Callable[[KeyPath], KeyPath]
 
 
@@ -79,7 +82,7 @@ class Problems:
     def raise_any(self) -> None:
         """Raise SpecError if there is any problem."""
         if self.found:
-            raise SpecError(self.found)
+            raise SpecError(_without_echoes(self.found))
 
     def _refuse(
         self, path: KeyPath, inside: KeyPath, detail: Any, hint: Any, more_keys: Sequence[str]
@@ -87,7 +90,7 @@ class Problems:
         if detail["type"] == "extra_forbidden":
             self.unknown(path, [*known_keys(hint_at(hint, inside[:-1])), *more_keys])
         elif detail["type"] == "missing":
-            self.add(path, "required key is missing", allowed=in_words(hint_at(hint, inside)))
+            self.add(path, MISSING, allowed=in_words(hint_at(hint, inside)))
         elif detail["type"] == "value_error":
             self.add(path, str(detail["ctx"]["error"]))
         else:
@@ -104,6 +107,22 @@ def problem_at(document: Document, path: KeyPath, message: str, **details: Any) 
     """A problem with the file and line of a key path."""
     file, line = document.place(path)
     return Problem(message, path=dotted(path), file=file, line=line, **details)
+
+
+def _without_echoes(found: Sequence[Problem]) -> list[Problem]:
+    """Without the missing keys that another problem tells of: they stand there misspelled."""
+    given = [_sibling(one.path, one.nearest) for one in found if one.message == UNKNOWN]
+    return [
+        one
+        for one in found
+        if one.message != MISSING
+        or not any(one.path == path or one.path.startswith(f"{path}.") for path in given if path)
+    ]
+
+
+def _sibling(path: str, name: str | None) -> str | None:
+    parent, dot, _ = path.rpartition(".")
+    return name and f"{parent}{dot}{name}"
 
 
 def _distinct(error: ValidationError, value: Any) -> list[tuple[KeyPath, Any]]:

@@ -1,0 +1,1 @@
+"""From the results folder to one offline page, Markdown, CSV and LaTeX. Reads tables, never data."""

@@ -1,0 +1,87 @@
+"""What a section is made of, whatever format it is written in."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+
+class Cell(NamedTuple):
+    """One cell: its text, what it sorts by where that differs, and the colour it belongs to."""
+
+    text: str
+    sort: float | str | None = None
+    colour: str | None = None
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column's heading; numbers stand to the right. hint: what it means, shown on hover."""
+
+    name: str
+    numeric: bool = False
+    hint: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table. sortable: with headings that sort and a field that filters, in the page."""
+
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    caption: str = ""
+    sortable: bool = False
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure under a title that says the finding. narrow: may stand beside its neighbours."""
+
+    title: str
+    figure: "go.Figure"
+    narrow: bool = False
+
+
+@dataclass(frozen=True)
+class Text:
+    """A paragraph. lead: the sentence that answers."""
+
+    text: str
+    lead: bool = False
+
+
+@dataclass(frozen=True)
+class Code:
+    """Verbatim text. folded: a long one, under this heading."""
+
+    text: str
+    folded: str = ""
+
+
+Block = Table | Figure | Text | Code
+
+
+@dataclass(frozen=True)
+class Section:
+    """A titled part of the report. key: its anchor in the page."""
+
+    key: str
+    title: str
+    blocks: tuple[Block, ...]
+
+
+def section(key: str, title: str, *blocks: Block) -> Section:
+    """A section with something to show."""
+    return Section(key, title, blocks)
+
+
+def empty_section(key: str, title: str, reason: str) -> Section:
+    """A section without data: it stays, in one line that says why."""
+    return Section(key, title, (Text(reason),))
+
+
+def text_cells(values: Sequence[object]) -> tuple[Cell, ...]:
+    """A row of plain texts."""
+    return tuple(Cell(str(value)) for value in values)

@@ -1,0 +1,146 @@
+"""From `results/<benchmark>/` to a Study: Parquet and `runs/<run_id>/` alone."""
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import BenchError, nearest
+from harness.report.colours import colour_of
+from harness.report.selector import select
+from harness.report.study import Configuration, Study
+from harness.report.wording import is_missing, params_text, short_names
+from harness.results.metrics import find
+from harness.results.read import parts, read_table
+from harness.results.statistics import rank
+from harness.spec.benchmark import BenchmarkSpec
+from harness.spec.read import parse_benchmark
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+ALL = "all"
+PARAMS = "params."
+Planned = Mapping[str, Mapping[str, Any]]
+
+
+def load_study(folder: Path, *, run_id: str | None = None, baseline: str | None = None) -> Study:
+    """The study of a run: the last one by default, every trial in the tables for `all`.
+
+    baseline: a selector that goes before the file's. Raises BenchError where there is no such run,
+    nothing to read, or the selector names no configuration.
+    """
+    run = _run_folder(folder, None if run_id == ALL else run_id)
+    resolved = (run / "benchmark.yaml").read_text(encoding="utf-8")
+    spec = parse_benchmark(resolved, file=str(run / "benchmark.yaml"))
+    trials = read_table(folder, "trials") if parts(folder, "trials") else _no_trials()
+    planned = None if run_id == ALL else _plan(run)
+    if planned is not None:
+        trials = trials[trials["trial_id"].isin(list(planned))]
+    mode = find(spec.objective.metric).mode
+    configurations, names = _configurations(trials, planned or {}, spec, mode)
+    ids = [one.trial_id for one in configurations if one.place]
+    wanted = baseline if baseline is not None else spec.baseline
+    return Study(
+        name=folder.resolve().name,
+        folder=folder,
+        run_id=run.name if run_id != ALL else ALL,
+        spec=spec,
+        mode=mode,
+        configurations=configurations,
+        names=names,
+        baseline=None if wanted is None else select(wanted, configurations, asked=bool(baseline)),
+        folds=_rows(folder, "folds", ids),
+        epochs=lambda trial_ids: _rows(folder, "epochs", trial_ids),
+        predictions=lambda trial_id: _rows(folder, "predictions", [trial_id]),
+        record=_json(run / "run.json"),
+        resolved=resolved,
+        data_cards=_json(run / "data_card.json"),
+    )
+
+
+def _run_folder(folder: Path, run_id: str | None) -> Path:
+    found = sorted(path.parent for path in folder.glob("runs/*/benchmark.yaml"))
+    if not found:
+        raise BenchError(f"no results in {folder}")
+    if run_id is None:
+        return found[-1]
+    names = [path.name for path in found]
+    if run_id in names:
+        return found[names.index(run_id)]
+    guess = nearest(run_id, names)
+    hint = f"; did you mean {guess!r}?" if guess else ""
+    raise BenchError(f"no run {run_id!r} in {folder}; there are {', '.join(names)}{hint}")
+
+
+def _plan(run: Path) -> Planned:
+    """Trial id -> parameters, in plan order."""
+    import pyarrow.parquet as pq
+
+    file = run / "plan.parquet"
+    if not file.exists():
+        raise BenchError(f"{file} is missing; --all reports every trial in the tables")
+    rows = pq.read_table(file, columns=["trial_id", "variant", "params"]).to_pylist()
+    return {row["trial_id"]: {"variant": row["variant"], **json.loads(row["params"] or "{}")}
+            for row in rows}  # fmt: skip
+
+
+def _configurations(
+    trials: "pd.DataFrame", planned: Planned, spec: BenchmarkSpec, mode: str
+) -> tuple[tuple[Configuration, ...], dict[str, str]]:
+    ranked = list(rank(trials, spec.objective.metric, mode)["trial_id"]) if len(trials) else []
+    rows: dict[str, dict[str, Any]] = {
+        str(row["trial_id"]): {str(key): value for key, value in row.items()}
+        for row in trials.to_dict("records")
+    }
+    params = {**planned, **{trial_id: _params(row) for trial_id, row in rows.items()}}
+    names = short_names(_varying(params, spec))
+    others = [trial_id for trial_id in params if trial_id not in set(ranked)]
+    return tuple(
+        Configuration(
+            trial_id=trial_id,
+            status=rows.get(trial_id, {}).get("status", "missing"),
+            place=place,
+            label=params_text(params[trial_id], names),
+            colour=colour_of(place),
+            params={path: params[trial_id].get(path) for path in names},
+            row=rows.get(trial_id, {}),
+        )
+        for place, trial_id in [*enumerate(ranked, start=1), *((None, one) for one in others)]
+    ), names
+
+
+def _params(row: Mapping[str, Any]) -> dict[str, Any]:
+    found = {key.removeprefix(PARAMS): row[key] for key in row if key.startswith(PARAMS)}
+    return {"variant": row.get("variant"), **found}
+
+
+def _varying(params: Planned, spec: BenchmarkSpec) -> list[str]:
+    """The paths with more than one value among these configurations, in the file's order."""
+    known = dict.fromkeys(path for one in params.values() for path in one)
+    order = dict.fromkeys(["variant", *(one.path for one in spec.domains), *known])
+    return [path for path in order if len({_key(one.get(path)) for one in params.values()}) > 1]
+
+
+def _key(value: Any) -> str:
+    return "" if is_missing(value) else json.dumps(value, default=str)
+
+
+def _rows(folder: Path, table: str, trial_ids: Collection[str]) -> "pd.DataFrame":
+    ids: Sequence[str] = list(trial_ids)
+    return read_table(folder, table, filters=[("trial_id", "in", ids)])
+
+
+def _no_trials() -> "pd.DataFrame":
+    import pandas as pd
+
+    return pd.DataFrame({"trial_id": [], "status": []})
+
+
+def _json(file: Path) -> dict[str, Any]:
+    if not file.exists():
+        return {}
+    try:
+        return dict(json.loads(file.read_text(encoding="utf-8")))
+    except ValueError:
+        raise BenchError(f"{file} can't be read: it is not JSON") from None

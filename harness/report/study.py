@@ -1,0 +1,119 @@
+"""What the sections read: one run's plan and tables, ranked and coloured once."""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.report.intervals import Estimate, estimates
+from harness.spec.benchmark import BenchmarkSpec
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Array = NDArray[Any]
+ROLE_OF = {"val": "validation", "test": "test", "train": "train"}
+FOLD = ["repeat", "fold"]
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """One configuration on every figure and table.
+
+    place: 1 is the best on validation; None unless complete. name: `#1` or the trial id's start.
+    label: its parameters in words. row: its row of `trials`, empty where it has none.
+    """
+
+    trial_id: str
+    status: str
+    place: int | None
+    label: str
+    colour: str
+    params: Mapping[str, Any]
+    row: Mapping[str, Any] = field(repr=False, default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """`#3`, or the start of the trial id where it has no place."""
+        return f"#{self.place}" if self.place else self.trial_id[:8]
+
+
+@dataclass(frozen=True)
+class Study:
+    """One benchmark's results for one run's plan (or `all`).
+
+    configurations: the complete ones by place, then the others. folds: rows of complete trials.
+    epochs, predictions: read the rows of these trials when asked.
+    names: searched path -> short name, of those that differ between configurations.
+    record: run.json. resolved: the text of the resolved file. data_cards: dataset -> card.
+    """
+
+    name: str
+    folder: Path
+    run_id: str
+    spec: BenchmarkSpec
+    mode: str
+    configurations: tuple[Configuration, ...]
+    names: Mapping[str, str]
+    baseline: Configuration | None
+    folds: "pd.DataFrame"
+    epochs: Callable[[Collection[str]], "pd.DataFrame"]
+    predictions: Callable[[str], "pd.DataFrame"]
+    record: Mapping[str, Any] = field(default_factory=dict)
+    resolved: str = ""
+    data_cards: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def objective(self) -> str:
+        """The metric that ranks."""
+        return self.spec.objective.metric
+
+    @cached_property
+    def complete(self) -> tuple[Configuration, ...]:
+        """The complete configurations, best first."""
+        return tuple(one for one in self.configurations if one.place)
+
+    @property
+    def best(self) -> Configuration | None:
+        """The complete configuration with the best validation mean."""
+        return self.complete[0] if self.complete else None
+
+    @property
+    def reference(self) -> Configuration | None:
+        """What others are compared with: the baseline, or the best where none is named."""
+        return self.baseline or self.best
+
+    @cached_property
+    def test_rotates(self) -> bool:
+        """Whether different folds test on different parts."""
+        return bool(self.folds["test_part"].nunique() > 1)
+
+    @property
+    def compared_split(self) -> str:
+        """The scores that configurations are compared on: test where it rotates, else val."""
+        return "test" if self.test_rotates else "val"
+
+    def size_ratio(self, split: str) -> float:
+        """Evaluated examples per train example, mean over folds."""
+        column = {"val": "n_validation", "test": "n_test", "train": "n_train"}[split]
+        ratio = (self.folds[column] / self.folds["n_train"]).mean()
+        return float(ratio) if np.isfinite(ratio) else 0.0
+
+    def scores(self, column: str) -> "pd.DataFrame":
+        """A column of `folds` as (complete configurations by place) x (repeat, fold)."""
+        ids = [one.trial_id for one in self.complete]
+        if column not in self.folds.columns:
+            return self.folds.head(0).set_index("trial_id")[[]].reindex(ids)
+        wide = self.folds.pivot(index="trial_id", columns=FOLD, values=column)
+        return wide.reindex(ids)
+
+    def estimates(self, column: str) -> dict[str, Estimate]:
+        """Trial id -> mean over folds and repeats of a column of `folds`, with its interval."""
+        wide = self.scores(column)
+        split = column.partition("_")[0]
+        found = estimates(wide.to_numpy(dtype=float), self.size_ratio(split))
+        return dict(zip(wide.index, found, strict=True))

@@ -1,0 +1,99 @@
+"""Numbers, values and names as they are printed."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from harness.report.content import Cell
+from harness.report.intervals import Estimate
+
+NOTHING = "–"
+
+
+def number(value: float | None, digits: int = 4) -> str:
+    """`0.9413`; a dash where there is none."""
+    return NOTHING if is_missing(value) else f"{value:.{digits}f}"
+
+
+def signed(value: float | None, digits: int = 4) -> str:
+    """`+0.0120`; a dash where there is none."""
+    return NOTHING if is_missing(value) else f"{value:+.{digits}f}".replace("-", "−")
+
+
+def estimate_text(estimate: Estimate, digits: int = 4) -> str:
+    """`0.9413 [0.9200, 0.9626]`, or the mean alone where there is no interval."""
+    mean = number(estimate.mean, digits)
+    if estimate.low is None or estimate.high is None:
+        return mean
+    return f"{mean} [{number(estimate.low, digits)}, {number(estimate.high, digits)}]"
+
+
+def estimate_cell(estimate: Estimate, colour: str | None = None) -> Cell:
+    """The estimate as a cell that sorts by its mean."""
+    return Cell(estimate_text(estimate), estimate.mean, colour)
+
+
+def count(value: float | None) -> str:
+    """`50,842`; a dash where there is none."""
+    return NOTHING if is_missing(value) else f"{int(value or 0):,}"
+
+
+def magnitude(value: float | None) -> str:
+    """`7.47 M`: three figures and the thousands they are counted in."""
+    if value is None or is_missing(value):
+        return NOTHING
+    for size, unit in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(value) >= size:
+            return f"{value / size:.3g} {unit}"
+    return f"{value:.3g}"
+
+
+def duration(seconds: float | None) -> str:
+    """`0.4 s`, `45 s`, `3 min 20 s` or `2 h 05 min`."""
+    if seconds is None or is_missing(seconds):
+        return NOTHING
+    whole = round(seconds)
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def value_text(value: Any) -> str:
+    """A parameter's value."""
+    if is_missing(value):
+        return NOTHING
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def params_text(params: Mapping[str, Any], names: Mapping[str, str]) -> str:
+    """`num_heads=4, lr=0.001` of the parameters in `names` that exist in this configuration."""
+    parts = [f"{name}={value_text(params[path])}" for path, name in names.items()
+             if not is_missing(params.get(path))]  # fmt: skip
+    return ", ".join(parts) or "the file as it is"
+
+
+def short_names(paths: Sequence[str]) -> dict[str, str]:
+    """Path -> its last part, or the whole where two paths end alike."""
+    ends = [path.rpartition(".")[2] for path in paths]
+    return {path: end if ends.count(end) == 1 else path
+            for path, end in zip(paths, ends, strict=True)}  # fmt: skip
+
+
+def metric_name(metric: str) -> str:
+    """`macro_f1` as a reader says it."""
+    special = {"macro_f1": "macro F1", "weighted_f1": "weighted F1", "roc_auc": "ROC AUC"}
+    return special.get(metric, metric.replace("_", " "))
+
+
+def plural(amount: int, noun: str) -> str:
+    """`1 fold`, `4 folds`."""
+    return f"{amount:,} {noun}" if amount == 1 else f"{amount:,} {noun}s"
+
+
+def is_missing(value: Any) -> bool:
+    """Whether a table's cell is null."""
+    return value is None or (isinstance(value, float) and math.isnan(value))
