@@ -1,6 +1,7 @@
 """`bench run`: trains what is missing of a benchmark file."""
 
 import json
+import signal
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,7 @@ def command(**options: Any) -> None:
     from harness.cli.summary import print_dry_run, print_summary
     from harness.run import RunOptions, run_benchmark
 
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # acts as Ctrl-C, from the start
     quiet, as_json = options.pop("quiet"), options.pop("as_json")
     request = RunOptions(**options)
     with progress(quiet=quiet) as watch:

@@ -1,9 +1,10 @@
 """A list of trials through Ray Tune, every end accounted for."""
 
+import contextlib
 import signal
 import tempfile
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -107,7 +108,8 @@ def _fit(request: SweepRequest, collector: Any, watcher: "_Watcher", *, gpu: flo
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
             ),
         )
-        tuner.fit()
+        with _handlers_kept():
+            tuner.fit()
 
 
 class _Watcher(tune.Stopper):  # type: ignore[misc]
@@ -180,6 +182,18 @@ class _Callback(tune.Callback):  # type: ignore[misc]
         self, iteration: int, trials: Sequence[Any], trial: Any, **info: Any
     ) -> None:
         self._watcher.failed(self._watcher.ids[trial.config["index"]])
+
+
+@contextlib.contextmanager
+def _handlers_kept() -> Iterator[None]:
+    """The signal handlers from before the sweep, set again after it."""
+    kept = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            for number, handler in kept.items():
+                signal.signal(number, handler)
 
 
 def _listen_for_signals(interrupted: threading.Event) -> None:
