@@ -3,6 +3,8 @@
 import contextlib
 import logging
 import os
+import signal
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -44,9 +46,17 @@ def ray_session(
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[name] = str(threads)
     with ThreadPoolExecutor(max_workers=1) as executor:
+        on_sigterm = signal.getsignal(signal.SIGTERM)
         capacity = executor.submit(_start, address, num_cpus=num_cpus, threads=threads)
+
+        def wait() -> Capacity:
+            ready = capacity.result()
+            if threading.current_thread() is threading.main_thread():
+                signal.signal(signal.SIGTERM, on_sigterm)  # Ray has put its own in its place
+            return ready
+
         try:
-            yield capacity.result
+            yield wait
         finally:
             _stop(capacity)
 
