@@ -1,0 +1,60 @@
+"""A smoke run goes the same way in as little time as it takes, for every shipped file."""
+
+from pathlib import Path
+
+import pytest
+
+import benchmarks
+from harness.planning.resolve import resolve
+from harness.planning.smoke import smoke_overrides
+from harness.spec.benchmark import BenchmarkSpec
+from harness.spec.read import read_benchmark
+from tests.plans import FILE, read
+
+FILES = sorted(Path(benchmarks.__file__).parent.glob("*.yaml"))
+
+
+def overrides(spec: BenchmarkSpec) -> dict[str, str]:
+    described = resolve(spec)[0].description
+    return dict(text.split("=", 1) for text in smoke_overrides(spec, described))
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_every_shipped_file_takes_its_smoke_overrides(file: Path) -> None:
+    """One epoch, one repeat, small batches, and examples for every part."""
+    spec = read_benchmark(file)
+    given = overrides(spec)
+    smoke = read_benchmark(file, [f"{path}={value}" for path, value in given.items()])
+
+    assert resolve(smoke)
+    for one in resolve(smoke):
+        training = one.config["training"]
+        assert training["epochs"] == 1
+        assert training["batch_size"] <= 8
+        parts = len(one.description.parts) or spec.cross_validation.n_splits
+        assert 2 * parts <= one.config["dataset"]["limit"] <= 80
+
+
+def test_parts_that_are_cut_get_one_example_of_each_class(tmp_path: Path) -> None:
+    """Digits: ten classes in four parts."""
+    assert overrides(read()) == {
+        "training.epochs": "1",
+        "training.warmup_epochs": "0",
+        "training.batch_size": "8",
+        "dataset.limit": "40",
+        "repeats": "1",
+    }
+
+
+def test_a_file_that_is_small_already_stays_small() -> None:
+    """Its own limit and batch size are kept where they are lower."""
+    given = overrides(read(FILE, "dataset.limit=30", "training.batch_size=4"))
+
+    assert (given["dataset.limit"], given["training.batch_size"]) == ("30", "4")
+
+
+def test_parts_of_the_dataset_s_own_need_four_examples_each() -> None:
+    """ESC-50 has five parts of its own."""
+    file = next(file for file in FILES if file.stem == "esc50_cnn")
+
+    assert overrides(read_benchmark(file))["dataset.limit"] == "20"
