@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from typing import Any
 
 
 class BenchError(Exception):
@@ -39,11 +40,15 @@ class Problem:
 
 
 class SpecError(BenchError):
-    """All problems of one benchmark file together, in the order of its lines."""
+    """All problems of one benchmark file together, in the order of its lines.
 
-    def __init__(self, problems: Iterable[Problem]) -> None:
+    document: the parsed file (`harness.spec.yaml_text.Document`), where it could be parsed.
+    """
+
+    def __init__(self, problems: Iterable[Problem], *, document: Any = None) -> None:
         ordered = sorted(problems, key=lambda problem: (problem.line or 0, problem.path))
         self.problems: tuple[Problem, ...] = tuple(dict.fromkeys(ordered))
+        self.document = document
         count = len(self.problems)
         head = "1 problem" if count == 1 else f"{count} problems"
         super().__init__("\n".join([head, *(f"  {problem}" for problem in self.problems)]))

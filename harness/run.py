@@ -17,6 +17,7 @@ from harness.data.fingerprint import data_fingerprint
 from harness.data.places import available_cores, cache_dir, default_data_root, named_data_root
 from harness.errors import BenchError
 from harness.events import Note, OnEvent, StepStarted
+from harness.planning.early import read_checked
 from harness.planning.identity import canonical_json
 from harness.planning.jobs import fit_tables, tables_fit
 from harness.planning.models import check_models, describe_model, distinct_models
@@ -24,11 +25,10 @@ from harness.planning.plan import Plan, make_plan
 from harness.planning.resolve import Resolved, resolve
 from harness.planning.smoke import SMOKE_CONFIGURATIONS, smoke_overrides
 from harness.results.lock import hold, refuse_if_held
-from harness.results.metrics import METRICS, metric_names
+from harness.results.metrics import METRICS
 from harness.results.runs import Summary, new_run_id, summarize
 from harness.spec.benchmark import BenchmarkSpec
 from harness.spec.locate import find_benchmark
-from harness.spec.read import read_benchmark
 
 if TYPE_CHECKING:
     from harness.training.inspect import ModelCounts
@@ -114,12 +114,12 @@ def run_benchmark(options: RunOptions, on_event: OnEvent) -> RunOutcome:
 def read_spec(options: RunOptions) -> BenchmarkSpec:
     """The validated file with the command line's overrides, and those of `--smoke`."""
     file = find_benchmark(options.file, shipped=catalog.SHIPPED_BENCHMARKS)
-    spec = read_benchmark(file, options.overrides, known_metrics=metric_names())
+    spec = read_checked(file, options.overrides)
     if not options.smoke:
         return spec
     description = resolve(spec)[0].description
     overrides = (*options.overrides, *smoke_overrides(spec, description))
-    return read_benchmark(file, overrides, known_metrics=metric_names())
+    return read_checked(file, overrides)
 
 
 def results_folder(options: RunOptions, spec: BenchmarkSpec) -> Path:
@@ -227,7 +227,8 @@ def _described(plan: Plan, clock: _Clock, *, jobs: int | None) -> RunOutcome:
     models = distinct_models([trial.resolved for trial in plan.trials])
     check_models(plan.spec, models)
     named = [(", ".join(f"{k}={v}" for k, v in model.params.items()), model) for model in models]
-    lines = [f"{model.entry.name} {text}: {describe_model(model)}" for text, model in named]
+    lines = [f"{model.entry.name} {text}".rstrip() + f": {describe_model(model)}"
+             for text, model in named]  # fmt: skip
     times = [one.fit_time_s for one in outcome.summary.ranking if one.fit_time_s]
     side_by_side = jobs or max(1, available_cores() // plan.spec.resources.cpu)
     estimate = len(plan.missing) * sum(times) / len(times) / side_by_side if times else None

@@ -37,13 +37,13 @@ def command(files: tuple[str, ...], models: bool, resolved: bool) -> None:
 
 def _check(file: str, overrides: list[str], *, models: bool, resolved: bool) -> None:
     from harness.data.catalog import SHIPPED_BENCHMARKS
+    from harness.planning.early import read_checked
     from harness.planning.resolve import file_defaults, resolve
-    from harness.results.metrics import metric_names
     from harness.spec.locate import find_benchmark
-    from harness.spec.read import dump_resolved, read_benchmark
+    from harness.spec.read import dump_resolved
 
     path: Path = find_benchmark(file, shipped=SHIPPED_BENCHMARKS)
-    spec = read_benchmark(path, overrides, known_metrics=metric_names())
+    spec = read_checked(path, overrides)
     configurations = resolve(spec)
     if resolved:
         click.echo(dump_resolved(spec, **file_defaults(configurations)), nl=False)

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from harness.errors import Problem, SpecError, nearest
-from harness.spec.fields import hint_at, in_words, known_keys
+from harness.spec.fields import SECTIONS, hint_at, in_words, known_keys
 from harness.spec.yaml_dump import show
 from harness.spec.yaml_text import Document, KeyPath, dotted
 
@@ -82,7 +82,7 @@ class Problems:
     def raise_any(self) -> None:
         """Raise SpecError if there is any problem."""
         if self.found:
-            raise SpecError(_without_echoes(self.found))
+            raise SpecError(_without_echoes(self.found), document=self.document)
 
     def _refuse(
         self, path: KeyPath, inside: KeyPath, detail: Any, hint: Any, more_keys: Sequence[str]
@@ -98,9 +98,17 @@ class Problems:
 
     def _refuse_value(self, path: KeyPath, value: Any, hint: Any) -> None:
         allowed = in_words(hint)
+        if isinstance(value, list) and path[-2:-1] and path[-2] in SECTIONS:
+            self.add(path, several_values(dotted(path[-2:]), value), allowed=allowed)
+            return
         close = nearest(value, re.split(r", (?:or )?", allowed)) if isinstance(value, str) else None
         found = f"'{value}' (text)" if _is_number_text(value) else show(value)
         self.add(path, "not a valid value", found=found, allowed=allowed, nearest=close)
+
+
+def several_values(path: str, values: Sequence[Any]) -> str:
+    """What to say of a list where a section takes one value."""
+    return f"one value is expected: to try several, give `{path}: {show(values)}` in search.space"
 
 
 def problem_at(document: Document, path: KeyPath, message: str, **details: Any) -> Problem:
