@@ -25,7 +25,7 @@ class _LazyGroup(click.Group):
     """Imports a command's module when it is called, so that `--help` is instant."""
 
     def list_commands(self, context: click.Context) -> list[str]:
-        return list(COMMANDS)
+        return [*COMMANDS]  # once imported, `list` is a module of this package
 
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
@@ -39,14 +39,14 @@ class _LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         from harness.errors import nearest
 
-        close = nearest(args[0], list(COMMANDS))
+        close = nearest(args[0], [*COMMANDS])
         if args[0] not in COMMANDS and close and not args[0].startswith("-"):
             context.fail(f"no such command {args[0]!r}; did you mean {close!r}?")
         return super().resolve_command(context, args)
 
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+            formatter.write_dl([*COMMANDS.items()])
 
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
