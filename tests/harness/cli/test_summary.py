@@ -1,0 +1,147 @@
+"""The words after a run: ranked by validation, test beside it, nothing left out."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from harness.cli.summary import print_dry_run, print_summary
+from harness.results.runs import RankedTrial, Summary
+from harness.run import RunOutcome
+from tests.plans import FILE, plan_of, write_trials
+
+
+def ranked(trial_id: str, lr: float, validation: float | None = None, **changes: object) -> object:
+    """A complete trial with that validation mean, or a failed one without."""
+    complete = validation is not None
+    trial = RankedTrial(
+        trial_id=trial_id,
+        status="complete" if complete else "failed",
+        params={"training.lr": lr, "training.old": 1},
+        validation=validation,
+        validation_std=0.0123 if complete else None,
+        test=0.5 if complete else None,
+        test_std=0.25 if complete else None,
+        n_parameters=12345 if complete else None,
+        fit_time_s=75.0 if complete else None,
+        error=None if complete else "RuntimeError: [no] mood",
+        findings=None,
+    )
+    return replace(trial, **changes)
+
+
+@pytest.fixture
+def outcome(tmp_path: Path) -> RunOutcome:
+    """Two complete trials and a failed one, after 83 s."""
+    plan = plan_of(tmp_path / "results" / "rates")
+    ranking = (
+        ranked("a" * 16, 0.1, 0.9, findings="softmax_outputs"),
+        ranked("b" * 16, 0.2, 0.8),
+        ranked("c" * 16, 0.3),
+    )
+    summary = Summary(3, 2, 1, 0, 0, 0, "accuracy", ranking[0], ranking, str(plan.folder))
+    return RunOutcome(plan, summary, 1, {"planning": 0.4, "sweep": 82.6})
+
+
+@pytest.fixture
+def said(capsys: pytest.CaptureFixture[str]):
+    """What was printed: the lines, each with its spaces made one."""
+
+    def lines() -> list[str]:
+        return [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+
+    return lines
+
+
+def test_trials_are_ranked_by_validation_with_test_beside_it(outcome, said) -> None:
+    """Only paths that this file searches are columns; what is not complete has no place."""
+    print_summary(outcome)
+    lines = said()
+
+    assert lines[0] == "# lr validation accuracy test (not used to rank) parameters fit"
+    assert lines[1] == ("1 0.1 0.9000 ± 0.0123 0.5000 ± 0.2500 12,345 1 min 15 s softmax_outputs")
+    assert lines[2] == "2 0.2 0.8000 ± 0.0123 0.5000 ± 0.2500 12,345 1 min 15 s"
+    assert lines[3] == "0.3 – – failed"
+
+
+def test_failures_are_told_with_their_configuration(outcome, said) -> None:
+    """Square brackets of an error are no markup."""
+    print_summary(outcome)
+
+    assert f"failed {'c' * 16} (training.lr=0.3, training.old=1): RuntimeError: [no] mood" in said()
+
+
+def test_the_last_lines_say_what_is_there_and_where(outcome, said) -> None:
+    """Counts of what is not zero, the time, the folder."""
+    print_summary(outcome)
+
+    assert said()[-3:] == [
+        "± is the standard deviation over folds, not an interval",
+        "2 of 3 complete, 1 failed in 1 min 23 s",
+        f"tables: {outcome.plan.folder}",
+    ]
+
+
+def test_an_interruption_and_a_full_disk_are_said(outcome, said) -> None:
+    """With what to do."""
+    print_summary(replace(outcome, exit_code=130, write_error="OSError: disk full"))
+
+    assert said()[-2:] == [
+        "writing failed: OSError: disk full; the same command goes on",
+        "interrupted: finished trials are kept, the same command goes on",
+    ]
+
+
+def test_twenty_trials_are_shown(outcome, said) -> None:
+    """The others are counted; one fold has no spread to explain."""
+    ranking = tuple(ranked(f"{i:016d}", 0.1, 0.5, validation_std=None) for i in range(23))
+    print_summary(replace(outcome, summary=replace(outcome.summary, ranking=ranking)))
+    lines = said()
+
+    assert lines[20].startswith("20 0.1 0.5000 0.5000 ± 0.2500")
+    assert lines[21] == "… and 3 more in the tables"
+    assert not any("interval" in line for line in lines)
+
+
+def test_nothing_trained_is_no_table(outcome, said) -> None:
+    """An interruption before the first row."""
+    nothing = Summary(3, 0, 0, 0, 0, 3, "accuracy", None, (), "results/rates")
+    print_summary(replace(outcome, summary=nothing))
+
+    assert said() == ["0 of 3 complete, 3 missing in 1 min 23 s", "tables: results/rates"]
+
+
+def test_a_dry_run_says_why_each_trial_is_new(outcome, said) -> None:
+    """The state in the tables, the reason, and the models."""
+    folder = outcome.plan.folder
+    write_trials(plan_of(folder), {0: "complete"})
+    plan = plan_of(folder)
+    ids = [trial.trial_id for trial in plan.trials]
+    print_dry_run(
+        RunOutcome(plan, outcome.summary, 0, {}, models=("linear: 650 parameters",), estimate_s=90)
+    )
+
+    lines = said()
+
+    assert lines[:4] == [
+        "trial configuration state why",
+        f"{ids[0]} training.lr=0.1 done",
+        f"{ids[1]} training.lr=0.2 to train value: training.lr = 0.2",
+        f"{ids[2]} training.lr=0.3 to train value: training.lr = 0.3",
+    ]
+    assert lines[4].startswith("3 trials: 1 done, 2 to train")
+    assert lines[5:] == [
+        "model linear: 650 parameters",
+        "about 1 min 30 s, judged by the trials that are done",
+    ]
+
+
+def test_a_dry_run_without_rows_can_not_judge_the_time(outcome, said) -> None:
+    """It says so; a file without a search has one configuration."""
+    single = FILE[: FILE.index("search")] + "objective: {metric: accuracy}\n"
+    plan = plan_of(outcome.plan.folder, single.replace("adam}", "adam, lr: 0.1}"))
+    print_dry_run(RunOutcome(plan, outcome.summary, 0, {}))
+    lines = said()
+
+    assert lines[1].endswith("(the file) to train first run")
+    assert lines[-1] == "no finished trial yet to judge the time by"
