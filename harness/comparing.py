@@ -1,0 +1,252 @@
+"""`bench compare`: two trials, or every configuration of one benchmark with its like in another.
+
+Reads the tables alone. B minus A throughout; A is the baseline.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from harness.errors import BenchError
+from harness.results.fold_pairs import FoldComparison, Rows, compare_folds
+from harness.results.item_pairs import ItemComparison, compare_items, read_items
+from harness.results.metrics import find
+from harness.results.operands import Candidate, Source, leaves
+from harness.results.paired import ALPHA, ROPE, holm
+from harness.results.read import fold_rows
+from harness.results.schema import param_value
+from harness.results.selectors import Choice, matching, selected_values
+from harness.spec.space import identity
+
+Verdict = Literal["better", "worse", "equivalent", "unclear", "untested"]
+
+
+@dataclass(frozen=True)
+class Headline:
+    """The difference that the verdict rests on; infinite bounds where there is no interval.
+
+    basis: in words, what was averaged and what the interval comes from.
+    """
+
+    difference: float
+    low: float
+    high: float
+    basis: str
+    mode: str
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A parameter or another fact in which two trials differ."""
+
+    name: str
+    a: Any
+    b: Any
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two trials compared. items: in words why not, where examples could not be compared.
+
+    differing: every value of their configurations, data and code that is not the same.
+    """
+
+    a: Choice
+    b: Choice
+    folds: FoldComparison
+    items: ItemComparison | str
+    differing: tuple[Difference, ...]
+    headline: Headline
+
+
+@dataclass(frozen=True)
+class PairComparison:
+    """One configuration of A and its like in B. p_holm: adjusted for the number of pairs."""
+
+    a: Candidate
+    b: Candidate
+    folds: FoldComparison
+    headline: Headline
+    p_holm: float
+
+
+@dataclass(frozen=True)
+class EachComparison:
+    """All pairs, and the configurations without a like; intervals hold for all pairs together."""
+
+    pairs: tuple[PairComparison, ...]
+    only_a: int
+    only_b: int
+    confidence: float
+
+
+def compare(a: Choice, b: Choice, *, rope: float = ROPE) -> Comparison:
+    """Compares two trials fold by fold and example by example.
+
+    rope: half width of what counts as no difference, in the metric's unit. Raises BenchError where
+    the trials have no score in common.
+    """
+    metric = _common_metric(a.source, b.source)
+    folds = compare_folds(
+        _rows(a.source, [a.candidate])[a.candidate.trial.trial_id],
+        _rows(b.source, [b.candidate])[b.candidate.trial.trial_id],
+        metric=metric,
+        other_data=_other_data(a.candidate, b.candidate),
+        rope=rope,
+    )
+    items = _items(a, b)
+    differing = differences(a.candidate, b.candidate)
+    return Comparison(a, b, folds, items, differing, _headline(folds, items))
+
+
+def compare_each(a: Source, b: Source, *, rope: float = ROPE) -> EachComparison:
+    """Compares every complete configuration of A with the same one of B.
+
+    The same is what has equal values of every parameter that either searched, but for those that a
+    selector names. Raises BenchError where no two are the same.
+    """
+    metric = _common_metric(a, b)
+    pairs, only_a, only_b = _pairs(a, b)
+    rows_a, rows_b = _rows(a, [one for one, _ in pairs]), _rows(b, [one for _, one in pairs])
+    confidence = 1 - ALPHA / len(pairs)
+    compared = [
+        compare_folds(
+            rows_a[one.trial.trial_id],
+            rows_b[other.trial.trial_id],
+            metric=metric,
+            other_data=_other_data(one, other),
+            rope=rope,
+            confidence=confidence,
+        )
+        for one, other in pairs
+    ]
+    p_values = [1.0 if math.isnan(one.difference.p) else one.difference.p for one in compared]
+    found = [
+        PairComparison(*pair, folds, _headline(folds, "not asked for"), p)
+        for pair, folds, p in zip(pairs, compared, holm(p_values), strict=True)
+    ]
+    return EachComparison(tuple(found), only_a, only_b, confidence)
+
+
+def verdict(headline: Headline, *, tolerance: float = 0.0, rope: float = ROPE) -> Verdict:
+    """What the interval of B minus A allows to say.
+
+    worse: B is worse by more than the tolerance, all of the interval is; better: all of it is
+    better; equivalent: all of it lies within ±rope; untested: there is no interval.
+    """
+    gain_low, gain_high = headline.low, headline.high
+    if headline.mode == "min":
+        gain_low, gain_high = -gain_high, -gain_low
+    if not math.isfinite(gain_high - gain_low):
+        return "untested"
+    if gain_high < -tolerance:
+        return "worse"
+    if gain_low > 0:
+        return "better"
+    return "equivalent" if max(-gain_low, gain_high) <= rope else "unclear"
+
+
+def differences(a: Candidate, b: Candidate) -> tuple[Difference, ...]:
+    """Every path whose value is not the same, then data and code."""
+    left, right = dict(leaves(a.config)), dict(leaves(b.config))
+    paths = list(dict.fromkeys([*left, *right]))
+    found = [
+        Difference(path, left.get(path), right.get(path))
+        for path in paths
+        if identity(left.get(path)) != identity(right.get(path))
+    ]
+    for name in ("data_fingerprint", "code_fingerprint"):
+        values = getattr(a.trial, name), getattr(b.trial, name)
+        found += [Difference(name, *values)] if values[0] != values[1] else []
+    return tuple(found)
+
+
+def _headline(folds: FoldComparison, items: ItemComparison | str) -> Headline:
+    mode = find(folds.metric).mode
+    found = folds.difference
+    if folds.n > 1 or isinstance(items, str) or folds.metric != "accuracy":
+        basis = f"{folds.role} {folds.metric}, {_counted(folds)}"
+        return Headline(found.mean, found.low, found.high, basis, mode)
+    drawn = items.difference
+    units = "groups of examples" if items.grouped else "examples"
+    basis = f"{items.role} accuracy, one fold, {drawn.n_units} {units}"
+    return Headline(drawn.mean, drawn.low, drawn.high, basis, mode)
+
+
+def _counted(folds: FoldComparison) -> str:
+    repeats = f" x {folds.n_repeats} repeats" if folds.n_repeats > 1 else ""
+    return f"{folds.n_folds} fold{'s' if folds.n_folds > 1 else ''}{repeats}"
+
+
+def _items(a: Choice, b: Choice) -> ItemComparison | str:
+    if _dataset(a.candidate) != _dataset(b.candidate):
+        return "the datasets are not the same"
+    found: ItemComparison | str = "no predictions are stored"
+    for role in ("test", "validation"):
+        frames = [
+            read_items(one.source.folder, one.candidate.trial.trial_id, role=role) for one in (a, b)
+        ]
+        found = compare_items(*frames, role=role)
+        if any(len(frame) for frame in frames):
+            return found
+    return found
+
+
+def _common_metric(a: Source, b: Source) -> str:
+    if a.objective != b.objective:
+        raise BenchError(
+            f"the objectives are not the same: {a.objective} in {a.name}, "
+            f"{b.objective} in {b.name}; compare benchmarks of one objective"
+        )
+    return a.objective
+
+
+def _other_data(a: Candidate, b: Candidate) -> str | None:
+    names = _dataset(a), _dataset(b)
+    return None if names[0] == names[1] else f"the datasets are {names[0]} and {names[1]}"
+
+
+def _dataset(one: Candidate) -> str:
+    return str(param_value(one.config, "dataset.name"))
+
+
+def _rows(source: Source, candidates: Sequence[Candidate]) -> Mapping[str, Rows]:
+    return fold_rows(source.folder, [one.trial.trial_id for one in candidates])
+
+
+def _pairs(a: Source, b: Source) -> tuple[list[tuple[Candidate, Candidate]], int, int]:
+    """Pairs of complete trials, and how many of either side have no like."""
+    named = {*selected_values(a), *selected_values(b)}
+    searched = {path for source in (a, b) for one in source.candidates for path in one.params}
+    paths = ["model.name", "dataset.name", *sorted(searched - named)]
+    of_a, of_b = (_by_values(source, paths) for source in (a, b))
+    pairs = [(one, of_b[key]) for key, one in of_a.items() if key in of_b]
+    if not pairs:
+        differ = ", ".join(path for path in paths if not _values(a, path) & _values(b, path))
+        told = f"; they never agree in {differ}" if differ else ""
+        raise BenchError(
+            f"no configuration of {a.name} is also in {b.name}{told}; a parameter that is to "
+            "differ goes into both selectors"
+        )
+    return pairs, len(of_a) - len(pairs), len(of_b) - len(pairs)
+
+
+def _by_values(source: Source, paths: Sequence[str]) -> dict[Any, Candidate]:
+    found: dict[Any, Candidate] = {}
+    for one in matching(source):
+        if one.trial.objective_mean is None:
+            continue
+        key = tuple(identity(param_value(one.config, path)) for path in paths)
+        if key in found:
+            ids = f"{found[key].trial.trial_id} and {one.trial.trial_id}"
+            raise BenchError(
+                f"{source.name} has several trials with the same searched values, such as {ids}; "
+                "a selector has to say which"
+            )
+        found[key] = one
+    return found
+
+
+def _values(source: Source, path: str) -> set[Any]:
+    return {identity(param_value(one.config, path)) for one in matching(source)}

@@ -1,0 +1,155 @@
+"""`BENCHMARK[@RUN][:SELECTOR]`: which trials of which results folder a command line means."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.errors import BenchError, nearest
+from harness.results.metrics import find
+from harness.results.parts import read_schema
+from harness.results.read import DoneTrial, done_trials, parts
+from harness.results.schema import PARAMS, TABLES, param_value
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One trial that an operand may mean. params: searched path -> value, as planned."""
+
+    trial: DoneTrial
+    config: Mapping[str, Any]
+    params: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Source:
+    """The trials of one run's plan that are in the tables, in plan order.
+
+    run_id: None where the folder holds no run, then all trials count. n_planned: also counts the
+    trials that are missing. selector: what was written behind the colon.
+    """
+
+    folder: Path
+    run_id: str | None
+    candidates: tuple[Candidate, ...]
+    n_planned: int
+    objective: str
+    selector: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The benchmark's name."""
+        return self.folder.name
+
+    @property
+    def mode(self) -> str:
+        """`max` or `min`: the objective's direction."""
+        return find(self.objective).mode
+
+
+def open_operand(text: str, *, results: Path) -> Source:
+    """The results folder and run that an operand names.
+
+    results: the folder that holds one folder per benchmark. Raises BenchError, with the nearest
+    names, where there is no such benchmark or run.
+    """
+    benchmark, run, selector = split_operand(text)
+    folder = find_results(benchmark, results=results)
+    run_id = _find_run(folder, run)
+    done = done_trials(folder)
+    if not done:
+        raise BenchError(f"{folder} holds no finished trial")
+    planned = _planned(folder, run_id) if run_id else None
+    found = _candidates(folder, done, planned)
+    if not found:
+        raise BenchError(f"run {run_id} of {folder.name} has no finished trial")
+    objective = found[0].config["objective"]["metric"]
+    scored = done_trials(folder, objective=objective)
+    candidates = tuple(
+        Candidate(scored.get(one.trial.trial_id, one.trial), one.config, one.params)
+        for one in found
+    )
+    n_planned = len(found if planned is None else planned)
+    return Source(folder, run_id, candidates, n_planned, objective, selector)
+
+
+def split_operand(text: str) -> tuple[str, str | None, str | None]:
+    """Benchmark, run and selector; the first may be a path, taken whole where it is a folder."""
+    if Path(text).is_dir():
+        return text, None, None
+    head, colon, selector = text.partition(":")
+    benchmark, at, run = (head, "", "") if Path(head).is_dir() else head.rpartition("@")
+    if not at:
+        benchmark, run = head, ""
+    empty = not benchmark or (colon and not selector) or (at and not run)
+    if empty:
+        raise BenchError(f"{text!r} is not of the form BENCHMARK[@RUN][:SELECTOR]")
+    return benchmark, run or None, selector or None
+
+
+def find_results(benchmark: str, *, results: Path) -> Path:
+    """The folder of a benchmark's tables: a name in `results`, or a path to it."""
+    for folder in (results / benchmark, Path(benchmark)):
+        if any((folder / table).is_dir() for table in TABLES):
+            return folder.resolve()
+    known = sorted(folder.parent.name for folder in results.glob("*/trials"))
+    there = f"there are {', '.join(known)}" if known else "there are none"
+    raise BenchError(f"no results of {benchmark!r} in {results}{hint(benchmark, known)}; {there}")
+
+
+def _find_run(folder: Path, run: str | None) -> str | None:
+    """The run of that name or beginning, else the last that has a plan."""
+    known = sorted(path.parent.name for path in folder.glob("runs/*/plan.parquet"))
+    if run is None:
+        return known[-1] if known else None
+    found = [run] if run in known else [name for name in known if name.startswith(run)]
+    if len(found) == 1:
+        return found[0]
+    what = f"{len(found)} runs" if found else "no run"
+    listed = ", ".join((found or known)[-5:]) or "none"
+    raise BenchError(f"{what} {run!r} in {folder}{hint(run, known)}; there are {listed}")
+
+
+def _planned(folder: Path, run_id: str) -> dict[str, dict[str, Any]]:
+    """Trial id -> searched values, in plan order."""
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(folder / "runs" / run_id / "plan.parquet", columns=["trial_id", "params"])
+    return {row["trial_id"]: json.loads(row["params"] or "{}") for row in table.to_pylist()}
+
+
+def _candidates(
+    folder: Path,
+    done: Mapping[str, DoneTrial],
+    planned: Mapping[str, Mapping[str, Any]] | None,
+) -> list[Candidate]:
+    if planned is not None:
+        trials = {id_: params for id_, params in planned.items() if id_ in done}
+        return [Candidate(done[id_], json.loads(done[id_].config), trials[id_]) for id_ in trials]
+    names = {name for part in parts(folder, "trials") for name in read_schema(part).names}
+    paths = sorted(name.removeprefix(PARAMS) for name in names if name.startswith(PARAMS))
+    found = []
+    for trial in done.values():
+        config = json.loads(trial.config)
+        values = {path: param_value(config, path) for path in paths}
+        params = {path: value for path, value in values.items() if value is not None}
+        found.append(Candidate(trial, config, params))
+    return found
+
+
+def leaves(config: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    """Every dotted path of a configuration with its value."""
+    found: list[tuple[str, Any]] = []
+    for key, value in config.items():
+        if isinstance(value, dict) and value:
+            found += leaves(value, f"{prefix}{key}.")
+        else:
+            found.append((f"{prefix}{key}", value))
+    return found
+
+
+def hint(name: str, known: Sequence[str]) -> str:
+    """`; did you mean ...?` for a name that is close to a known one, else nothing."""
+    close = nearest(name, known)
+    return f"; did you mean {close!r}?" if close else ""
