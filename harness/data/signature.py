@@ -19,6 +19,7 @@ GENERIC: Mapping[str, Any] = {
     "Literal": Literal,
     "Optional": Optional,
 }
+WORDS = {"int": "an integer", "float": "a number", "bool": "true or false", "str": "text"}
 ALLOWED = "int, float, bool, str, Literal, None, list, tuple"
 
 
@@ -37,7 +38,12 @@ class Argument:
             # Strict JSON mode takes a YAML list for a tuple and 1 for a float, but not 1 for true.
             return _adapter(self.annotation).validate_json(json.dumps(value), strict=True)
         except (ValidationError, TypeError, ValueError):
-            raise ValueError(f"must be {self.annotation}") from None
+            raise ValueError(f"must be {self.allowed}") from None
+
+    @property
+    def allowed(self) -> str:
+        """What the annotation allows, for people: `an integer`, or `first, none`."""
+        return annotation_in_words(self.annotation)
 
 
 @dataclass(frozen=True)
@@ -63,6 +69,11 @@ def read_signature(file: Path, function: str, *, given: tuple[str, ...]) -> Sign
     if node is None:
         return None
     return Signature(file, function, {arg.name: arg for arg in _arguments(file, node, given)})
+
+
+def annotation_in_words(annotation: str) -> str:
+    """`an integer, or null` for `int | None`; what has no simple words stays as it is written."""
+    return _words(ast.parse(annotation, mode="eval").body)
 
 
 def syntax_tree(file: Path) -> ast.Module:
@@ -135,6 +146,19 @@ def _type_of(node: ast.expr) -> Any:
     if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name):
         return _generic(node.value.id, node.slice)
     raise ValueError(ast.unparse(node))
+
+
+def _words(node: ast.expr) -> str:
+    if isinstance(node, ast.Constant) and node.value is None:
+        return "null"
+    if isinstance(node, ast.Name):
+        return WORDS.get(node.id, node.id)
+    if isinstance(node, ast.BinOp):
+        return f"{_words(node.left)}, or {_words(node.right)}"
+    if isinstance(node, ast.Subscript) and ast.unparse(node.value) == "Literal":
+        parts = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+        return ", ".join(str(ast.literal_eval(part)) for part in parts)
+    return ast.unparse(node)
 
 
 def _generic(name: str, inner: ast.expr) -> Any:

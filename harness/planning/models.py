@@ -3,6 +3,7 @@
 import contextlib
 import io
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -51,22 +52,23 @@ def model_key(one: Resolved) -> str:
 def check_models(spec: BenchmarkSpec, models: Sequence[DistinctModel]) -> "dict[str, ModelCounts]":
     """Builds each model without data; model key -> its counts, of those that could be counted.
 
-    Raises SpecError with every impossible one at once. Needs torch. Only ValueError from `build`
-    is a mistake of the file; anything else a model does is its trial's failure, kept as a row.
+    Raises SpecError with every impossible one at once, each message once. Needs torch. Only
+    ValueError from `build` is a mistake of the file; anything else a model does is its trial's
+    failure, kept as a row.
     """
     from harness.training.inspect import check_model
 
-    problems: list[Problem] = []
+    problems: dict[str, Problem] = {}
     counts: dict[str, ModelCounts] = {}
     for model in models:
         with _silence():
             message = check_model(catalog.load(model.entry).build, **_call(model))
         if message:
-            problems.append(_problem(spec, model, message))
+            problems.setdefault(message, _problem(spec, model, message))
         elif (counted := _counts(model)) is not None:
             counts[model.key] = counted
     if problems:
-        raise SpecError(problems)
+        raise SpecError(problems.values())
     return counts
 
 
@@ -143,7 +145,13 @@ def _distinct(key: str, one: Resolved) -> DistinctModel:
 
 
 def _problem(spec: BenchmarkSpec, model: DistinctModel, message: str) -> Problem:
+    """At the line of the first hyper-parameter that the message names, searched ones first."""
+    named = [name for name in re.findall(r"\w+", message) if name in model.arguments]
+    paths = [f"model.{name}" for name in named]
+    given = {path for variant in spec.variants for path in variant.origins}
+    searched = [path for path in paths if path in model.params]
+    written = [path for path in paths if path in given]
+    path = next(iter((*searched, *written, *model.params)), "model.name")
     values = ", ".join(f"{path}={value}" for path, value in model.params.items())
-    path = next(iter(model.params), "model.name")
-    text = f"models/{model.entry.name}: {message}"
-    return spec.problem(path, text, found=values or model.entry.name)
+    found = values if searched or not written else None  # else no searched value is to blame
+    return spec.problem(path, f"{model.entry.label}: {message}", found=found or None)

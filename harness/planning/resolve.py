@@ -13,7 +13,9 @@ from harness.data.signature import Argument, Signature
 from harness.errors import BenchError, Problem, SpecError, nearest
 from harness.spec.benchmark import BenchmarkSpec
 from harness.spec.expand import RawConfiguration, configurations
+from harness.spec.problems import several_values
 from harness.spec.sections import DatasetSection
+from harness.spec.yaml_dump import show
 
 COMMON_DATASET_KEYS = ("name", *(key for key in DatasetSection.model_fields if key != "name"))
 
@@ -85,10 +87,7 @@ class _Checker:
         try:
             return argument.check(value)
         except ValueError:
-            problem = self.spec.problem(
-                path, "wrong value", found=repr(value), allowed=argument.annotation
-            )
-            self.problems.append(problem)
+            self.problems.append(_wrong_value(self.spec, path, argument, value))
             return value
 
     def unknown(self, kind: catalog.Kind, name: str, *, entry: catalog.Entry) -> None:
@@ -143,6 +142,16 @@ def file_defaults(configurations: Sequence[Resolved]) -> dict[str, dict[str, Any
             key: value for key, value in shared.items() if f"{section}.{key}" not in searched
         }
     return found
+
+
+def _wrong_value(spec: BenchmarkSpec, path: str, argument: Argument, value: Any) -> Problem:
+    allowed = argument.allowed
+    if isinstance(value, list):
+        return spec.problem(path, several_values(path, value), allowed=allowed)
+    close = nearest(value, allowed.split(", ")) if isinstance(value, str) else None
+    return spec.problem(
+        path, "not a valid value", found=show(value), allowed=allowed, nearest=close
+    )
 
 
 def _searched_paths(raws: Sequence[RawConfiguration]) -> dict[str | None, set[str]]:

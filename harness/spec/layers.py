@@ -21,6 +21,11 @@ from harness.spec.yaml_text import Document, KeyPath
 
 SEARCH_KEYS = ("space", "exclude", "when")
 VARIANT_KEYS = (*SECTIONS, "search")
+_KEYS_OF = {
+    "dataset": "the keys of dataset, such as {name: digits}",
+    "model": "the keys of model, such as {name: vit}",
+    "training": "the keys of training, such as {epochs: 10}",
+}
 
 
 @dataclass(frozen=True)
@@ -107,7 +112,7 @@ def _layer(raw: Mapping[str, Any], at: KeyPath, base: Draft, problems: Problems)
     fixed, fixed_at = dict(base.fixed), dict(base.fixed_at)
     for section in SECTIONS:
         place = (*at, section)
-        keys = problems.mapping(raw.get(section, {}), place, f"the keys of {section}")
+        keys = problems.mapping(raw.get(section, {}), place, _KEYS_OF[section])
         for key, value in keys.items():
             path = f"{section}.{key}"
             if path not in fixed or not document.is_overridden(fixed_at[path]):

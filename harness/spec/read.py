@@ -22,7 +22,7 @@ from harness.spec.expand import configurations
 from harness.spec.fields import SECTIONS, strict_adapter
 from harness.spec.layers import SEARCH_KEYS, Draft, read_drafts, typed_variant
 from harness.spec.overrides import override
-from harness.spec.problems import Problems
+from harness.spec.problems import MISSING, Problems
 from harness.spec.resolved import dump_resolved
 from harness.spec.sections import DatasetSection, Published, Search, Training
 from harness.spec.yaml_text import scan
@@ -132,7 +132,7 @@ def _shared_values(problems: Problems) -> dict[str, Any]:
             raw = value.get(key, {})
             _take(values, key, _without_space(raw) if key == "search" else raw, problems)
         elif key in REQUIRED_KEYS:
-            problems.add((key,), "required key is missing")
+            problems.add((key,), MISSING)
     return values
 
 

@@ -11,6 +11,7 @@ import yaml
 
 from harness.errors import Problem, SpecError
 from harness.spec.yaml_dump import show
+from harness.spec.yaml_errors import syntax_error
 from harness.spec.yaml_scalars import plain_value
 
 KeyPath = tuple[str | int, ...]
@@ -207,38 +208,8 @@ def _composed(text: str, file: str) -> _Composer:
         for event in yaml.parse(text, Loader=_LOADER):
             if not composer.take(event):
                 break
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line = mark.line + 1 if mark else None
-        composer.fail(_syntax(error, _text_of_line(text, line)), line)
     except (yaml.YAMLError, UnicodeError) as error:
-        composer.fail(_unreadable(error), _line_of(error, text))
+        composer.fail(*syntax_error(error, text))
     if composer.broken:
         raise SpecError(composer.problems)
     return composer
-
-
-def _syntax(error: yaml.MarkedYAMLError, text_of_line: str) -> str:
-    indent = text_of_line[: len(text_of_line) - len(text_of_line.lstrip())]
-    if "\t" in indent:
-        return "a tab cannot indent: use spaces"
-    context = f"{error.context}, " if error.context else ""
-    return f"not valid YAML: {context}{error.problem or 'unreadable'}"
-
-
-def _text_of_line(text: str, line: int | None) -> str:
-    lines = text.split("\n")
-    return lines[line - 1] if line is not None and line <= len(lines) else ""
-
-
-def _unreadable(error: Exception) -> str:
-    if isinstance(error, UnicodeError):
-        return "not valid text: it holds characters that are not Unicode"
-    return f"not valid YAML: {getattr(error, 'reason', error)}"
-
-
-def _line_of(error: Exception, text: str) -> int | None:
-    position = getattr(error, "position", None)
-    if not isinstance(position, int) or position < 0:
-        return None
-    return text.encode("utf-8", "replace")[:position].count(b"\n") + 1

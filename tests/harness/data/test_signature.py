@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.data.signature import Argument, read_signature
+from harness.data.signature import Argument, annotation_in_words, read_signature
 from harness.errors import BenchError
 
 GIVEN = ("input_shape", "num_classes")
@@ -87,3 +87,17 @@ def test_a_value_of_another_type_is_refused(annotation: str, value: object) -> N
     """Nothing is coerced by guess."""
     with pytest.raises(ValueError, match="must be"):
         Argument("name", annotation).check(value)
+
+
+@pytest.mark.parametrize(
+    ("annotation", "words"),
+    [
+        ("int", "an integer"),
+        ("float | None", "a number, or null"),
+        ("Literal['first', 'none']", "first, none"),
+        ("tuple[int, int]", "tuple[int, int]"),
+    ],
+)
+def test_an_annotation_is_said_in_words(annotation: str, words: str) -> None:
+    """What a person may write there."""
+    assert annotation_in_words(annotation) == words

@@ -68,7 +68,16 @@ def test_a_value_of_the_wrong_type_is_said_once(tmp_path: Path) -> None:
 
     assert len(found) == 1
     assert "q.yaml:6" in found[0]
-    assert "allowed: int" in found[0]
+    assert "found wide; allowed: an integer" in found[0]
+
+
+def test_a_list_where_a_model_takes_one_value_says_how_to_search(tmp_path: Path) -> None:
+    """The words of a choice, not of a type."""
+    listed = problems(FILE.replace("width: 16", "width: [16, 32]"), tmp_path)
+    literal = problems(FILE.replace("width: 16", "cls_position: no"), tmp_path)
+
+    assert "to try several, give `model.width: [16, 32]` in search.space" in listed[0]
+    assert "allowed: first, after_encoder, none; did you mean 'none'?" in literal[0]
 
 
 def test_unknown_model_and_dataset_are_told_together(tmp_path: Path) -> None:

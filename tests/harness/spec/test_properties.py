@@ -48,6 +48,11 @@ FOLDS = st.sampled_from(
 )
 
 
+def _as_read(value):
+    """1 and 1.0 are one value where a number is read; True is not 1."""
+    return str(float(value)) if type(value) in (int, float) else str(value)
+
+
 @st.composite
 def parts(draw, *, random_search):
     """Sections and a space of one variant, as plain data."""
@@ -58,7 +63,7 @@ def parts(draw, *, random_search):
         section, key = path.split(".")
         fate = draw(st.sampled_from(["fix", "search", "leave"]))
         if fate == "search" and len(space) < 3:
-            drawn = draw(st.lists(values, min_size=1, max_size=3, unique_by=str))
+            drawn = draw(st.lists(values, min_size=1, max_size=3, unique_by=_as_read))
             space[path] = drawn
         elif fate == "fix" or path in REQUIRED:
             sections[section][key] = draw(values)

@@ -280,6 +280,21 @@ def test_all_problems_come_at_once_in_the_order_of_the_lines():
     assert lines == [f"heads.yaml:{n}" for n in (8, 13, 18, 22, 24)]
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("epochs: 100", "epoch: 100", "did you mean 'epochs'?"),
+        ("dataset:", "datset:", "did you mean 'dataset'?"),
+        ("objective:", "objectve:", "did you mean 'objective'?"),
+        ("batch_size: 32", "batch_size: [32, 64]", "`training.batch_size: [32, 64]` in search"),
+    ],
+)
+def test_one_mistake_is_one_problem(old, new, words):
+    """A misspelled key is not missing as well."""
+    (problem,) = problems_of(changed(old, new))
+    assert words in problem
+
+
 def test_duplicate_keys_come_with_the_other_problems():
     """A second `lr` is pointed at beside the mistakes of the rest."""
     found = problems_of(changed("lr: 0.001", "lr: 0.001\n  lr: 0.1\n  epoch: 3"))
