@@ -51,7 +51,8 @@ def _results_of(results: Path, name: str) -> Path:
     if name not in known:
         close = nearest(name, known)
         hint = f"; did you mean {close!r}?" if close else ""
-        raise BenchError(f"no results of {name!r} in {results}; known: {', '.join(known)}{hint}")
+        listed = ", ".join(known) or "none"
+        raise BenchError(f"no results of {name!r} in {results}; there are: {listed}{hint}")
     return results / name
 
 

@@ -14,11 +14,16 @@ def layer_table(model: InspectedModel) -> Table:
         table.add_column(name, justify="right", no_wrap=True)
     for layer in model.layers:
         table.add_row(
-            layer.name,
+            layer.name or "(whole)",
             layer.kind,
             "×".join(map(str, layer.output_shape)),
-            f"{layer.n_parameters:,}",
-            "" if layer.mult_adds is None else f"{layer.mult_adds:,}",
-            f"{layer.memory_mb:.3f}",
+            _count(layer.n_parameters),
+            _count(layer.mult_adds),
+            f"{layer.memory_mb:.3f}" if layer.memory_mb else "",
         )
     return table
+
+
+def _count(number: int | None) -> str:
+    """A layer without any of its own stays blank, so that the others stand out."""
+    return f"{number:,}" if number else ""

@@ -35,7 +35,9 @@ def command(dataset: str, options: tuple[str, ...], data: Path | None) -> None:
         files = list(module.files(root, **arguments))
     except (DataError, OSError) as error:
         raise BenchError(f"dataset {dataset}: {error}") from error
-    click.echo(f"{dataset}: {len(files)} files ready in {root}")
+    number = f"{len(files):,} file{'' if len(files) == 1 else 's'}"
+    inside = all(file.resolve().is_relative_to(root.resolve()) for file in files)
+    click.echo(f"{dataset}: {number} ready in {root if inside else files[0].parent}")
 
 
 def _accepted(function: Callable[..., Any], **arguments: Any) -> dict[str, Any]:

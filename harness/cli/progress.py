@@ -83,7 +83,7 @@ class Counts:
             parts.append(f"{self.failed} failed")
         if self.best is not None:
             parts.append(f"best {self.planned.objective} {spread(self.best)}")
-        if self.remaining_s is not None:
+        if self.remaining_s is not None and self.ended < self.planned.missing:
             parts.append(f"ETA {duration(self.remaining_s)}")
         return " · ".join(parts)
 
@@ -96,8 +96,10 @@ def spread(trial: TrialEnded) -> str:
 
 
 def duration(seconds: float) -> str:
-    """`0.4 s`, `45 s`, `3 min 20 s` or `2 h 05 min`."""
+    """`0.02 s`, `1.4 s`, `45 s`, `3 min 20 s` or `2 h 05 min`."""
     whole = round(seconds)
+    if 0 < seconds < 0.1:
+        return f"{max(seconds, 0.01):.2f} s"
     if seconds < 9.95:
         return f"{seconds:.1f} s"
     if whole < 60:

@@ -2,7 +2,6 @@
 
 import json
 import signal
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +39,7 @@ examples:
 def command(**options: Any) -> None:
     """Train what is missing of FILE: every configuration on the same folds."""
     from harness.cli.progress import progress
-    from harness.cli.summary import print_dry_run, print_summary
+    from harness.cli.summary import as_plain, print_dry_run, print_summary
     from harness.run import RunOptions, run_benchmark
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # acts as Ctrl-C, from the start
@@ -49,7 +48,7 @@ def command(**options: Any) -> None:
     with progress(quiet=quiet) as watch:
         outcome = run_benchmark(request, watch)
     if as_json:
-        click.echo(json.dumps(asdict(outcome.summary)))
+        click.echo(json.dumps(as_plain(outcome)))
     elif request.dry_run:
         print_dry_run(outcome)
     else:

@@ -1,6 +1,7 @@
 """What `bench run` says at its end: ranked by validation, test shown but never used to rank."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from rich.console import Console
@@ -29,9 +30,20 @@ def print_summary(outcome: RunOutcome) -> None:
         out.print(_ranking(outcome.plan, summary))
     for trial in summary.ranking:
         if trial.status == "failed":
-            out.print(Text(f"failed {trial.trial_id} ({_params(trial.params)}): {trial.error}"))
+            named = _params(trial.params, _variants(outcome.plan).get(trial.trial_id))
+            out.print(Text(f"failed {trial.trial_id} ({named}): {trial.error}"))
     for line in _closing_lines(outcome):
         out.print(Text(line))
+
+
+def as_plain(outcome: RunOutcome) -> dict[str, Any]:
+    """The object that `--json` prints: the counts, the best, the ranking, `results`, `seconds`."""
+    variants = _variants(outcome.plan)
+    plain = asdict(outcome.summary)
+    for trial in (plain["best"] or {}, *plain["ranking"]):
+        if variants:
+            trial.update(variant=variants.get(trial.get("trial_id")))
+    return {**plain, "seconds": round(sum(outcome.timings_s.values()), 3)}
 
 
 def print_dry_run(outcome: RunOutcome) -> None:
@@ -41,7 +53,7 @@ def print_dry_run(outcome: RunOutcome) -> None:
     for name in ("trial", "configuration", "state", "why"):
         table.add_column(name, overflow="fold")
     for trial in plan.trials[: 5 * SHOWN]:
-        params = _params(trial.resolved.params)
+        params = _params(trial.resolved.params, trial.resolved.variant)
         state = "done" if trial.state == "done" else "to train"
         table.add_row(trial.trial_id, Text(params), state, Text(trial.reason))
     out.print(table)
@@ -54,8 +66,11 @@ def print_dry_run(outcome: RunOutcome) -> None:
 def _ranking(plan: Plan, summary: Summary) -> Table:
     searched = {path for trial in plan.trials for path in trial.resolved.params}
     paths = [path for path in summary.ranking[0].params if path in searched]
+    variants = _variants(plan)
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("#", justify="right")
+    if variants:
+        table.add_column("variant", overflow="fold")
     for path in paths:
         table.add_column(path.split(".", 1)[1], overflow="fold")
     table.add_column(f"validation {summary.objective}", justify="right", no_wrap=True)
@@ -64,8 +79,16 @@ def _ranking(plan: Plan, summary: Summary) -> Table:
     table.add_column("fit", justify="right", no_wrap=True)
     table.add_column("", no_wrap=True)
     for place, trial in enumerate(summary.ranking[:SHOWN], start=1):
-        table.add_row(*_cells(place, trial, paths))
+        first, *cells = _cells(place, trial, paths)
+        named = [Text(variants[trial.trial_id])] if variants else []
+        table.add_row(first, *named, *cells)
     return table
+
+
+def _variants(plan: Plan) -> dict[str, str]:
+    """Trial id -> variant; empty where the file has none."""
+    named = {trial.trial_id: trial.resolved.variant for trial in plan.trials}
+    return {trial_id: name for trial_id, name in named.items() if name is not None}
 
 
 def _cells(place: int, trial: RankedTrial, paths: list[str]) -> list[str | Text]:
@@ -112,18 +135,22 @@ def _closing_lines(outcome: RunOutcome) -> list[str]:
 def _dry_run_lines(outcome: RunOutcome) -> list[str]:
     plan = outcome.plan
     spec, missing = plan.spec, plan.missing
-    lines = [f"{len(plan.trials)} trials: {len(plan.trials) - len(missing)} done, "
-             f"{len(missing)} to train; {spec.repeats} repeat(s)"]  # fmt: skip
+    done = len(plan.trials) - len(missing)
+    repeats = f"; {spec.repeats} repeats of all folds" if spec.repeats > 1 else ""
+    trials = f"{len(plan.trials)} trial{'s' if len(plan.trials) != 1 else ''}"
+    lines = [f"{trials}: {done} done, {len(missing)} to train{repeats}"]
     lines += [f"model {text}" for text in outcome.models]
-    if outcome.estimate_s is not None:
+    if outcome.estimate_s:
         lines.append(f"about {duration(outcome.estimate_s)}, judged by the trials that are done")
     elif missing:
         lines.append("no finished trial yet to judge the time by")
     return lines
 
 
-def _params(params: Mapping[str, Any]) -> str:
-    return ", ".join(f"{path}={_value(value)}" for path, value in params.items()) or "(the file)"
+def _params(params: Mapping[str, Any], variant: str | None) -> str:
+    """What tells a configuration from the others of its file; a null one does not exist in it."""
+    named = [f"{path}={_value(value)}" for path, value in params.items() if value is not None]
+    return ", ".join([variant, *named] if variant else named) or "(the file)"
 
 
 def _value(value: Any) -> str:

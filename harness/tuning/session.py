@@ -16,6 +16,7 @@ QUIET = {
     "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
     "TUNE_GLOBAL_CHECKPOINT_S": "3600",  # the truth is in Parquet
     "TUNE_WARN_THRESHOLD_S": "600",
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",  # a worker's death becomes a row, not a traceback
     "RAY_AIR_NEW_OUTPUT": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_DEDUP_LOGS": "0",
@@ -63,8 +64,11 @@ def ray_session(
 
 def _start(address: str | None, *, num_cpus: int, threads: int) -> Capacity:
     import ray
+    from ray._private import worker
 
     logging.getLogger("ray").setLevel(logging.ERROR)
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
+    worker._worker_logs_enabled = False  # else a worker's death is told on stdout, inside --json
     environment = {"env_vars": {**QUIET, "OMP_NUM_THREADS": str(threads)}} if address else None
     ray.init(
         address=address or "local",
