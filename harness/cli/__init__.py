@@ -11,6 +11,7 @@ from harness.errors import BenchError
 
 COMMANDS = {
     "run": "train what is missing of a benchmark file",
+    "report": "turn results into one page",
     "check": "validate benchmark files without training",
     "list": "benchmarks, models, datasets and metrics",
     "prepare": "download a dataset and check it",

@@ -1,1 +1,1 @@
-"""From the results folder to one offline page, Markdown, CSV and LaTeX. Reads tables, never data."""
+"""From the results folder to one offline page, Markdown, CSV and LaTeX; it reads tables alone."""

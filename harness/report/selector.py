@@ -24,7 +24,8 @@ def select(
         return None
     if found:
         raise BenchError(f"baseline {selector!r}: that configuration is {found[0].status}")
-    raise BenchError(f"baseline {selector!r} is no configuration here{_hint(selector, configurations)}")
+    hint = _hint(selector, configurations)
+    raise BenchError(f"baseline {selector!r} is no configuration here{hint}")
 
 
 def _means(selector: str | Mapping[str, Any], one: Configuration) -> bool:
@@ -37,7 +38,14 @@ def _wanted(selector: str | Mapping[str, Any]) -> list[tuple[str, Any]]:
     if not isinstance(selector, str):
         return list(selector.items())
     pairs = [part.partition("=") for part in selector.split(",")]
-    return [(name.strip(), value.strip()) for name, _, value in pairs]
+    return [(name.strip(), _parsed(value.strip())) for name, _, value in pairs]
+
+
+def _parsed(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text
 
 
 def _value(name: str, one: Configuration) -> str | None:

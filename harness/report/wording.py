@@ -28,9 +28,12 @@ def estimate_text(estimate: Estimate, digits: int = 4) -> str:
     return f"{mean} [{number(estimate.low, digits)}, {number(estimate.high, digits)}]"
 
 
-def estimate_cell(estimate: Estimate, colour: str | None = None) -> Cell:
-    """The estimate as a cell that sorts by its mean."""
-    return Cell(estimate_text(estimate), estimate.mean, colour)
+def estimate_cell(estimate: Estimate) -> Cell:
+    """The estimate as a cell, `0.9413 ± 0.0213`, that sorts by its mean."""
+    text = number(estimate.mean)
+    if estimate.mean is not None and estimate.high is not None:
+        text += f" ± {number(estimate.high - estimate.mean)}"
+    return Cell(text, estimate.mean)
 
 
 def count(value: float | None) -> str:

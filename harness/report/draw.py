@@ -1,0 +1,57 @@
+"""Figures that look alike: fonts, margins and grids that read in light, dark and print."""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+GRID = "rgba(128,134,145,0.22)"
+INK = "#5c6370"
+
+
+def figure(*, x: str = "", y: str = "", height_px: int = 380, legend: bool = False) -> "go.Figure":
+    """An empty figure; x, y: axis titles with their units."""
+    import plotly.graph_objects as go
+
+    made = go.Figure()
+    made.update_layout(**layout(height_px=height_px, legend=legend))
+    made.update_xaxes(title_text=x, **axis())
+    made.update_yaxes(title_text=y, **axis())
+    return made
+
+
+def panels(columns: int, titles: list[str], *, height_px: int = 380, **choices: Any) -> "go.Figure":
+    """Panels side by side, sharing their y axis unless said otherwise."""
+    from plotly.subplots import make_subplots
+
+    made = make_subplots(
+        rows=1, cols=columns, subplot_titles=titles, horizontal_spacing=0.06,
+        **{"shared_yaxes": True, **choices},
+    )  # fmt: skip
+    made.update_layout(**layout(height_px=height_px, legend=False))
+    made.update_xaxes(**axis())
+    made.update_yaxes(**axis())
+    made.update_annotations(font_size=13)
+    return made
+
+
+def layout(*, height_px: int, legend: bool) -> dict[str, Any]:
+    """What every figure shares. Paper is transparent: the page's colour shows through."""
+    return {
+        "template": "none",
+        "height": height_px,
+        "margin": {"l": 64, "r": 16, "t": 30, "b": 52},
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "font": {"family": "system-ui, sans-serif", "size": 13, "color": INK},
+        "showlegend": legend,
+        "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
+        "hoverlabel": {"namelength": -1},
+        "modebar": {"bgcolor": "rgba(0,0,0,0)"},
+    }
+
+
+def axis() -> dict[str, Any]:
+    """A quiet grid and room for the labels."""
+    return {"gridcolor": GRID, "zeroline": False, "automargin": True, "ticks": "",
+            "title_standoff": 8}  # fmt: skip

@@ -1,0 +1,88 @@
+"""Every fold of every configuration: is one fold hard for all, or one configuration uneven?"""
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.report.colours import SCALE
+from harness.report.content import Figure, Section, empty_section, section
+from harness.report.draw import figure
+from harness.report.study import Configuration, Study
+from harness.report.wording import metric_name, number
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+KEY, TITLE = "folds", "Fold by configuration"
+SHOWN = 40
+WRITTEN = 400
+
+
+class FoldMap(NamedTuple):
+    """Validation scores (configurations, folds). between_folds, between_configurations: share of
+    the total variance that fold means, and configuration means, account for."""
+
+    configurations: tuple[Configuration, ...]
+    folds: tuple[str, ...]
+    scores: NDArray[np.float64]
+    between_folds: float | None
+    between_configurations: float | None
+
+
+def fold_map(study: Study) -> Section:
+    """The heat map as a section."""
+    found = compute(study)
+    if found is None:
+        return empty_section(KEY, TITLE, "No fold of a complete configuration is recorded.")
+    return section(KEY, TITLE, Figure(_finding(found), draw(found, metric_name(study.objective))))
+
+
+def compute(study: Study) -> FoldMap | None:
+    """Scores of all complete configurations, best first; None where there are none."""
+    wide = study.scores(f"val_{study.objective}")
+    if wide.empty:
+        return None
+    scores = wide.to_numpy(dtype=float)
+    keys: list[Any] = wide.columns.tolist()
+    several = len({repeat for repeat, _ in keys}) > 1
+    names = tuple(f"{fold} ({repeat})" if several else str(fold) for repeat, fold in keys)
+    return FoldMap(study.complete, names, scores,
+                   _share(scores, axis=0), _share(scores, axis=1))  # fmt: skip
+
+
+def draw(found: FoldMap, metric: str) -> "go.Figure":
+    """The best configurations as rows, folds as columns."""
+    import plotly.graph_objects as go
+
+    shown = found.configurations[:SHOWN]
+    made = figure(x="fold that validates", height_px=110 + 21 * max(len(shown), 4))
+    written = len(shown) * len(found.folds) <= WRITTEN and len(found.folds) <= 12
+    made.add_trace(go.Heatmap(
+        z=np.round(found.scores[: len(shown)], 5), x=list(found.folds),
+        y=[one.name for one in shown], colorscale=SCALE, xgap=1, ygap=1,
+        texttemplate="%{z:.3f}" if written else None, textfont={"size": 11},
+        colorbar={"thickness": 12, "title": {"text": metric, "side": "right"}},
+        hovertemplate="%{y}, fold %{x}: %{z:.4f}<extra></extra>",
+    ))  # fmt: skip
+    made.update_yaxes(autorange="reversed", type="category", showgrid=False)
+    made.update_xaxes(type="category", showgrid=False)
+    return made
+
+
+def _share(scores: NDArray[np.float64], axis: int) -> float | None:
+    total = np.nanvar(scores)
+    if scores.shape[axis] < 1 or scores.shape[1 - axis] < 2 or not total > 0:
+        return None
+    return float(np.nanvar(np.nanmean(scores, axis=axis)) / total)
+
+
+def _finding(found: FoldMap) -> str:
+    text = "Validation score of every fold"
+    if found.between_folds is not None and len(found.configurations) > 1:
+        hard = found.folds[int(np.nanargmin(np.nanmean(found.scores, axis=0)))]
+        lowest = number(float(np.nanmin(np.nanmean(found.scores, axis=0))), 3)
+        text = (f"{found.between_folds:.0%} of the variance lies between folds; fold {hard} has "
+                f"the lowest mean, {lowest}")  # fmt: skip
+    hidden = len(found.configurations) - SHOWN
+    return f"{text}; the best {SHOWN} of {len(found.configurations):,}" if hidden > 0 else text

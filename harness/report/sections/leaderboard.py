@@ -1,0 +1,179 @@
+"""All configurations, ranked by validation; the test is shown and never ranks."""
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from harness.report.colours import OTHER
+from harness.report.content import Cell, Column, Figure, Section, Table, Text, section
+from harness.report.draw import panels
+from harness.report.intervals import Estimate
+from harness.report.study import ROLE_OF, Configuration, Study
+from harness.report.wording import (
+    count,
+    duration,
+    estimate_cell,
+    magnitude,
+    metric_name,
+    number,
+    plural,
+)
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+SHOWN_DOTS = 20
+
+
+class Board(NamedTuple):
+    """The leaderboard's numbers.
+
+    columns: the scored columns of `folds`, the objective on validation first. scores: trial id ->
+    column -> estimate. unfinished: what is pruned, failed, interrupted or missing.
+    """
+
+    objective: str
+    columns: tuple[str, ...]
+    ranked: tuple[Configuration, ...]
+    scores: dict[str, dict[str, Estimate]]
+    unfinished: tuple[Configuration, ...]
+
+
+def leaderboard(study: Study) -> Section:
+    """The leaderboard as a section."""
+    board = compute(study)
+    blocks: list[Table | Figure | Text] = [Text(_explanation(study, board))]
+    if board.ranked:
+        blocks += [Figure(_finding(board), draw(board)), table(board)]
+    if board.unfinished:
+        blocks.append(_unfinished_table(board.unfinished))
+    return section("leaderboard", "Leaderboard", *blocks)
+
+
+def compute(study: Study) -> Board:
+    """Every scored column of every complete configuration, mean over folds with its interval.
+
+    Metrics beside the objective are those of the test where there is one, else of validation.
+    """
+    wanted = [f"{split}_{study.objective}" for split in ("val", "test")]
+    others = [metric for metric in study.spec.metrics if metric != study.objective]
+    tested = study.folds.get("n_test")
+    split = "val" if tested is None or not tested.fillna(0).any() else "test"
+    wanted += [f"{split}_{metric}" for metric in others]
+    by_column = {
+        column: study.estimates(column)
+        for column in wanted
+        if column in study.folds.columns and study.folds[column].notna().any()
+    }
+    return Board(
+        objective=study.objective,
+        columns=tuple(by_column),
+        ranked=study.complete,
+        scores={one.trial_id: {column: found[one.trial_id] for column, found in by_column.items()}
+                for one in study.complete},
+        unfinished=study.configurations[len(study.complete) :],
+    )  # fmt: skip
+
+
+def table(board: Board) -> Table:
+    """One row for each complete configuration, best first."""
+    headings = [Column("#", numeric=True), Column("configuration")]
+    headings += [Column(_heading(column), numeric=True, hint="mean over folds and repeats ± "
+                        "half the 95 % interval") for column in board.columns]  # fmt: skip
+    headings += [
+        Column("parameters", numeric=True),
+        Column("multiply-adds", numeric=True, hint="of one example's forward pass"),
+        Column("fit time", numeric=True, hint="seconds of training, all folds and repeats"),
+        Column("findings"),
+        Column("trial"),
+    ]
+    return Table(tuple(headings), tuple(_row(board, one) for one in board.ranked), sortable=True)
+
+
+def draw(board: Board) -> "go.Figure":
+    """Dots with intervals: validation, test and the first other metric, best on top."""
+    other = [column for column in board.columns if not column.endswith(f"_{board.objective}")]
+    columns = [column for column in board.columns if column not in other] + other[-1:]
+    shown = board.ranked[:SHOWN_DOTS]
+    height_px = 110 + 21 * len(shown)
+    made = panels(len(columns), [_heading(column) for column in columns], height_px=height_px)
+    for place, column in enumerate(columns, start=1):
+        for one in shown:
+            made.add_trace(_dot(one, board.scores[one.trial_id][column]), row=1, col=place)
+    made.update_yaxes(autorange="reversed", type="category")
+    made.update_xaxes(nticks=5)
+    return made
+
+
+def _dot(one: Configuration, estimate: Estimate) -> "go.Scatter":
+    import plotly.graph_objects as go
+
+    half = None if estimate.high is None else estimate.high - (estimate.mean or 0.0)
+    return go.Scatter(
+        x=[estimate.mean], y=[one.name], mode="markers", name=one.name, showlegend=False,
+        marker={"color": one.colour, "size": 9},
+        error_x=None if half is None else {"array": [half], "color": one.colour, "thickness": 1.6},
+        hovertemplate=f"{one.name} {_escaped(one.label)}<br>%{{x:.4f}}<extra></extra>",
+    )  # fmt: skip
+
+
+def _row(board: Board, one: Configuration) -> tuple[Cell, ...]:
+    row, scores = one.row, board.scores[one.trial_id]
+    return (
+        Cell(str(one.place), one.place),
+        Cell(one.label, None, one.colour if one.colour != OTHER else None),
+        *(estimate_cell(scores[column]) for column in board.columns),
+        Cell(count(row.get("n_parameters")), row.get("n_parameters")),
+        Cell(magnitude(row.get("mult_adds")), row.get("mult_adds")),
+        Cell(duration(row.get("fit_time_s")), row.get("fit_time_s")),
+        Cell((row.get("findings") or "").replace(",", ", ")),
+        Cell(one.trial_id[:8]),
+    )
+
+
+def _unfinished_table(unfinished: tuple[Configuration, ...]) -> Table:
+    columns = (Column("status"), Column("configuration"), Column("epochs", numeric=True),
+               Column("error"), Column("trial"))  # fmt: skip
+    rows = tuple(
+        (Cell(one.status), Cell(one.label), Cell(count(one.row.get("epochs_trained"))),
+         Cell(_text(one.row.get("error"))), Cell(one.trial_id[:8]))
+        for one in unfinished
+    )  # fmt: skip
+    return Table(columns, rows, caption="Not complete, never ranked", sortable=True)
+
+
+def _finding(board: Board) -> str:
+    best = board.ranked[0]
+    estimate = board.scores[best.trial_id][board.columns[0]] if board.columns else Estimate(None)
+    text = f"{best.name} leads on validation with {metric_name(board.objective)} "
+    text += number(estimate.mean)
+    if len(board.ranked) > SHOWN_DOTS:
+        text += f"; the best {SHOWN_DOTS} of {len(board.ranked):,} are drawn"
+    return text
+
+
+def _explanation(study: Study, board: Board) -> str:
+    if not board.ranked:
+        return "No configuration is complete yet."
+    first = board.ranked[0].row
+    folds = plural(int(first.get("n_folds") or 1), "fold")
+    repeats = int(first.get("n_repeats") or 1)
+    over = folds if repeats == 1 else f"{folds} and {repeats} repeats"
+    if board.scores[board.ranked[0].trial_id][board.columns[0]].low is None:
+        return f"Ranked by validation {metric_name(study.objective)}, {over}: no interval."
+    return (
+        f"Ranked by the validation mean of {metric_name(study.objective)} over {over}; ± "
+        "and bars are 95 % intervals (corrected resampled t), which may reach past 1. "
+        "The test score never ranks."
+    )
+
+
+def _heading(column: str) -> str:
+    split, _, metric = column.partition("_")
+    return f"{ROLE_OF[split]} {metric_name(metric)}"
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _escaped(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;")

@@ -1,0 +1,62 @@
+"""Where the numbers come from, and the command that makes them again."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from harness.report.content import Cell, Code, Column, Section, Table, Text, section
+from harness.report.study import Study
+from harness.report.wording import duration, is_missing
+
+FACTS = ("device", "git_commit", "data_fingerprint", "code_fingerprint", "fold_execution", "seed")
+
+
+def provenance(study: Study) -> Section:
+    """Provenance as a section."""
+    columns = (Column("what"), Column("value"))
+    rows = tuple((Cell(name), Cell(value)) for name, value in compute(study))
+    return section(
+        "provenance",
+        "Provenance",
+        Table(columns, rows),
+        Text("The same trials again, from the file with every default written out:"),
+        Code(command(study)),
+        Code(study.resolved, folded="The resolved benchmark file"),
+    )
+
+
+def compute(study: Study) -> list[tuple[str, str]]:
+    """Fact -> its value, or its values where trials differ."""
+    rows = [one.row for one in study.configurations if one.row]
+    facts = [("run", study.run_id), ("results", study.folder.name)]
+    facts += [(name.replace("_", " "), _values([row.get(name) for row in rows])) for name in FACTS]
+    times = [row["fit_time_s"] for row in rows if not is_missing(row.get("fit_time_s"))]
+    facts.append(("training, all trials", duration(sum(times)) if times else "–"))
+    ends = [row["finished_at"] for row in rows if _is_time(row.get("finished_at"))]
+    if ends:
+        facts.append(("last trial finished", f"{max(ends):%Y-%m-%d %H:%M} UTC"))
+    versions = [_versions(row.get("versions")) for row in rows]
+    facts.append(("versions", _values(versions)))
+    return facts
+
+
+def command(study: Study) -> str:
+    """Shell lines that run the resolved file under the benchmark's name."""
+    run = study.run_id if study.run_id != "all" else "<run>"
+    source = f"results/{study.name}/runs/{run}/benchmark.yaml"
+    return f"cp {source} {study.name}.yaml\nbench run {study.name}.yaml"
+
+
+def _values(values: Sequence[Any]) -> str:
+    distinct = sorted({str(value) for value in values if not is_missing(value)})
+    return "; ".join(distinct) or "–"
+
+
+def _versions(text: Any) -> str | None:
+    if not isinstance(text, str):
+        return None
+    return ", ".join(f"{name} {version}" for name, version in json.loads(text).items())
+
+
+def _is_time(value: Any) -> bool:
+    return value is not None and value == value  # NaT is not itself

@@ -1,0 +1,73 @@
+"""Writing the report's files: which folders, which formats, where to."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from harness.errors import BenchError, nearest
+from harness.report.build import build_sections
+from harness.report.load import load_study
+from harness.report.page import Chapter, render_page
+
+SUFFIXES = {"html": ".html", "md": ".md", "csv": ".csv", "latex": ".tex"}
+
+
+def results_folders(results: Path, benchmarks: Sequence[str]) -> list[Path]:
+    """The folder of each benchmark, given by name or path; all under `results` for none.
+
+    Raises BenchError where there is no such folder or none at all.
+    """
+    known = sorted(path.parent.name for path in results.glob("*/runs") if path.is_dir())
+    if not benchmarks and not known:
+        raise BenchError(f"no results in {results}; bench run BENCHMARK makes some")
+    return [_folder(results, name, known) for name in benchmarks or known]
+
+
+def write_report(
+    folders: Sequence[Path],
+    *,
+    results: Path,
+    out: Path | None = None,
+    formats: Sequence[str] = ("html",),
+    baseline: str | None = None,
+    run_id: str | None = None,
+) -> list[Path]:
+    """Writes the report of these results folders and returns its files, one for each format.
+
+    out: its suffix gives way to the format's where several are written. Raises BenchError where
+    there is nothing to read or the file can't be written.
+    """
+    studies = [load_study(folder, run_id=run_id, baseline=baseline) for folder in folders]
+    chapters = [Chapter(one.name, one.spec.question, build_sections(one)) for one in studies]
+    place = out or (folders[0] if len(folders) == 1 else results) / "report.html"
+    files = []
+    for name in formats:
+        chosen = place if out and len(formats) == 1 else place.with_suffix(SUFFIXES[name])
+        _write(chosen, _render(name, chapters))
+        files.append(chosen)
+    return files
+
+
+def _render(name: str, chapters: Sequence[Chapter]) -> str:
+    title = ", ".join(chapter.name for chapter in chapters)
+    made_at = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
+    return render_page(chapters, title=f"{title}: report", made_at=made_at)
+
+
+def _folder(results: Path, name: str, known: Sequence[str]) -> Path:
+    for folder in (results / name, Path(name)):
+        if (folder / "runs").is_dir():
+            return folder
+    guess = nearest(name, known)
+    hint = f"; did you mean {guess!r}?" if guess else f"; there are: {', '.join(known) or 'none'}"
+    raise BenchError(f"no results of {name!r} in {results}{hint}")
+
+
+def _write(file: Path, text: str) -> None:
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        beside = file.with_name(f".{file.name}.tmp")
+        beside.write_text(text, encoding="utf-8")
+        beside.replace(file)
+    except OSError as error:
+        raise BenchError(f"{file} can't be written: {error.strerror or error}") from None
