@@ -88,7 +88,12 @@ class Collector:
         return self._wanted
 
     def keep_weights(self, trial_id: str, value: float | None, files: dict[str, bytes]) -> None:
-        """Writes weight files; with `weights: best` those of the last best of this run go."""
+        """Writes weight files; with `weights: best` those of the last best of this run go.
+
+        Files that a better trial has overtaken on their way are dropped.
+        """
+        if not self._wanted.wants(value):
+            return
         folder = self._settings.folder / "weights"
         staged = self._settings.folder / ".tmp" / f"weights-{trial_id}"
         shutil.rmtree(staged, ignore_errors=True)
@@ -97,7 +102,7 @@ class Collector:
             (staged / name).write_bytes(content)
         folder.mkdir(exist_ok=True)
         _replace_folder(staged, folder / trial_id)
-        if self._wanted.weights == "best" and self._wanted.wants(value):
+        if self._wanted.weights == "best":
             if self._best_here and self._best_here != trial_id:
                 shutil.rmtree(folder / self._best_here, ignore_errors=True)
             self._wanted, self._best_here = replace(self._wanted, best=value), trial_id
