@@ -12,6 +12,7 @@ from harness.errors import BenchError
 COMMANDS = {
     "run": "train what is missing of a benchmark file",
     "report": "turn results into one page",
+    "compare": "is B better than A, and could so few folds tell",
     "check": "validate benchmark files without training",
     "list": "benchmarks, models, datasets and metrics",
     "prepare": "download a dataset and check it",

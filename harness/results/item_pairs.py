@@ -101,7 +101,8 @@ def _groups(rows: "pd.DataFrame") -> "pd.Series[str] | None":
 
 
 def _first_repeat(rows: "pd.DataFrame") -> "pd.DataFrame":
-    return rows.loc[rows["repeat"] == rows["repeat"].min()]
+    first: pd.DataFrame = rows.loc[rows["repeat"] == rows["repeat"].min()]
+    return first
 
 
 def _why_no_mcnemar(a: "pd.DataFrame", b: "pd.DataFrame") -> str | None:

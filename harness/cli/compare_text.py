@@ -1,0 +1,228 @@
+"""A comparison in words: which scores, the difference, its interval, and what it can't tell."""
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from harness.comparing import (
+    Comparison,
+    Difference,
+    EachComparison,
+    Headline,
+    PairComparison,
+    verdict,
+)
+from harness.results.fold_pairs import FoldComparison
+from harness.results.item_pairs import ItemComparison
+from harness.results.items import Interval
+from harness.results.operands import Source
+from harness.results.paired import CorrectedT, RopeProbabilities, smallest_sign_p, too_few_for_signs
+from harness.results.selectors import Choice
+from harness.spec.yaml_dump import show
+
+SHOWN = 50
+WIDTH = 12
+VERDICTS = {
+    "better": "B is better than A",
+    "worse": "B is worse than A",
+    "equivalent": "A and B are practically the same",
+    "unclear": "no difference seen; that is not to say that there is none",
+    "untested": "there is no interval, so nothing can be said",
+}
+
+
+def comparison_lines(compared: Comparison, *, tolerance: float = 0.0) -> list[str]:
+    """All that `bench compare A B` says."""
+    folds, headline = compared.folds, compared.headline
+    return [
+        *_operand("A", compared.a),
+        *_operand("B", compared.b),
+        *_differing(compared),
+        "",
+        _row("scores", f"{folds.role} {folds.metric} of {_counted(folds)}: {folds.why_role}"),
+        *([_row("", f"not paired: {folds.unpaired}")] if folds.unpaired else []),
+        _row("A", f"{folds.mean_a:.4f}"),
+        _row("B", f"{folds.mean_b:.4f}"),
+        _row("B - A", _interval(folds.difference)),
+        *_fold_tests(folds, headline.mode),
+        *_examples(compared.items),
+        "",
+        *_verdict(headline, tolerance),
+    ]
+
+
+def each_lines(
+    compared: EachComparison, a: Source, b: Source, *, tolerance: float = 0.0
+) -> list[str]:
+    """All that `bench compare A B --each` says: the largest losses first."""
+    sign = 1.0 if compared.pairs[0].headline.mode == "max" else -1.0
+    pairs = sorted(compared.pairs, key=lambda pair: sign * pair.headline.difference)
+    said = [verdict(pair.headline, tolerance=tolerance) for pair in pairs]
+    hidden = len(pairs) - SHOWN
+    unpaired = sorted({pair.folds.unpaired for pair in pairs if pair.folds.unpaired})
+    sides = ((compared.only_a, "A", a), (compared.only_b, "B", b))
+    alone = "".join(f", {n} only in {side} ({one.name})" for n, side, one in sides if n)
+    level = f"{100 * compared.confidence:.2f}".rstrip("0").rstrip(".")
+    folds = pairs[0].folds
+    return [
+        _row("scores", f"{folds.role} {folds.metric} of {_counted(folds)}: {folds.why_role}"),
+        *(_row("", f"not paired: {reason}") for reason in unpaired),
+        "",
+        *_table([_HEADER, *map(_pair, pairs[:SHOWN], said)]),
+        *([f"... and {hidden} more, none of them lower"] if hidden > 0 else []),
+        "",
+        _row("pairs", f"{len(pairs)}{alone}"),
+        _row("intervals", f"{level} % each, so that all hold together with 95 %"),
+        _row("verdict", ", ".join(f"{said.count(w)} {w}" for w in VERDICTS if w in said)),
+    ]
+
+
+_HEADER = ("B - A", "interval", "p (Holm)", "A", "B", "", "configuration of A")
+
+
+def _pair(pair: PairComparison, said: str) -> tuple[str, ...]:
+    found = pair.headline
+    return (
+        f"{found.difference:+.4f}",
+        _bounds(found.low, found.high),
+        f"{pair.p_holm:.3f}",
+        f"{pair.folds.mean_a:.4f}",
+        f"{pair.folds.mean_b:.4f}",
+        said,
+        _params(pair.a.params),
+    )
+
+
+def _operand(side: str, choice: Choice) -> list[str]:
+    source, trial = choice.source, choice.candidate.trial
+    run = f"@{source.run_id}" if source.run_id else ""
+    lines = [_row(side, f"{source.name}{run}:{trial.trial_id}")]
+    if choice.candidate.params:
+        lines.append(_row("", _params(choice.candidate.params)))
+    if choice.n_considered > 1:
+        why = "its validation score is optimistic, as it was chosen by it"
+        lines.append(_row("", f"best of {choice.n_considered} on validation; {why}"))
+    missing = source.n_planned - len(source.candidates)
+    return [*lines, *([_row("", f"{missing} trials of its plan are missing")] if missing else [])]
+
+
+def _differing(compared: Comparison) -> list[str]:
+    if compared.a.candidate.trial.trial_id == compared.b.candidate.trial.trial_id:
+        return [_row("differ in", "nothing: they are the same trial")]
+    found = [one for one in compared.differing if not one.name.endswith("_fingerprint")]
+    texts = [_difference(one) for one in found]
+    prints = {one.name for one in compared.differing} - {one.name for one in found}
+    texts += [f"the {name.split('_', 1)[0]}" for name in sorted(prints)]
+    lines = [_row("differ in", ", ".join(texts) or "nothing that their rows know")]
+    if len(texts) > 1:
+        lines.append(_row("", "these change together; the difference belongs to all of them"))
+    return lines
+
+
+def _difference(one: Difference) -> str:
+    return f"{one.name} ({show(one.a)}, {show(one.b)})"
+
+
+def _fold_tests(folds: FoldComparison, mode: str) -> list[str]:
+    found = folds.difference
+    if math.isnan(found.p):
+        return [_row("tests", "one fold has no spread: no interval, no test over folds")]
+    how = "unpaired, " if folds.unpaired else ""
+    test = f"{how}t({found.degrees_of_freedom:.3g}) = {found.t:.2f}, p = {_p(found.p)}"
+    widened = f"variance times {found.variance_factor:.3f} for shared train examples"
+    lines = [_row("corrected t", f"{test}; {widened}")]
+    if found.std == 0 and not folds.unpaired:
+        same = "A and B score the same" if not found.mean else "the same difference"
+        lines.append(_row("", f"{same} on every fold"))
+    if folds.rope is not None:
+        lines.append(_row("Bayesian", _rope(folds.rope, mode)))
+    if not folds.unpaired and too_few_for_signs(folds.n):
+        smallest = f"{smallest_sign_p(folds.n):.4g}"
+        lines.append(_row("sign tests", f"n too small: {folds.n} values can't give p < {smallest}"))
+    return [*lines, *_power(folds)]
+
+
+def _rope(found: RopeProbabilities, mode: str) -> str:
+    worse, better = found.p_left, found.p_right
+    if mode == "min":
+        worse, better = better, worse
+    within = f"P(within {found.rope:g}) {found.p_rope:.2f}"
+    return f"P(B worse) {worse:.2f}, {within}, P(B better) {better:.2f}"
+
+
+def _power(folds: FoldComparison) -> list[str]:
+    if folds.detectable is None or folds.difference.std == 0:
+        return []
+    lines = [_row("power", f"a difference of {folds.detectable:.4f} would be seen 4 times in 5")]
+    size = abs(folds.difference.mean)
+    if size == 0 or size >= folds.detectable:
+        return lines
+    needed = f"{folds.repeats} repeats (now {folds.n_repeats})"
+    never = "no number of repeats is enough, as folds share train examples"
+    return [*lines, _row("", f"to see one of {size:.4f}: {needed if folds.repeats else never}")]
+
+
+def _examples(items: ItemComparison | str) -> list[str]:
+    if isinstance(items, str):
+        return [_row("examples", f"not compared: {items}")]
+    drawn = items.difference
+    units = f", {drawn.n_units} groups drawn whole" if items.grouped else ""
+    what = f"{drawn.n_examples} {items.role} examples{units}; paired bootstrap"
+    lines = [
+        _row("examples", f"accuracy {drawn.mean:+.4f} {_bounds(drawn.low, drawn.high)} on {what}"),
+        _row("", f"A {_share(items.accuracy_a)}, B {_share(items.accuracy_b)}; Wilson"),
+    ]
+    if items.mcnemar is None:
+        lines.append(_row("", f"no McNemar test: {items.why_no_mcnemar}"))
+    else:
+        test = items.mcnemar
+        caveat = ", too small where members of a group are alike" if items.grouped else ""
+        counts = f"only A right: {test.only_a}, only B right: {test.only_b}"
+        lines.append(_row("McNemar", f"p = {_p(test.p)}{caveat}; {counts}"))
+    if items.n_left_out:
+        lines.append(_row("", f"{items.n_left_out} examples are in only one of them, left out"))
+    return lines
+
+
+def _verdict(headline: Headline, tolerance: float) -> list[str]:
+    said = verdict(headline, tolerance=tolerance)
+    allowed = f" by more than {tolerance:g}" if said == "worse" and tolerance else ""
+    return [_row("verdict", f"{VERDICTS[said]}{allowed} ({headline.basis})")]
+
+
+def _interval(found: CorrectedT) -> str:
+    if math.isinf(found.low):
+        return f"{found.mean:+.4f}"
+    return f"{found.mean:+.4f}  95 % interval {_bounds(found.low, found.high)}"
+
+
+def _bounds(low: float, high: float) -> str:
+    return f"[{low:+.4f}, {high:+.4f}]"
+
+
+def _share(found: Interval) -> str:
+    return f"{found.mean:.4f} [{found.low:.4f}, {found.high:.4f}]"
+
+
+def _counted(folds: FoldComparison) -> str:
+    repeats = f" x {folds.n_repeats} repeats" if folds.n_repeats > 1 else ""
+    return f"{folds.n_folds} fold{'s' if folds.n_folds > 1 else ''}{repeats}"
+
+
+def _p(p: float) -> str:
+    return "< 0.0001" if p < 0.0001 else f"{p:.4f}"
+
+
+def _params(params: Mapping[str, Any]) -> str:
+    return ", ".join(f"{path}={show(value)}" for path, value in params.items()) or "(the file)"
+
+
+def _row(name: str, text: str) -> str:
+    return f"{name:<{WIDTH}} {text}".rstrip()
+
+
+def _table(rows: Iterable[tuple[str, ...]]) -> list[str]:
+    cells = list(rows)
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    padded = [[cell.ljust(width) for cell, width in zip(row, widths, strict=True)] for row in cells]
+    return ["  ".join(row).rstrip() for row in padded]
