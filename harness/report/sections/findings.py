@@ -1,0 +1,95 @@
+"""What went wrong, what the probes found, and results that look copied."""
+
+from collections import Counter
+from typing import NamedTuple
+
+from harness.report.content import Cell, Column, Section, Table, Text, section
+from harness.report.study import Configuration, Study
+from harness.report.wording import plural
+from harness.results.selection import identical_logs
+
+KEY, TITLE = "findings", "Failures and findings"
+MEANINGS = {
+    "dead_parameters": "some parameters never receive a gradient",
+    "softmax_outputs": "outputs sum to one: the loss applies softmax a second time",
+    "random_evaluation": "the same input gives other outputs in evaluation mode",
+    "input_independent": "the outputs do not depend on the input",
+    "constant_predictions": "one class is predicted for everything",
+    "untouched_initialiser": "some weights still have their initial values",
+    "shared_examples": "an example influences the outputs of others in its batch",
+}
+"""Code in `findings` -> what it means."""
+
+
+class Findings(NamedTuple):
+    """failed: with an error of their own. codes: probe's code -> configurations with it.
+    identical: groups with the same scores in every fold."""
+
+    statuses: dict[str, int]
+    failed: tuple[Configuration, ...]
+    codes: dict[str, tuple[Configuration, ...]]
+    identical: tuple[tuple[str, ...], ...]
+
+
+def findings(study: Study) -> Section:
+    """Failures and findings as a section."""
+    found = compute(study)
+    blocks: list[Text | Table] = []
+    others = {status: n for status, n in found.statuses.items() if status != "complete"}
+    if others:
+        text = ", ".join(f"{amount:,} {status}" for status, amount in sorted(others.items()))
+        blocks.append(Text(f"Not complete: {text}. They are listed below the leaderboard."))
+    if found.failed:
+        blocks.append(_error_table(found.failed))
+    if found.codes:
+        blocks.append(_code_table(found))
+    for names in found.identical:
+        blocks.append(Text(f"{', '.join(names)} have the same scores in every fold: one may be a "
+                           "copy, or the parameter between them does nothing."))  # fmt: skip
+    nothing = Text("No trial failed and no probe found anything.")
+    return section(KEY, TITLE, *(blocks or [nothing]))
+
+
+def compute(study: Study) -> Findings:
+    """Statuses, failures, probe findings and configurations with identical fold scores."""
+    codes: dict[str, list[Configuration]] = {}
+    for one in study.complete:
+        for code in (one.row.get("findings") or "").split(","):
+            if code.strip():
+                codes.setdefault(code.strip(), []).append(one)
+    return Findings(
+        statuses=dict(Counter(one.status for one in study.configurations)),
+        failed=tuple(one for one in study.configurations if one.status == "failed"),
+        codes={code: tuple(ones) for code, ones in codes.items()},
+        identical=_identical(study),
+    )
+
+
+def _identical(study: Study) -> tuple[tuple[str, ...], ...]:
+    if len(study.complete) < 2:
+        return ()
+    losses = study.scores("val_loss").to_numpy(dtype=float)
+    logs = {one.name: row for one, row in zip(study.complete, losses, strict=True)}
+    known = {name: row for name, row in logs.items() if row.size and row[0] == row[0]}
+    return identical_logs(known)
+
+
+def _error_table(failed: tuple[Configuration, ...]) -> Table:
+    counts = Counter(str(one.row.get("error") or "no message") for one in failed)
+    first = {str(one.row.get("error") or "no message"): one for one in reversed(failed)}
+    rows = tuple(
+        (Cell(f"{amount:,}", amount), Cell(error), Cell(f"logs/{first[error].trial_id}.txt"))
+        for error, amount in counts.most_common()
+    )
+    columns = (Column("trials", numeric=True), Column("error"), Column("log of one, in the run"))
+    return Table(columns, rows)
+
+
+def _code_table(found: Findings) -> Table:
+    rows = tuple(
+        (Cell(code), Cell(MEANINGS.get(code, "")), Cell(plural(len(ones), "configuration")),
+         Cell(", ".join(one.name for one in ones[:10]) + ("…" if len(ones) > 10 else "")))
+        for code, ones in found.codes.items()
+    )  # fmt: skip
+    columns = (Column("finding"), Column("meaning"), Column("in"), Column("which"))
+    return Table(columns, rows)

@@ -1,0 +1,73 @@
+"""A paragraph for the methods section of a paper, from the file alone."""
+
+from harness.report.content import Section, Text, section
+from harness.report.study import ROLE_OF, Study
+from harness.report.wording import metric_name, plural
+from harness.spec.benchmark import BenchmarkSpec
+
+STRATEGIES = {
+    "predefined": "the dataset's own parts",
+    "stratified": "stratified parts",
+    "group": "parts that keep groups whole",
+    "kfold": "random parts",
+    "holdout": "a random hold-out split",
+    "official": "the dataset's official split",
+}
+
+
+def methods(study: Study) -> Section:
+    """The paragraph as a section."""
+    return section("methods", "Methods", Text(compute(study)))
+
+
+def compute(study: Study) -> str:
+    """What was trained on what, how it was chosen, and how intervals and tests are made."""
+    spec = study.spec
+    sentences = [_trained(study), _validated(study), _chosen(spec), _tested(study)]
+    return " ".join(sentences)
+
+
+def _trained(study: Study) -> str:
+    spec, training = study.spec, study.spec.training
+    searched = set(study.names)
+    models = ", ".join(dict.fromkeys(one.model.name for one in study.spec.variants))
+    text = f"{plural(len(study.configurations), 'configuration')} of {models}"
+    text += f" ({spec.search.algorithm} over {', '.join(study.names.values())})" if searched else ""
+    text += f" were trained on {spec.dataset.name}"
+    fixed = {"epochs": f"for {training.epochs} epochs",
+             "optimizer": f"with {training.optimizer}",
+             "lr": f"at learning rate {training.lr:g}",
+             "batch_size": f"in batches of {training.batch_size}"}  # fmt: skip
+    told = [words for key, words in fixed.items() if f"training.{key}" not in searched]
+    return f"{text} {', '.join(told)}." if told else f"{text}."
+
+
+def _validated(study: Study) -> str:
+    cross = study.spec.cross_validation
+    first = study.complete[0].row if study.complete else {}
+    text = f"All were trained on the same folds, made of {STRATEGIES[cross.strategy]}"
+    if first:
+        text += f": {plural(int(first.get('n_folds') or 1), 'fold')}"
+        text += f", {plural(int(first.get('n_repeats') or 1), 'repeat')}"
+    tests = {"rotate": "; each part was the test once", "none": "; no part was held out as test",
+             "official": "; the test was the dataset's own"}  # fmt: skip
+    if isinstance(cross.test_fold, int):
+        text += f"; part {cross.test_fold} was the test of every fold"
+    return f"{text}{tests.get(str(cross.test_fold), '')}. Seed {study.spec.seed}."
+
+
+def _chosen(spec: BenchmarkSpec) -> str:
+    name = metric_name(spec.objective.metric)
+    epoch = ("the last epoch's weights were used" if spec.training.selection == "last"
+             else f"the epoch was chosen by the fold's validation {name}")  # fmt: skip
+    return (f"In each fold {epoch}; configurations were ranked by mean validation {name}, and the "
+            "test was evaluated once, with the chosen weights.")  # fmt: skip
+
+
+def _tested(study: Study) -> str:
+    return (
+        "Intervals are 95 % by the corrected resampled t-test (Nadeau and Bengio 2003); "
+        f"configurations were compared on {ROLE_OF[study.compared_split]} scores paired by fold, "
+        "p-values adjusted by Holm (1979), with the Bayesian correlated t-test (Corani and "
+        "Benavoli 2015) and a region of practical equivalence of 0.01."
+    )
