@@ -28,7 +28,7 @@ from harness.results.lock import hold, refuse_if_held
 from harness.results.metrics import METRICS
 from harness.results.runs import Summary, new_run_id, summarize
 from harness.spec.benchmark import BenchmarkSpec
-from harness.spec.locate import find_benchmark
+from harness.spec.locate import find_benchmark, hides_shipped
 
 if TYPE_CHECKING:
     from harness.training.inspect import ModelCounts
@@ -96,7 +96,7 @@ def run_benchmark(options: RunOptions, on_event: OnEvent) -> RunOutcome:
         if options.smoke and not options.dry_run:
             shutil.rmtree(folder, ignore_errors=True)
         plan = _plan(options, spec, folder, on_event)
-    for label in plan.hidden:
+    for label in (*_hidden_benchmark(options, spec), *plan.hidden):
         on_event(Note(f"your {label} is used in place of the shipped one"))
     if options.dry_run:
         return _described(plan, clock, jobs=options.jobs)
@@ -120,6 +120,12 @@ def read_spec(options: RunOptions) -> BenchmarkSpec:
     description = resolve(spec)[0].description
     overrides = (*options.overrides, *smoke_overrides(spec, description))
     return read_checked(file, overrides)
+
+
+def _hidden_benchmark(options: RunOptions, spec: BenchmarkSpec) -> Sequence[str]:
+    file = Path(spec.file)
+    hides = hides_shipped(options.file, file, shipped=catalog.SHIPPED_BENCHMARKS)
+    return [f"benchmarks/{file.name}"] if hides else []
 
 
 def results_folder(options: RunOptions, spec: BenchmarkSpec) -> Path:

@@ -1,12 +1,17 @@
 """`bench list`: what there is to choose from, shipped and your own."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+if TYPE_CHECKING:
+    from harness.data.catalog import Entry
+
+IN_PLACE = " (in place of the shipped one)"
 KINDS = ("benchmarks", "models", "datasets", "metrics")
 
 
@@ -35,7 +40,11 @@ def _rows(kind: str) -> list[tuple[str, str, str]]:
     from harness.data import catalog
 
     found = catalog.entries("model" if kind == "models" else "dataset").values()
-    return [(e.name, "" if e.shipped else "yours", _first_line(e.file)) for e in found]
+    return [(e.name, "" if e.shipped else "yours", _described(e)) for e in found]
+
+
+def _described(entry: "Entry") -> str:
+    return _first_line(entry.file) + (IN_PLACE if entry.hides_shipped else "")
 
 
 def _benchmarks() -> list[tuple[str, str, str]]:
@@ -43,16 +52,17 @@ def _benchmarks() -> list[tuple[str, str, str]]:
     from harness.errors import BenchError
     from harness.spec.read import read_benchmark
 
-    own = Path.cwd() / "benchmarks"
-    folders = {own.resolve(): "yours", SHIPPED_BENCHMARKS.resolve(): ""}
+    shipped = {file.stem: file for file in SHIPPED_BENCHMARKS.resolve().glob("*.yaml")}
+    own = {file.stem: file for file in (Path.cwd() / "benchmarks").resolve().glob("*.yaml")}
     rows = []
-    for folder, origin in reversed(folders.items()):
-        for file in sorted(folder.glob("*.yaml")):
-            try:
-                text = read_benchmark(file).question
-            except BenchError as error:
-                text = str(error).splitlines()[0]
-            rows.append((file.stem, origin, text))
+    for name, file in sorted({**shipped, **own}.items()):
+        is_own = file not in shipped.values()
+        try:
+            text = read_benchmark(file).question
+        except BenchError as error:
+            text = f"{str(error).splitlines()[0]}: bench check {name}"
+        place = IN_PLACE if is_own and name in shipped else ""
+        rows.append((name, "yours" if is_own else "", text + place))
     return rows
 
 
@@ -70,6 +80,8 @@ def _first_line(file: Path) -> str:
 
     try:
         text = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or ""
-    except (SyntaxError, UnicodeDecodeError):
-        return "can't be read"
+    except SyntaxError as error:
+        return f"can't be read: line {error.lineno}: {error.msg}"
+    except (OSError, ValueError) as error:
+        return f"can't be read: {error}"
     return text.split("\n")[0]

@@ -7,6 +7,10 @@ import click
 
 STARTS = {"benchmark": "quickstart", "model": "linear", "dataset": "digits"}
 FOLDERS = {"benchmark": "benchmarks", "model": "models", "dataset": "data_prep"}
+TRY_ANY_MODEL = (
+    'bench run quickstart --smoke "model={{name: {name}}}" "search={{}}" '
+    "training.optimizer=adam training.lr=0.001"
+)
 
 EPILOG = """\b
 examples:
@@ -18,7 +22,7 @@ examples:
 @click.command("new", epilog=EPILOG)
 @click.argument("kind", type=click.Choice(list(STARTS)))
 @click.argument("name")
-@click.option("--from", "start", metavar="NAME", help="A shipped one to start from.")
+@click.option("--from", "start", metavar="NAME", help="A shipped one, or one of yours.")
 def command(kind: str, name: str, start: str | None) -> None:
     """Write FOLDER/NAME in the working directory, a copy of a shipped file under its own name."""
     from harness.errors import BenchError
@@ -29,10 +33,14 @@ def command(kind: str, name: str, start: str | None) -> None:
     target = Path(FOLDERS[kind]) / f"{name}{source.suffix}"
     if target.exists():
         raise BenchError(f"{target} exists already")
+    hides = _is_shipped(target)
+    text = source.read_text(encoding="utf-8")
     target.parent.mkdir(exist_ok=True)
-    target.write_text(source.read_text(encoding="utf-8"), encoding="utf-8")
+    target.write_text(_renamed(text, source.stem, name) if kind == "benchmark" else text, "utf-8")
     click.echo(f"{target}, a copy of {source.stem}")
-    click.echo(f"next: {_next(kind, name)}")
+    if hides:
+        click.echo(f"in this folder it is used in place of the shipped {target}")
+    click.echo(f"next: {_next(kind, name, source.stem)}")
 
 
 def _source(kind: str, start: str) -> Path:
@@ -44,7 +52,37 @@ def _source(kind: str, start: str) -> Path:
     return catalog.find("model" if kind == "model" else "dataset", start).file
 
 
-def _next(kind: str, name: str) -> str:
+def _is_shipped(target: Path) -> bool:
+    from harness.data.catalog import SHIPPED
+
+    return (SHIPPED / target).exists()
+
+
+def _renamed(text: str, old: str, new: str) -> str:
+    """The commands in a benchmark's comments, under the copy's name."""
+    return re.sub(rf"\b(bench \w+ ){re.escape(old)}\b", rf"\g<1>{new}", text)
+
+
+def _next(kind: str, name: str, start: str) -> str:
+    """A command that runs as it is."""
     if kind == "benchmark":
         return f"bench check {name} && bench run {name} --smoke"
-    return f"bench run quickstart {kind}.name={name} --smoke, once its arguments fit"
+    benchmark = _benchmark_with(kind, start)
+    if benchmark is None and kind == "dataset":
+        return f"bench prepare {name}"
+    if benchmark is None:
+        return TRY_ANY_MODEL.format(name=name)
+    return f"bench run {benchmark} {kind}.name={name} --smoke"
+
+
+def _benchmark_with(kind: str, start: str) -> str | None:
+    """A shipped benchmark without variants that uses the file that was copied."""
+    from harness.data.catalog import SHIPPED_BENCHMARKS
+    from harness.spec.read import read_benchmark
+
+    shipped = SHIPPED_BENCHMARKS.glob("*.yaml")
+    for file in sorted(shipped, key=lambda file: (file.stem != STARTS["benchmark"], file.stem)):
+        (first, *others) = read_benchmark(file).variants
+        if not others and getattr(first, kind).name == start:
+            return file.stem
+    return None

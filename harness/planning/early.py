@@ -11,7 +11,7 @@ from typing import Any
 from harness.data import catalog
 from harness.data.signature import Argument
 from harness.errors import BenchError, Problem, SpecError, nearest
-from harness.planning.resolve import COMMON_DATASET_KEYS
+from harness.planning.resolve import COMMON_DATASET_KEYS, wrong_value
 from harness.results.metrics import metric_names
 from harness.spec.benchmark import BenchmarkSpec
 from harness.spec.problems import problem_at
@@ -107,6 +107,6 @@ def _problems(
         try:
             known[key].check(value)
         except ValueError:
-            allowed = known[key].annotation
-            yield problem_at(document, place, "wrong value", found=repr(value), allowed=allowed)
+            words = wrong_value(f"{entry.kind}.{key}", known[key], value)
+            yield problem_at(document, place, words.pop("message"), **words)
             return

@@ -3,7 +3,9 @@
 import contextlib
 import io
 import json
+import os
 import re
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -117,9 +119,17 @@ def _counts(model: DistinctModel) -> "ModelCounts | None":
 
 @contextlib.contextmanager
 def _silence() -> Iterator[None]:
-    """What a model prints while it is looked at is nobody's answer."""
-    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-        yield
+    """What a model prints while it is looked at is nobody's answer, past Python neither."""
+    sys.stdout.flush()
+    kept, nowhere = os.dup(1), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def _call(model: DistinctModel) -> dict[str, Any]:

@@ -87,7 +87,8 @@ class _Checker:
         try:
             return argument.check(value)
         except ValueError:
-            self.problems.append(_wrong_value(self.spec, path, argument, value))
+            words = wrong_value(path, argument, value)
+            self.problems.append(self.spec.problem(path, **words))
             return value
 
     def unknown(self, kind: catalog.Kind, name: str, *, entry: catalog.Entry) -> None:
@@ -144,14 +145,16 @@ def file_defaults(configurations: Sequence[Resolved]) -> dict[str, dict[str, Any
     return found
 
 
-def _wrong_value(spec: BenchmarkSpec, path: str, argument: Argument, value: Any) -> Problem:
+def wrong_value(path: str, argument: Argument, value: Any) -> dict[str, Any]:
+    """Message, found, allowed and nearest of a value that an argument does not take."""
     allowed = argument.allowed
-    if isinstance(value, list):
-        return spec.problem(path, several_values(path, value), allowed=allowed)
+    if isinstance(value, list) and not allowed.startswith(("list", "tuple")):
+        return {"message": several_values(path, value), "allowed": allowed}
     close = nearest(value, allowed.split(", ")) if isinstance(value, str) else None
-    return spec.problem(
-        path, "not a valid value", found=show(value), allowed=allowed, nearest=close
-    )
+    found = repr(value) if isinstance(value, str) else show(value)
+    return {
+        "message": "not a valid value", "found": found, "allowed": allowed, "nearest": close
+    }  # fmt: skip
 
 
 def _searched_paths(raws: Sequence[RawConfiguration]) -> dict[str | None, set[str]]:

@@ -29,6 +29,13 @@ def find_benchmark(name: str, *, shipped: Path) -> Path:
     )
 
 
+def hides_shipped(name: str, file: Path, *, shipped: Path) -> bool:
+    """Whether the file that a bare name led to stands in place of a shipped one."""
+    bare = Path(name).name == name
+    other = shipped / file.name
+    return bare and other.is_file() and file.resolve() != other.resolve()
+
+
 def _spellings(path: Path) -> tuple[Path, ...]:
     if path.suffix in (_SUFFIX, ".yml"):
         return (path,)

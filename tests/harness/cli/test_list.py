@@ -57,6 +57,17 @@ def test_a_model_that_hides_a_shipped_one_is_listed_once(bench, user: Path) -> N
     ]
 
 
+def test_what_hides_a_shipped_one_says_so(bench, user: Path) -> None:
+    """Benchmarks too are listed once."""
+    bench("new", "model", "linear")
+    bench("new", "benchmark", "quickstart")
+    models, benchmarks = (bench("list", kind).out for kind in ("models", "benchmarks"))
+
+    assert benchmarks.count("quickstart") == 1
+    for listed in (models, benchmarks):
+        assert listed.count("(in place of the shipped one)") == 1
+
+
 def test_a_broken_file_is_listed_with_what_is_wrong(bench, user: Path) -> None:
     """It hides nothing else."""
     for folder in ("models", "benchmarks"):
@@ -66,8 +77,10 @@ def test_a_broken_file_is_listed_with_what_is_wrong(bench, user: Path) -> None:
     done = bench("list")
 
     assert done.code == 0
-    assert ["mine", "yours", "can't", "be", "read"] in rows(done.out)
-    assert ["bad", "yours", "1", "problem"] in rows(done.out)
+    assert ["mine", "yours", "can't", "be", "read:", "line", "1:"] in [
+        r[:7] for r in rows(done.out)
+    ]
+    assert ["bad", "yours", "1", "problem:", "bench", "check", "bad"] in rows(done.out)
 
 
 def test_an_unknown_kind_is_refused(bench) -> None:

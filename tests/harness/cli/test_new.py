@@ -1,5 +1,6 @@
 """`bench new` writes one file that works as it is, and never over another."""
 
+import shlex
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,43 @@ def test_a_new_file_is_a_copy_of_a_small_one(
 
     assert done.code == 0
     assert done.out.startswith(f"{file}, a copy of ")
-    assert (user / file).read_text() == (SHIPPED / source).read_text()
+    shipped = (SHIPPED / source).read_text()
+    assert (user / file).read_text() == shipped.replace("bench run quickstart", "bench run mine")
+
+
+@pytest.mark.parametrize(
+    ("kind", "start", "following"),
+    [
+        ("benchmark", "esc50_cnn", "bench check mine && bench run mine --smoke"),
+        ("model", "vit", "bench run quickstart model.name=mine --smoke"),
+        ("model", "conv1d", "bench run esc50_cnn model.name=mine --smoke"),
+        ("dataset", "digits", "bench run quickstart dataset.name=mine --smoke"),
+    ],
+)
+def test_the_next_command_fits_what_was_copied(
+    bench, user: Path, kind: str, start: str, following: str
+) -> None:
+    """It runs as it is."""
+    assert f"next: {following}\n" in bench("new", kind, "mine", "--from", start).out
+
+
+def test_the_next_command_of_a_model_that_no_benchmark_uses(bench, user: Path) -> None:
+    """The whole section is replaced, the space emptied."""
+    following = bench("new", "model", "mine").out.split("next: ")[1]
+    done = bench(*(word for word in shlex.split(following)[1:] if word != "--smoke"), "--dry-run")
+
+    assert done.code == 0
+    assert "model mine: 650 parameters" in done.out
+
+
+def test_hiding_a_shipped_file_is_said(bench, user: Path) -> None:
+    """When it is written, and when it is used."""
+    assert "in place of the shipped models/vit.py" in bench("new", "model", "vit").out
+    assert "in place of the shipped" in bench("new", "benchmark", "quickstart").out
+    assert "your benchmarks/quickstart.yaml is used" in bench(
+        "run", "quickstart", "model={name: linear}", "search={}", "training.lr=0.1",
+        "training.optimizer=sgd", "--dry-run",
+    ).err  # fmt: skip
 
 
 def test_what_is_new_works_at_once(bench, user: Path) -> None:

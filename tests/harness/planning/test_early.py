@@ -45,7 +45,7 @@ def test_spec_and_signature_mistakes_come_in_one_answer(tmp_path: Path) -> None:
     }
     assert "did you mean 'patch_size'?" in told[5, "model.pach_size"]
     assert "did you mean 'num_heads'?" in told[11, "search.space.model.num_head"]
-    assert "allowed: int" in told[12, "search.space.model.width"]
+    assert "allowed: an integer" in told[12, "search.space.model.width"]
     assert "did you mean 'accuracy'?" in told[13, "objective.metric"]
 
 

@@ -68,7 +68,7 @@ def test_a_value_of_the_wrong_type_is_said_once(tmp_path: Path) -> None:
 
     assert len(found) == 1
     assert "q.yaml:6" in found[0]
-    assert "found wide; allowed: an integer" in found[0]
+    assert "found 'wide'; allowed: an integer" in found[0]
 
 
 def test_a_list_where_a_model_takes_one_value_says_how_to_search(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from harness.errors import BenchError
-from harness.spec.locate import find_benchmark
+from harness.spec.locate import find_benchmark, hides_shipped
 
 
 @pytest.fixture
@@ -52,3 +52,15 @@ def test_an_unknown_name_lists_what_is_there(shipped, name):
     with pytest.raises(BenchError, match="there are: quickstart") as raised:
         find_benchmark(name, shipped=shipped)
     assert ("did you mean 'quickstart'" in str(raised.value)) == name.startswith("quickstrat")
+
+
+def test_a_users_file_under_a_shipped_name_hides_it(shipped, tmp_path):
+    """A path of one's own is no accident."""
+    own = tmp_path / "work" / "benchmarks" / "quickstart.yaml"
+    own.parent.mkdir()
+    own.write_text("x")
+
+    assert hides_shipped("quickstart", own, shipped=shipped)
+    assert not hides_shipped("benchmarks/quickstart.yaml", own, shipped=shipped)
+    assert not hides_shipped("quickstart", shipped / "quickstart.yaml", shipped=shipped)
+    assert not hides_shipped("mine", own.with_name("mine.yaml"), shipped=shipped)
