@@ -216,6 +216,7 @@ def _account_for_the_rest(request: SweepRequest, collector: Any, watcher: _Watch
     unfinished = ray.get(collector.unfinished.remote())
     for trial_id, (attempts, epochs) in unfinished.items():
         job = trials[trial_id].job
+        job = replace(job, attempt=job.attempt + attempts)
         if trials[trial_id].complete_before and watcher.interrupted.is_set():
             continue
         if trial_id in watcher.died and not watcher.interrupted.is_set():
