@@ -8,6 +8,8 @@ from harness.errors import BenchError, nearest
 from harness.report.build import build_sections
 from harness.report.load import load_study
 from harness.report.page import Chapter, render_page
+from harness.report.study import Study
+from harness.report.text import render_csv, render_latex, render_markdown
 
 SUFFIXES = {"html": ".html", "md": ".md", "csv": ".csv", "latex": ".tex"}
 
@@ -43,12 +45,16 @@ def write_report(
     files = []
     for name in formats:
         chosen = place if out and len(formats) == 1 else place.with_suffix(SUFFIXES[name])
-        _write(chosen, _render(name, chapters))
+        _write(chosen, _render(name, studies, chapters))
         files.append(chosen)
     return files
 
 
-def _render(name: str, chapters: Sequence[Chapter]) -> str:
+def _render(name: str, studies: Sequence[Study], chapters: Sequence[Chapter]) -> str:
+    if name == "csv":
+        return render_csv(studies)
+    if name != "html":
+        return render_markdown(chapters) if name == "md" else render_latex(chapters)
     title = ", ".join(chapter.name for chapter in chapters)
     made_at = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
     return render_page(chapters, title=f"{title}: report", made_at=made_at)

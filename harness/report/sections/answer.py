@@ -44,7 +44,8 @@ def compute(study: Study) -> Answer | None:
     test = study.estimates(f"test_{study.objective}").get(best.trial_id, Estimate(None))
     split = study.compared_split
     scores = study.scores(f"{split}_{study.objective}").to_numpy(dtype=float)
-    others = [difference(row, scores[0], study.size_ratio(split)) for row in scores[1:]]
+    ratio = study.size_ratio(split)
+    others = [difference(row, scores[0], ratio) for row in scores[1:]]
     p_values = [one.p_value for one in others if one.p_value is not None]
     tied = sum(p >= 0.05 for p in holm(p_values)) if p_values else None
     return Answer(best, validation, test, others[0] if others else None, tied, len(study.complete))

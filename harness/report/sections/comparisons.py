@@ -15,7 +15,7 @@ from harness.report.content import (
 from harness.report.draw import figure
 from harness.report.intervals import Difference, difference, holm
 from harness.report.study import ROLE_OF, Configuration, Study
-from harness.report.wording import metric_name, number, plural, signed
+from harness.report.wording import metric_name, number, signed
 from harness.results.paired import smallest_detectable
 
 if TYPE_CHECKING:
@@ -162,7 +162,7 @@ def _explanation(study: Study, found: Comparisons) -> str:
 
 def _finding(found: Comparisons) -> str:
     clear = sum(one.p_holm is not None and one.p_holm < ALPHA for one in found.rows)
-    text = f"{clear} of {plural(len(found.rows), 'configuration')} differ from the baseline"
+    text = f"{clear or 'None'} of the {len(found.rows):,} others differ from the baseline"
     hidden = len(found.rows) - SHOWN
     return (
         f"{text} (Holm, 5 %); the first {SHOWN} are drawn" if hidden > 0 else f"{text} (Holm, 5 %)"

@@ -1,0 +1,119 @@
+"""The report as Markdown, as one CSV table, and as LaTeX tables."""
+
+import csv
+import io
+from collections.abc import Sequence
+
+from harness.report.content import Block, Code, Column, Figure, Section, Table, Text
+from harness.report.page import Chapter
+from harness.report.sections.leaderboard import compute as board_of
+from harness.report.study import Study
+from harness.report.wording import is_missing
+
+LATEX_SECTIONS = ("leaderboard", "published", "comparisons")
+_ESCAPES = {
+    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
+    "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
+    "±": r"$\pm$", "−": "$-$", "–": "--", "…": r"\dots{}",
+}  # fmt: skip
+
+
+def render_markdown(chapters: Sequence[Chapter]) -> str:
+    """Every section as text and tables; a figure is its finding in words."""
+    lines: list[str] = []
+    for chapter in chapters:
+        lines += [f"# {_plain(chapter.question)}", "", f"Benchmark `{chapter.name}`", ""]
+        for section in chapter.sections:
+            lines += [f"## {section.title}", ""]
+            for block in section.blocks:
+                lines += [_markdown(block), ""]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def render_csv(studies: Sequence[Study]) -> str:
+    """One row for each configuration, best first: parameters, estimates, counts and costs."""
+    rows = [row for study in studies for row in _csv_rows(study)]
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    out = io.StringIO()
+    writer = csv.DictWriter(out, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({key: "" if is_missing(row[key]) else row[key] for key in row} for row in rows)
+    return out.getvalue()
+
+
+def render_latex(chapters: Sequence[Chapter]) -> str:
+    """The leaderboard, the published numbers and the comparisons as booktabs tables."""
+    tables = [
+        _latex(table, section, chapter)
+        for chapter in chapters
+        for section in chapter.sections
+        if section.key in LATEX_SECTIONS
+        for table in section.blocks
+        if isinstance(table, Table)
+    ]
+    return "\n\n".join(["% needs \\usepackage{booktabs}", *tables]) + "\n"
+
+
+def _markdown(block: Block) -> str:
+    match block:
+        case Text(text):
+            return _plain(text)
+        case Code(text):
+            return f"```\n{text.rstrip()}\n```"
+        case Figure(title):
+            return f"*Figure: {_plain(title)}*"
+        case Table():
+            return _markdown_table(block)
+
+
+def _markdown_table(table: Table) -> str:
+    rules = ["---:" if column.numeric else "---" for column in table.columns]
+    rows = [[column.name for column in table.columns], rules,
+            *([cell.text for cell in row] for row in table.rows)]  # fmt: skip
+    lines = ["| " + " | ".join(_cell(text) for text in row) + " |" for row in rows]
+    return "\n".join([*([table.caption, ""] if table.caption else []), *lines])
+
+
+def _cell(text: str) -> str:
+    return _plain(text).replace("|", "\\|").replace("\n", " ")
+
+
+def _plain(text: str) -> str:
+    return text.replace("<", "&lt;")
+
+
+def _csv_rows(study: Study) -> list[dict[str, object]]:
+    board = board_of(study)
+    rows = []
+    for one in study.configurations:
+        row: dict[str, object] = {"benchmark": study.name, "place": one.place,
+                                  "trial_id": one.trial_id, "status": one.status}  # fmt: skip
+        row |= {path: one.params[path] for path in study.names}
+        for column, found in board.scores.get(one.trial_id, {}).items():
+            row |= {column: found.mean, f"{column}_low": found.low, f"{column}_high": found.high}
+        costs = ("n_folds", "n_repeats", "n_parameters", "mult_adds", "fit_time_s", "error")
+        rows.append(row | {name: one.row.get(name) for name in costs})
+    return rows
+
+
+def _latex(table: Table, section: Section, chapter: Chapter) -> str:
+    kinds = "".join("r" if column.numeric else "l" for column in table.columns)
+    title = f"{chapter.name}: {table.caption or section.title}"
+    return "\n".join([
+        r"\begin{table}", r"\centering", rf"\caption{{{_tex(title)}}}",
+        rf"\begin{{tabular}}{{{kinds}}}", r"\toprule", _latex_row(_names(table.columns)),
+        r"\midrule", *(_latex_row([cell.text for cell in row]) for row in table.rows),
+        r"\bottomrule", r"\end{tabular}", r"\end{table}",
+    ])  # fmt: skip
+
+
+def _latex_row(texts: Sequence[str]) -> str:
+    return " & ".join(_tex(text) for text in texts) + r" \\"
+
+
+def _names(columns: Sequence[Column]) -> list[str]:
+    return [column.name for column in columns]
+
+
+def _tex(text: str) -> str:
+    return "".join(_ESCAPES.get(letter, letter) for letter in text.replace("\n", " "))
