@@ -76,7 +76,7 @@ def open_operand(text: str, *, results: Path) -> Source:
 
 def split_operand(text: str) -> tuple[str, str | None, str | None]:
     """Benchmark, run and selector; the first may be a path, taken whole where it is a folder."""
-    if Path(text).is_dir():
+    if text and Path(text).is_dir():
         return text, None, None
     head, colon, selector = text.partition(":")
     benchmark, at, run = (head, "", "") if Path(head).is_dir() else head.rpartition("@")
