@@ -1,0 +1,213 @@
+"""What a worker does with one trial, in this process: Ray's references are plain values here."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from harness.data import catalog
+from harness.planning.jobs import fit_tables
+from harness.results.read import read_table
+from harness.trial import TrialJob
+from harness.tuning import trainable
+from harness.tuning.collector import Collector, CollectorSettings
+from harness.tuning.trainable import Shared, SweepTrial, TrialTrainable
+from tests.builders import make_trial_data
+from tests.plans import Plan, job_of, plan_of
+
+MODEL = """
+from math import prod
+from torch import nn
+
+def build(*, input_shape: tuple[int, ...], num_classes: int, mood: str = "calm"):
+    if mood == "raises":
+        raise RuntimeError("no mood for this")
+    print("a word")
+    return nn.Sequential(nn.Flatten(), nn.Linear(prod(input_shape), num_classes))
+"""
+
+FILE = """\
+question: Which mood?
+dataset: {name: digits}
+model: {name: moody}
+training: {epochs: 3, batch_size: 8, optimizer: adam, lr: 0.05}
+cross_validation: {strategy: kfold, n_splits: 3}
+search:
+  space:
+    model.mood: [calm, raises]
+objective: {metric: accuracy}
+"""
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A value that Ray keeps."""
+
+    value: Any
+
+    def hex(self) -> str:
+        """A name that no other value has."""
+        return f"{id(self.value):x}"
+
+
+class Remote:
+    """An actor that lives here."""
+
+    def __init__(self, actor: Any) -> None:
+        self._actor = actor
+
+    def __getattr__(self, name: str) -> Any:
+        method = partial(getattr(self._actor, name))
+        method.remote = lambda *arguments: Reference(method(*arguments))  # type: ignore[attr-defined]
+        return method
+
+
+@pytest.fixture
+def plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
+    """Two moods of a model in the user's folder."""
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "moody.py").write_text(MODEL)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(trainable.ray, "get", lambda reference: reference.value)
+    monkeypatch.setattr(trainable, "REPORT_EVERY_S", 60.0)  # a busy machine is not a long trial
+    return plan_of(tmp_path / "rates", FILE)
+
+
+@pytest.fixture
+def worker(plan: Plan) -> Callable[..., tuple[TrialTrainable, Collector]]:
+    """A worker that takes the plan's trials, and the collector that it reports to."""
+
+    def make(weights: str = "best", **changes: Any) -> tuple[TrialTrainable, Collector]:
+        schemas = fit_tables(plan)[0]
+        folder = plan.folder
+        collector = Collector(
+            CollectorSettings(folder, folder / "runs" / "r", schemas, {}, weights, "max", None)
+        )
+        trials = [_sweep_trial(replace(job_of(plan, one), **changes)) for one in plan.trials]
+        shared = Shared(
+            Reference(trials), Reference(schemas), {"d": Reference(DATA)}, Remote(collector)
+        )
+        made = object.__new__(TrialTrainable)  # Tune's own constructor wants a running Tune
+        made.setup({"index": 0}, shared)
+        return made, collector
+
+    return make
+
+
+DATA = make_trial_data(n_folds=2)
+
+
+def _sweep_trial(job: TrialJob) -> SweepTrial:
+    return SweepTrial(job, "d", catalog.find("model", "moody"))
+
+
+def test_a_short_trial_reports_once(worker, plan: Plan) -> None:
+    """Its rows are with the collector before Tune hears of its end."""
+    taken, collector = worker()
+    said = taken.step()
+    unfinished = collector.unfinished()
+    collector.close()
+    trials = read_table(plan.folder, "trials")
+
+    assert unfinished == {}
+    assert said == {
+        "status": "complete",
+        "objective": trials["val_accuracy_mean"][0],
+        "objective_std": trials["val_accuracy_std"][0],
+        "fit_time_s": trials["fit_time_s"][0],
+        "error": None,
+        "done": True,
+    }
+    assert trials["attempt"].tolist() == [1]
+    assert len(read_table(plan.folder, "epochs")) == 2 * 3
+
+
+def test_a_long_trial_reports_on_its_way(
+    worker, plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Epoch by epoch where each takes a second; the collector gets the rows so far."""
+    monkeypatch.setattr(trainable, "REPORT_EVERY_S", 0.0)
+    taken, collector = worker()
+    said = [taken.step() for _ in range(3)]
+    ((attempts, epochs),) = collector.unfinished().values()
+
+    assert [one["epoch"] for one in said] == [1, 2, 3]
+    assert {one["status"] for one in said} == {"running"}
+    assert all(0 <= one["objective"] <= 1 for one in said)
+    assert (attempts, [row["epoch"] for row in epochs]) == (1, [1, 1, 2, 2, 3, 3])
+    assert taken.step()["done"]
+    collector.close()
+
+
+def test_an_actor_takes_one_trial_after_another(worker, plan: Plan) -> None:
+    """The second one raises: a failed row, and the actor lives."""
+    taken, collector = worker()
+    taken.step()
+    assert taken.reset_config({"index": 1})
+    said = taken.step()
+    collector.close()
+    rows = read_table(plan.folder, "trials").set_index("params.model.mood")
+
+    assert (said["status"], said["objective"], said["done"]) == ("failed", None, True)
+    assert said["error"] == "RuntimeError: no mood for this"
+    assert rows["status"].to_dict() == {"calm": "complete", "raises": "failed"}
+
+
+def test_the_attempts_of_earlier_runs_count(worker, plan: Plan) -> None:
+    """Two before, and this one."""
+    taken, collector = worker(attempt=2)
+    taken.step()
+    collector.close()
+
+    assert read_table(plan.folder, "trials")["attempt"].tolist() == [3]
+
+
+def test_what_a_model_prints_goes_into_its_log(
+    worker, plan: Plan, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing of it is on the screen."""
+    taken, collector = worker()
+    taken.step()
+    collector.close()
+    log = plan.folder / "runs" / "r" / "logs" / f"{plan.trials[0].trial_id}.txt"
+
+    assert set(log.read_text().splitlines()) == {"a word"}
+    assert capsys.readouterr() == ("", "")
+
+
+def test_the_best_trial_hands_over_the_weights_of_each_fold(worker, plan: Plan) -> None:
+    """As torch reads them without executing anything."""
+    taken, collector = worker()
+    taken.step()
+    collector.close()
+    files = sorted((plan.folder / "weights" / plan.trials[0].trial_id).iterdir())
+
+    assert [file.name for file in files] == ["1-1.pt", "1-2.pt"]
+    assert torch.load(files[0], weights_only=True)["1.weight"].shape == (3, 5)
+
+
+def test_no_weights_are_sent_that_nobody_wants(worker, plan: Plan) -> None:
+    """`weights: none`."""
+    taken, collector = worker(weights="none")
+    taken.step()
+    collector.close()
+
+    assert not (plan.folder / "weights").exists()
+
+
+def test_a_further_repeat_that_fails_leaves_the_earlier_ones(worker, plan: Plan) -> None:
+    """Their complete rows stay; nothing is written over them."""
+    earlier = {"repeat": 1, "fold": 1, "best_epoch": 1, "val_accuracy": 0.5, "fit_time_s": 1.0}
+    taken, collector = worker(previous_folds=(earlier,))
+    taken.reset_config({"index": 1})
+    said = taken.step()
+    unfinished = collector.unfinished()
+    collector.close()
+
+    assert said["status"] == "failed"
+    assert unfinished == {}
+    assert len(read_table(plan.folder, "trials")) == 0
