@@ -19,6 +19,7 @@ from harness.results.schema import param_value
 from harness.results.selectors import Choice, matching, selected_values
 from harness.spec.space import identity
 
+_SAME_EXAMPLES = ("dataset.normalize", "dataset.front_end")
 Verdict = Literal["better", "worse", "equivalent", "unclear", "untested"]
 
 
@@ -92,7 +93,7 @@ def compare(a: Choice, b: Choice, *, rope: float = ROPE) -> Comparison:
         _rows(a.source, [a.candidate])[a.candidate.trial.trial_id],
         _rows(b.source, [b.candidate])[b.candidate.trial.trial_id],
         metric=metric,
-        other_data=_other_data(a.candidate, b.candidate),
+        other_data=_other_data(a, b),
         rope=rope,
     )
     items = _items(a, b)
@@ -115,7 +116,7 @@ def compare_each(a: Source, b: Source, *, rope: float = ROPE) -> EachComparison:
             rows_a[one.trial.trial_id],
             rows_b[other.trial.trial_id],
             metric=metric,
-            other_data=_other_data(one, other),
+            other_data=_other_data(Choice(a, one, 1), Choice(b, other, 1)),
             rope=rope,
             confidence=confidence,
         )
@@ -166,17 +167,13 @@ def _headline(folds: FoldComparison, items: ItemComparison | str) -> Headline:
     mode = find(folds.metric).mode
     found = folds.difference
     if folds.n > 1 or isinstance(items, str) or folds.metric != "accuracy":
-        basis = f"{folds.role} {folds.metric}, {_counted(folds)}"
+        paired = ", unpaired" if folds.unpaired else ""
+        basis = f"{folds.role} {folds.metric}, {folds.counted}{paired}"
         return Headline(found.mean, found.low, found.high, basis, mode)
     drawn = items.difference
     units = "groups of examples" if items.grouped else "examples"
     basis = f"{items.role} accuracy, one fold, {drawn.n_units} {units}"
     return Headline(drawn.mean, drawn.low, drawn.high, basis, mode)
-
-
-def _counted(folds: FoldComparison) -> str:
-    repeats = f" x {folds.n_repeats} repeats" if folds.n_repeats > 1 else ""
-    return f"{folds.n_folds} fold{'s' if folds.n_folds > 1 else ''}{repeats}"
 
 
 def _items(a: Choice, b: Choice) -> ItemComparison | str:
@@ -202,9 +199,19 @@ def _common_metric(a: Source, b: Source) -> str:
     return a.objective
 
 
-def _other_data(a: Candidate, b: Candidate) -> str | None:
-    names = _dataset(a), _dataset(b)
-    return None if names[0] == names[1] else f"the datasets are {names[0]} and {names[1]}"
+def _other_data(a: Choice, b: Choice) -> str | None:
+    """Why equal index sets may stand for other examples; None where they do not."""
+    names = _dataset(a.candidate), _dataset(b.candidate)
+    if names[0] != names[1]:
+        return f"the datasets are {names[0]} and {names[1]}"
+    changed = [one.name for one in differences(a.candidate, b.candidate)
+               if one.name.startswith("dataset.") and one.name not in _SAME_EXAMPLES]  # fmt: skip
+    if not changed:
+        return None
+    items = _items(a, b)
+    if isinstance(items, ItemComparison) and not items.n_left_out:
+        return None  # such as another sampling rate: an option that picks no examples
+    return f"{', '.join(changed)} may pick other examples"
 
 
 def _dataset(one: Candidate) -> str:

@@ -39,7 +39,7 @@ def comparison_lines(compared: Comparison, *, tolerance: float = 0.0) -> list[st
         *_operand("B", compared.b),
         *_differing(compared),
         "",
-        _row("scores", f"{folds.role} {folds.metric} of {_counted(folds)}: {folds.why_role}"),
+        _row("scores", f"{folds.role} {folds.metric} of {folds.counted}: {folds.why_role}"),
         *([_row("", f"not paired: {folds.unpaired}")] if folds.unpaired else []),
         _row("A", f"{folds.mean_a:.4f}"),
         _row("B", f"{folds.mean_b:.4f}"),
@@ -65,11 +65,11 @@ def each_lines(
     level = f"{100 * compared.confidence:.2f}".rstrip("0").rstrip(".")
     folds = pairs[0].folds
     return [
-        _row("scores", f"{folds.role} {folds.metric} of {_counted(folds)}: {folds.why_role}"),
+        _row("scores", f"{folds.role} {folds.metric} of {folds.counted}: {folds.why_role}"),
         *(_row("", f"not paired: {reason}") for reason in unpaired),
         "",
         *_table([_HEADER, *map(_pair, pairs[:SHOWN], said)]),
-        *([f"... and {hidden} more, none of them lower"] if hidden > 0 else []),
+        *([f"... and {hidden} more pairs"] if hidden > 0 else []),
         "",
         _row("pairs", f"{len(pairs)}{alone}"),
         _row("intervals", f"{level} % each, so that all hold together with 95 %"),
@@ -132,8 +132,8 @@ def _fold_tests(folds: FoldComparison, mode: str) -> list[str]:
     widened = f"variance times {found.variance_factor:.3f} for shared train examples"
     lines = [_row("corrected t", f"{test}; {widened}")]
     if found.std == 0 and not folds.unpaired:
-        same = "A and B score the same" if not found.mean else "the same difference"
-        lines.append(_row("", f"{same} on every fold"))
+        shift = "the same difference on every fold: no spread to judge it by"
+        lines.append(_row("", shift if found.mean else "A and B score the same on every fold"))
     if folds.rope is not None:
         lines.append(_row("Bayesian", _rope(folds.rope, mode)))
     if not folds.unpaired and too_few_for_signs(folds.n):
@@ -202,11 +202,6 @@ def _bounds(low: float, high: float) -> str:
 
 def _share(found: Interval) -> str:
     return f"{found.mean:.4f} [{found.low:.4f}, {found.high:.4f}]"
-
-
-def _counted(folds: FoldComparison) -> str:
-    repeats = f" x {folds.n_repeats} repeats" if folds.n_repeats > 1 else ""
-    return f"{folds.n_folds} fold{'s' if folds.n_folds > 1 else ''}{repeats}"
 
 
 def _p(p: float) -> str:

@@ -51,6 +51,12 @@ class FoldComparison:
         """Number of fold scores that the interval rests on."""
         return self.difference.n
 
+    @property
+    def counted(self) -> str:
+        """`4 folds`, `4 folds x 3 repeats`."""
+        repeats = f" x {self.n_repeats} repeats" if self.n_repeats > 1 else ""
+        return f"{self.n_folds} fold{'s' if self.n_folds > 1 else ''}{repeats}"
+
 
 def compare_folds(
     rows_a: Rows,

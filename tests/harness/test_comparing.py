@@ -118,6 +118,23 @@ def test_other_datasets_are_compared_unpaired_and_never_by_example(tmp_path):
     assert found.items == "the datasets are not the same"
 
 
+def option_pair(root, ids, option):
+    """Two trials whose dataset option differs; `ids` names the example that each fold tests."""
+    for side, name in enumerate("ab"):
+        data = {"dataset": {"name": "digits", option: side}}
+        predictions = [predicted([1], ids=[f"{ids[side]}{n}"], fold=n) for n in (1, 2)]
+        rows = trial_rows(name * 16, rotating([0.5, 0.6]), sections=data, predictions=predictions)
+        write(root, name, rows)
+    return compared(root, "a", "b").folds.unpaired
+
+
+def test_an_option_that_may_pick_examples_is_paired_only_where_they_are_the_same(tmp_path):
+    """Equal index sets of another subset are other examples; another rate is not."""
+    assert option_pair(tmp_path / "1", "xy", "subset") == ("dataset.subset may pick other examples")
+    assert option_pair(tmp_path / "2", "xx", "rate") is None
+    assert option_pair(tmp_path / "3", "xy", "normalize") is None
+
+
 def test_other_objectives_are_not_compared(tmp_path):
     write(tmp_path, "digits", trial_rows("a" * 16, [fold(1)]))
     loss = trial_rows("b" * 16, [fold(1, metric="log_loss")], metric="log_loss")

@@ -68,6 +68,25 @@ def test_each_shows_the_largest_loss_first_and_fails_on_one(bench, results, user
     assert "1 worse, 1 equivalent" in said.out
 
 
+def test_of_losses_the_larger_is_worse_and_comes_first(bench, user):
+    for name, lifts in (("old", [0, 0]), ("new", [-0.3, 0.3])):
+        rows = [
+            trial_rows(f"{name[0]}{i}" * 8,
+                       [fold(n, val=0.7 + 0.01 * n * lift + lift, metric="log_loss")
+                        for n in (1, 2, 3)],
+                       metric="log_loss", width=8 * (i + 1))
+            for i, lift in enumerate(lifts)
+        ]  # fmt: skip
+        write_results(user / "results" / name, *rows, metric="log_loss",
+                      params={"model.width": [8, 16]})  # fmt: skip
+    said = bench("compare", "old:width=16", "new:width=16", "--fail-if-worse", "--tolerance", "0.1")
+    table = bench("compare", "old", "new", "--each").out.splitlines()
+
+    assert said.code == 1
+    assert "P(B worse) 1.00" in said.out
+    assert [line.split()[0] for line in table if line[:2] in ("+0", "-0")] == ["+0.3060", "-0.3060"]
+
+
 def test_the_same_trial_twice_is_named(bench, results):
     said = bench("compare", "digits", "digits")
     assert "nothing: they are the same trial" in said.out

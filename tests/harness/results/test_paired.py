@@ -16,9 +16,8 @@ from harness.results.paired import (
     unpaired_corrected_t,
 )
 
-# Area under the ROC curve, rbf minus linear kernel, times 25 -> number of folds; 10 x 10 folds of 100
-# moons, the worked example of scikit-learn's gallery, "Statistical comparison of models using grid
-# search".
+# Area under the ROC curve, rbf minus linear kernel, times 25 -> number of folds; 10 x 10 folds of
+# 100 moons: scikit-learn's gallery, "Statistical comparison of models using grid search".
 MOONS = {-3: 1, -2: 2, -1: 10, 0: 53, 1: 29, 2: 4, 5: 1}
 
 
