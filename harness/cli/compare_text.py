@@ -128,7 +128,7 @@ def _fold_tests(folds: FoldComparison, mode: str) -> list[str]:
     if math.isnan(found.p):
         return [_row("tests", "one fold has no spread: no interval, no test over folds")]
     how = "unpaired, " if folds.unpaired else ""
-    test = f"{how}t({found.degrees_of_freedom:.3g}) = {found.t:.2f}, p = {_p(found.p)}"
+    test = f"{how}t({found.degrees_of_freedom:.3g}) = {found.t:.2f}, p {_p(found.p)}"
     widened = f"variance times {found.variance_factor:.3f} for shared train examples"
     lines = [_row("corrected t", f"{test}; {widened}")]
     if found.std == 0 and not folds.unpaired:
@@ -178,7 +178,7 @@ def _examples(items: ItemComparison | str) -> list[str]:
         test = items.mcnemar
         caveat = ", too small where members of a group are alike" if items.grouped else ""
         counts = f"only A right: {test.only_a}, only B right: {test.only_b}"
-        lines.append(_row("McNemar", f"p = {_p(test.p)}{caveat}; {counts}"))
+        lines.append(_row("McNemar", f"p {_p(test.p)}{caveat}; {counts}"))
     if items.n_left_out:
         lines.append(_row("", f"{items.n_left_out} examples are in only one of them, left out"))
     return lines
@@ -205,7 +205,7 @@ def _share(found: Interval) -> str:
 
 
 def _p(p: float) -> str:
-    return "< 0.0001" if p < 0.0001 else f"{p:.4f}"
+    return "< 0.0001" if p < 0.0001 else f"= {p:.4f}"
 
 
 def _params(params: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from harness.errors import BenchError, nearest
 from harness.results.metrics import find
-from harness.results.parts import read_schema
+from harness.results.parts import read_file, read_schema
 from harness.results.read import DoneTrial, done_trials, parts
 from harness.results.schema import PARAMS, TABLES, param_value
 
@@ -113,10 +113,8 @@ def _find_run(folder: Path, run: str | None) -> str | None:
 
 def _planned(folder: Path, run_id: str) -> dict[str, dict[str, Any]]:
     """Trial id -> searched values, in plan order."""
-    import pyarrow.parquet as pq
-
-    table = pq.read_table(folder / "runs" / run_id / "plan.parquet", columns=["trial_id", "params"])
-    return {row["trial_id"]: json.loads(row["params"] or "{}") for row in table.to_pylist()}
+    plan = read_file(folder / "runs" / run_id / "plan.parquet", ["trial_id", "params"])
+    return {row["trial_id"]: json.loads(row["params"] or "{}") for row in plan.to_pylist()}
 
 
 def _candidates(

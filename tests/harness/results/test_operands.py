@@ -78,6 +78,13 @@ def test_without_runs_all_trials_count(results):
     assert source.candidates[1].params == {"model.width": 16}
 
 
+def test_a_damaged_plan_is_named(results):
+    plan = results / "digits" / "runs" / RUN / "plan.parquet"
+    plan.write_bytes(b"PAR1 and nothing more")
+    with pytest.raises(BenchError, match=r"plan\.parquet"):
+        open_operand("digits", results=results)
+
+
 def test_an_unknown_run_is_told_which_there_are(results):
     with pytest.raises(BenchError, match=f"no run '1999'.*there are {RUN}"):
         open_operand("digits@1999", results=results)
