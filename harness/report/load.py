@@ -90,7 +90,9 @@ def _configurations(
 ) -> tuple[tuple[Configuration, ...], dict[str, str]]:
     ranked = list(rank(trials, spec.objective.metric, mode)["trial_id"]) if len(trials) else []
     rows: dict[str, dict[str, Any]] = {
-        str(row["trial_id"]): {str(key): value for key, value in row.items()}
+        str(row["trial_id"]): {
+            str(key): None if is_missing(value) else value for key, value in row.items()
+        }
         for row in trials.to_dict("records")
     }
     params = {**planned, **{trial_id: _params(row) for trial_id, row in rows.items()}}

@@ -149,7 +149,11 @@ def _row(one: Against) -> tuple[Cell, ...]:
 def _explanation(study: Study, found: Comparisons) -> str:
     named = study.baseline is not None
     text = f"Baseline: {found.baseline.name} ({found.baseline.label})"
-    text += "." if named else ", the best on validation, as the file names none."
+    if not named:
+        missing = study.spec.baseline is not None
+        reason = "the file's baseline is not complete" if missing else "the file names none"
+        text += f", the best on validation, as {reason}"
+    text += "."
     why = "the test part rotates" if found.split == "test" else "the test part does not rotate"
     text += (f" Compared on {ROLE_OF[found.split]} scores, since {why}; the same folds are paired "
              "(Nadeau and Bengio's corrected t; Bayesian correlated t with a region of practical "

@@ -1,6 +1,7 @@
 """What went wrong, what the probes found, and results that look copied."""
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from harness.report.content import Cell, Column, Section, Table, Text, section
@@ -9,6 +10,7 @@ from harness.report.wording import plural
 from harness.results.selection import identical_logs
 
 KEY, TITLE = "findings", "Failures and findings"
+MOST_NAMED = 10
 MEANINGS = {
     "dead_parameters": "some parameters never receive a gradient",
     "softmax_outputs": "outputs sum to one: the loss applies softmax a second time",
@@ -43,9 +45,9 @@ def findings(study: Study) -> Section:
         blocks.append(_error_table(found.failed))
     if found.codes:
         blocks.append(_code_table(found))
-    for names in found.identical:
-        blocks.append(Text(f"{', '.join(names)} have the same scores in every fold: one may be a "
-                           "copy, or the parameter between them does nothing."))  # fmt: skip
+    for names in found.identical[:MOST_NAMED]:
+        blocks.append(Text(f"{_few(names)} have the same loss in every fold: one may be a copy, "
+                           "or the parameter between them does nothing."))  # fmt: skip
     nothing = Text("No trial failed and no probe found anything.")
     return section(KEY, TITLE, *(blocks or [nothing]))
 
@@ -74,6 +76,12 @@ def _identical(study: Study) -> tuple[tuple[str, ...], ...]:
     return identical_logs(known)
 
 
+def _few(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:MOST_NAMED])
+    hidden = len(names) - MOST_NAMED
+    return f"{shown} and {hidden:,} more" if hidden > 0 else shown
+
+
 def _error_table(failed: tuple[Configuration, ...]) -> Table:
     counts = Counter(str(one.row.get("error") or "no message") for one in failed)
     first = {str(one.row.get("error") or "no message"): one for one in reversed(failed)}
@@ -88,7 +96,7 @@ def _error_table(failed: tuple[Configuration, ...]) -> Table:
 def _code_table(found: Findings) -> Table:
     rows = tuple(
         (Cell(code), Cell(MEANINGS.get(code, "")), Cell(plural(len(ones), "configuration")),
-         Cell(", ".join(one.name for one in ones[:10]) + ("…" if len(ones) > 10 else "")))
+         Cell(_few([one.name for one in ones])))
         for code, ones in found.codes.items()
     )  # fmt: skip
     columns = (Column("finding"), Column("meaning"), Column("in"), Column("which"))

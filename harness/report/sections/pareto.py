@@ -83,7 +83,8 @@ def draw(found: Front, metric: str) -> "go.Figure":
         mode="markers+text",
         text=[one.name if i in on_front else "" for i, one in enumerate(found.configurations)],
         textposition="bottom right",
-        marker={"size": [10 if i in on_front else 8 for i in range(len(found.costs))],
+        marker={"line": {"width": 0},
+                "size": [10 if i in on_front else 8 for i in range(len(found.costs))],
                 "color": [one.colour if i in on_front else faded(one.colour, 0.75)
                           for i, one in enumerate(found.configurations)]},
         customdata=[one.name for one in found.configurations],

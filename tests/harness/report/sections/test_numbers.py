@@ -1,0 +1,189 @@
+"""The numbers of each section, from rows chosen by hand."""
+
+import numpy as np
+import pytest
+
+from harness.report.content import Table
+from harness.report.sections import (
+    answer,
+    classes,
+    comparisons,
+    curves,
+    data_card,
+    effects,
+    findings,
+    fold_map,
+    importance,
+    leaderboard,
+    methods,
+    pareto,
+    provenance,
+    published,
+)
+from tests.harness.report.folders import CARD, FILE, Trial, make_study
+
+EVEN = Trial(1, [0.5, 0.6, 0.7])
+BETTER = Trial(4, [0.7, 0.8, 0.9])
+
+
+def test_the_answer_names_the_best_and_who_is_not_told_apart(tmp_path):
+    """Every fold differs by 0.2, so the other one is told apart."""
+    found = answer.compute(make_study(tmp_path, EVEN, BETTER))
+    assert found.best.label == "num_heads=4"
+    assert found.validation.mean == pytest.approx(0.8)
+    assert (found.tied, found.tried) == (0, 2)
+
+
+def test_without_a_complete_trial_there_is_no_answer(tmp_path):
+    assert answer.compute(make_study(tmp_path, Trial(1, status="failed"))) is None
+
+
+def test_the_leaderboard_scores_validation_and_test(tmp_path):
+    board = leaderboard.compute(make_study(tmp_path, EVEN, Trial(2, status="pruned")))
+    assert board.columns == ("val_accuracy", "test_accuracy")
+    assert board.scores[EVEN.trial_id]["val_accuracy"].mean == pytest.approx(0.6)
+    assert [one.status for one in board.unfinished] == ["pruned"]
+
+
+def test_a_published_number_of_a_fold_meets_our_row_of_that_fold(tmp_path):
+    text = FILE + (
+        "published:\n"
+        "  - {where: {model.num_heads: 1}, fold: 2, test_accuracy: 0.5, source: a}\n"
+        "  - {where: {model.num_heads: 1}, test_accuracy: 0.5, source: b}\n"
+    )
+    of_fold, of_mean = published.compute(make_study(tmp_path, EVEN, text=text))
+    assert (of_fold.compared_with, of_fold.difference) == ("fold 2", pytest.approx(0.1))
+    assert (of_mean.compared_with, of_mean.difference) == ("mean over folds", pytest.approx(0.1))
+    # Wilson for 24 of 40: 0.446 to 0.737
+    assert (of_fold.ours.low, of_fold.ours.high) == pytest.approx((0.446, 0.737), abs=5e-4)
+    assert of_fold.inside
+
+
+def test_a_published_number_without_a_configuration_of_ours_stays(tmp_path):
+    text = FILE + "published: [{where: {model.num_heads: 2}, test_accuracy: 0.5, source: a}]\n"
+    (found,) = published.compute(make_study(tmp_path, EVEN, text=text))
+    assert (found.configuration, found.difference, found.inside) == (None, None, None)
+
+
+def test_marginal_means_average_over_everything_else():
+    params = [{"a": x, "b": y} for x in (1, 2) for y in ("u", "v")]
+    factors = effects.factors_of(params, {"a": "a", "b": "b"})
+    scores = np.array([[0.1, 0.3], [0.3, 0.5], [0.5, 0.7], [0.7, 0.9]])
+    of_a, of_b = effects.compute(factors, scores, 0.5)
+    assert [one.mean for one in of_a.means] == pytest.approx([0.3, 0.7])
+    assert [one.mean for one in of_b.means] == pytest.approx([0.4, 0.6])
+    assert of_a.counts == (2, 2)
+    assert effects.pair_means(*factors, scores).tolist() == [
+        pytest.approx([0.2, 0.4]),
+        pytest.approx([0.6, 0.8]),
+    ]
+
+
+def test_parameters_that_change_together_are_one_factor():
+    params = [{"opt": one, "lr": lr} for one, lr in [("adam", 0.1), ("sgd", 0.2)] * 2]
+    (found,) = effects.factors_of(params, {"opt": "opt", "lr": "lr"})
+    assert (found.name, found.order) == ("opt, lr", ("adam, 0.1", "sgd, 0.2"))
+
+
+def test_many_values_are_cut_into_ranges_of_equal_count():
+    params = [{"lr": float(value)} for value in range(1, 11)] * 2
+    (found,) = effects.factors_of(params, {"lr": "lr"})
+    assert found.binned
+    assert [found.levels.count(level) for level in found.order] == [4] * 5
+
+
+def test_comparisons_use_test_scores_where_the_test_rotates(tmp_path):
+    trials = EVEN, Trial(4, [0.7, 0.8, 0.9], test=[0.4, 0.5, 0.6])
+    rotating = comparisons.compute(make_study(tmp_path / "a", *trials, baseline="num_heads=1"))
+    assert rotating.split == "test"
+    assert rotating.rows[0].difference.mean == pytest.approx(-0.1)
+    shared = [trial._replace(rotates=False) for trial in trials]
+    found = comparisons.compute(make_study(tmp_path / "b", *shared, baseline="num_heads=1"))
+    assert (found.split, found.rows[0].difference.mean) == ("val", pytest.approx(0.2))
+
+
+@pytest.mark.parametrize(("mode", "front"), [("max", (0, 2)), ("min", (0, 1))])
+def test_the_front_holds_what_nothing_beats_on_both(mode, front):
+    assert pareto.undominated([1, 2, 3], [0.5, 0.4, 0.9], mode) == front
+
+
+def test_the_fold_map_splits_the_variance(tmp_path):
+    """Folds 0.5, 0.6, 0.7 and 0.7, 0.8, 0.9: variance 0.1**2 between configurations, and
+    0.02 / 3 between folds."""
+    found = fold_map.compute(make_study(tmp_path, EVEN, BETTER))
+    total = 0.01 + 0.02 / 3
+    assert found.between_configurations == pytest.approx(0.01 / total)
+    assert found.between_folds == pytest.approx(0.02 / 3 / total)
+
+
+def test_a_curve_is_the_mean_over_folds_with_its_band(tmp_path):
+    study = make_study(tmp_path, EVEN)
+    rows = study.epochs([EVEN.trial_id])
+    (found,) = curves.compute(rows, study.complete, "val_accuracy", "train_accuracy")
+    assert found.epochs == (1, 2)
+    assert found.mean == pytest.approx((0.3, 0.6))
+    assert (found.low[1], found.high[1]) == (0.5, 0.7)
+
+
+def test_a_curve_ends_where_its_first_fold_does(tmp_path):
+    study = make_study(tmp_path, EVEN)
+    rows = study.epochs([EVEN.trial_id])
+    shorter = rows[(rows["fold"] != 1) | (rows["epoch"] == 1)]
+    (found,) = curves.compute(shorter, study.complete, "val_accuracy", "train_accuracy")
+    assert found.epochs == (1,)
+
+
+def test_classes_are_counted_from_predictions(tmp_path):
+    """Cat, dog, dog, cat are called cat, dog, cat, cat."""
+    study = make_study(tmp_path, EVEN)
+    found = classes.compute(study.predictions(EVEN.trial_id), ("cat", "dog"), "test")
+    assert found.counts.tolist() == [[2, 0], [1, 1]]
+    assert found.precision == pytest.approx([2 / 3, 1])
+    assert found.recall == pytest.approx([1, 0.5])
+    assert found.auc == pytest.approx([1, 1])
+
+
+def test_importance_goes_to_the_parameter_that_matters(tmp_path):
+    trials = EVEN, BETTER, Trial(2, [0.9, 0.9, 0.9])
+    assert importance.compute(make_study(tmp_path / "three", *trials)) is None
+    with_fourth = make_study(tmp_path / "four", *trials, Trial(3, [0.1] * 3))
+    assert importance.compute(with_fourth).shares == (("num_heads", pytest.approx(1.0)),)
+
+
+def test_findings_count_failures_codes_and_copies(tmp_path):
+    study = make_study(
+        tmp_path,
+        EVEN._replace(row={"findings": "dead_parameters,softmax_outputs"}),
+        EVEN._replace(heads=2),
+        Trial(4, status="failed", row={"error": "boom"}),
+    )
+    found = findings.compute(study)
+    assert found.statuses == {"complete": 2, "failed": 1}
+    assert set(found.codes) == {"dead_parameters", "softmax_outputs"}
+    assert found.identical == (("#1", "#2"),)
+
+
+def test_the_data_card_counts_examples_of_each_role():
+    found = data_card.compute(CARD)
+    assert found.sizes == ((1, 1, "2", (80, 40, 0)),)
+    assert found.classes == (("cat", 70, "a"), ("dog", 50, "b"))
+
+
+def test_methods_say_what_was_done(tmp_path):
+    text = methods.compute(make_study(tmp_path, EVEN, BETTER))
+    assert "2 configurations of vit (grid over num_heads) were trained on digits" in text
+    assert "compared on test scores" in text
+
+
+def test_provenance_repeats_the_run_under_its_own_name(tmp_path):
+    assert provenance.command(make_study(tmp_path, EVEN)).endswith("bench run digits.yaml")
+
+
+def test_every_table_has_a_cell_for_each_column(tmp_path):
+    from harness.report.build import build_sections
+
+    study = make_study(tmp_path, EVEN, BETTER, Trial(2, status="failed"))
+    tables = [block for section in build_sections(study) for block in section.blocks
+              if isinstance(block, Table)]  # fmt: skip
+    assert len(tables) >= 6
+    assert all(len(row) == len(table.columns) for table in tables for row in table.rows)

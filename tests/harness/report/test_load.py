@@ -1,0 +1,47 @@
+"""From the results folder to ranked configurations."""
+
+import pytest
+
+from harness.errors import BenchError
+from tests.harness.report.folders import Trial, make_results, make_study
+
+
+def test_configurations_come_ranked_and_the_unfinished_last(tmp_path):
+    study = make_study(
+        tmp_path, Trial(1, [0.5, 0.5]), Trial(2, status="failed"), Trial(4, [0.75, 0.75])
+    )
+    assert [(one.name, one.label) for one in study.configurations[:2]] == [
+        ("#1", "num_heads=4"),
+        ("#2", "num_heads=1"),
+    ]
+    assert [one.status for one in study.configurations] == ["complete", "complete", "failed"]
+
+
+def test_a_planned_trial_without_a_row_is_missing(tmp_path):
+    folder = make_results(tmp_path, Trial(1, [0.5, 0.5]), planned=[Trial(2)])
+    from harness.report.load import load_study
+
+    study = load_study(folder)
+    assert [one.status for one in study.configurations] == ["complete", "missing"]
+    assert study.configurations[1].label == "num_heads=2"
+
+
+def test_the_baseline_is_found_by_parameter_or_id(tmp_path):
+    trials = Trial(1, [0.5, 0.5]), Trial(4, [0.75, 0.75])
+    assert make_study(tmp_path / "a", *trials, baseline="num_heads=1").baseline.place == 2
+    assert make_study(tmp_path / "b", *trials, baseline="10000").baseline.place == 2
+
+
+def test_an_unknown_baseline_and_run_are_named_with_what_there_is(tmp_path):
+    trial = Trial(1, [0.5, 0.5])
+    with pytest.raises(BenchError, match="'num_heads=9' is no configuration here; did you mean"):
+        make_study(tmp_path / "a", trial, Trial(2, [0.4, 0.4]), baseline="num_heads=9")
+    with pytest.raises(BenchError, match=r"no run 'x'.*20260101T000000-0001"):
+        make_study(tmp_path / "b", trial, run_id="x")
+
+
+def test_a_folder_without_runs_is_said(tmp_path):
+    from harness.report.load import load_study
+
+    with pytest.raises(BenchError, match="no results in"):
+        load_study(tmp_path)
