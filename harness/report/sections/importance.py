@@ -7,6 +7,7 @@ from harness.report.content import Figure, Section, Text, empty_section, section
 from harness.report.draw import figure, layout
 from harness.report.study import Configuration, Study
 from harness.report.wording import is_missing, metric_name, value_text
+from harness.results.selection import linked_factors
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -17,10 +18,14 @@ TREES, DEPTH = 16, 8  # a tenth of the default's time at 1,000 trials, the same 
 
 
 class Importance(NamedTuple):
-    """Shares of the variance of the objective, largest first; left_out: not in every trial."""
+    """Shares of the variance of the objective, largest first; left_out: not in every trial.
+
+    linked: pairs that never change one without the other, whose shares can't be told apart.
+    """
 
     shares: tuple[tuple[str, float], ...]
     left_out: tuple[str, ...]
+    linked: tuple[tuple[str, str], ...]
 
 
 def importance(study: Study) -> Section:
@@ -52,7 +57,10 @@ def compute(study: Study) -> Importance | None:
         return None
     shares = _fanova(known, everywhere, values, seed=study.spec.seed)
     ordered = sorted(shares.items(), key=lambda pair: -pair[1])
-    return Importance(tuple((study.names[path], share) for path, share in ordered), left_out)
+    linked = linked_factors([{study.names[path]: one.params[path] for path in everywhere}
+                             for one in known])  # fmt: skip
+    named = tuple((study.names[path], share) for path, share in ordered)
+    return Importance(named, left_out, linked)
 
 
 def draw(found: Importance) -> "go.Figure":
@@ -133,7 +141,7 @@ def _fanova(
 
 def _finding(found: Importance) -> str:
     name, share = found.shares[0]
-    return f"{name} accounts for most of the variance, {share:.0%}"
+    return f"{name} accounts for the largest share of the variance, {share:.0%}"
 
 
 def _explanation(found: Importance) -> str:
@@ -141,4 +149,6 @@ def _explanation(found: Importance) -> str:
             "it describes these configurations and is no test.")  # fmt: skip
     if found.left_out:
         text += f" Left out, as not every configuration has them: {', '.join(found.left_out)}."
+    for a, b in found.linked:
+        text += f" {a} and {b} change together: how their share is split means nothing."
     return text

@@ -19,7 +19,7 @@ from harness.report.draw import figure
 from harness.report.intervals import Estimate
 from harness.report.study import ROLE_OF, Configuration, Study
 from harness.report.wording import (
-    estimate_cell,
+    estimate_text,
     is_missing,
     metric_name,
     number,
@@ -93,10 +93,12 @@ def draw(found: tuple[Comparison, ...]) -> "go.Figure":
 
     pairs = [one for one in found if one.difference is not None and not _is_loss(one)]
     made = figure(x="published (fraction)", y="ours (fraction)", height_px=420)
-    values = [value for one in pairs for value in (one.published, one.ours.mean or 0.0)]
+    values = [value for one in pairs for value in (one.published, *one.ours) if value is not None]
     low, high = min(values, default=0.0) - 0.02, max(values, default=1.0) + 0.02
     made.add_shape(type="line", x0=low, y0=low, x1=high, y1=high, layer="below",
                    line={"dash": "dot", "color": OTHER})  # fmt: skip
+    made.update_xaxes(range=[low, high])
+    made.update_yaxes(range=[low, high])
     for one in pairs:
         made.add_trace(_point(one))
     return made
@@ -179,7 +181,7 @@ def _row(one: Comparison) -> tuple[Cell, ...]:
         Cell(where or "any", None, one.configuration.colour if one.configuration else None),
         Cell(f"{ROLE_OF.get(split, split)} {metric_name(metric)}{epoch}"),
         Cell(number(one.published), one.published),
-        estimate_cell(one.ours) if one.configuration else Cell("not trained"),
+        Cell(estimate_text(one.ours), one.ours.mean) if one.configuration else Cell("not trained"),
         Cell(compared),
         Cell(signed(one.difference), one.difference),
         Cell(inside),
