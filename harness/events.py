@@ -1,7 +1,7 @@
 """What a sweep tells whoever watches it. The command line draws these; nothing else prints."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -13,12 +13,16 @@ class StepStarted:
 
 @dataclass(frozen=True)
 class SweepPlanned:
-    """How much there is to do. mode: `max` or `min` of the objective."""
+    """How much there is to do.
+
+    mode: `max` or `min` of the objective. labels: trial id -> its searched values, in words.
+    """
 
     done: int
     missing: int
     objective: str
     mode: str
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -106,9 +106,13 @@ def run_benchmark(options: RunOptions, on_event: OnEvent) -> RunOutcome:
     refuse_if_held(folder)  # before the seconds that importing torch takes
     with clock("model check"):
         models = distinct_models([trial.resolved for trial in plan.missing])
-        on_event(StepStarted(f"building {len(models)} distinct models without data"))
+        on_event(StepStarted(f"building {_counted(len(models))} without data"))
         counts = check_models(spec, models)
     return _train(options, spec, folder, counts, on_event=on_event, clock=clock)
+
+
+def _counted(n_models: int) -> str:
+    return "the model" if n_models == 1 else f"{n_models} distinct models"
 
 
 def read_spec(options: RunOptions) -> BenchmarkSpec:

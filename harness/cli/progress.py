@@ -72,13 +72,18 @@ class Counts:
         pace = (time.monotonic() - self.started_s) / (self.ended + 0.5 * len(self.running))
         return pace * max(self.planned.missing - self.ended - 0.5 * len(self.running), 0)
 
+    def name(self, trial_id: str) -> str:
+        """The trial's searched values, or its id where nothing is searched."""
+        return (self.planned.labels.get(trial_id) if self.planned else None) or trial_id
+
     def line(self) -> str:
         """The whole state in one line."""
         if self.planned is None:
             return self.step
         done = self.planned.done + self.ended
         parts = [f"{done}/{self.planned.done + self.planned.missing} trials"]
-        parts.append(f"{len(self.running)} running")
+        starting = not self.running and not self.ended and self.planned.missing
+        parts.append("starting workers" if starting else f"{len(self.running)} running")
         if self.failed:
             parts.append(f"{self.failed} failed")
         if self.best is not None:
@@ -86,6 +91,13 @@ class Counts:
         if self.remaining_s is not None and self.ended < self.planned.missing:
             parts.append(f"ETA {duration(self.remaining_s)}")
         return " · ".join(parts)
+
+
+def failure(trial: TrialEnded, counts: Counts) -> str:
+    """One line for a failed trial: which one, and why."""
+    label = counts.name(trial.trial_id)
+    named = f" ({label})" if label != trial.trial_id else ""
+    return f"failed {trial.trial_id}{named}: {trial.error}"
 
 
 def spread(trial: TrialEnded) -> str:
@@ -127,7 +139,7 @@ def _drawn(event: Event, counts: Counts, live: Live) -> None:
     if isinstance(event, Note):
         live.console.print(Text(event.text))
     elif isinstance(event, TrialEnded) and event.status == "failed":
-        live.console.print(Text(f"failed {event.trial_id}: {event.error}", style="red"))
+        live.console.print(Text(failure(event, counts), style="red"))
 
 
 class _View:
@@ -146,14 +158,15 @@ class _View:
         elif counts.step:
             table.add_row(Text(f"… {counts.step}"))
         for trial_id, epoch in list(counts.running.items())[:8]:
-            table.add_row("", Text(f"{trial_id} {_epoch_text(counts, epoch)}", style="dim"))
+            text = f"{_epoch_text(counts, epoch)}  {counts.name(trial_id)}"
+            table.add_row("", Text(text, style="dim"))
         return table
 
 
 def _epoch_text(counts: Counts, epoch: EpochEnded | None) -> str:
     if epoch is None or counts.planned is None:
         return "started"
-    return f"epoch {epoch.epoch}  {counts.planned.objective} {epoch.objective:.4f}"
+    return f"epoch {epoch.epoch:>3}  {counts.planned.objective} {epoch.objective:.4f}"
 
 
 def _plain(*, quiet: bool) -> OnEvent:
@@ -169,7 +182,7 @@ def _plain(*, quiet: bool) -> OnEvent:
         if isinstance(event, Note | StepStarted):
             print(event.text, file=sys.stderr, flush=True)
         elif isinstance(event, TrialEnded) and event.status == "failed":
-            print(f"failed {event.trial_id}: {event.error}", file=sys.stderr, flush=True)
+            print(failure(event, counts), file=sys.stderr, flush=True)
         elif isinstance(event, TrialEnded) and due:
             last_s = time.monotonic()
             print(counts.line(), file=sys.stderr, flush=True)

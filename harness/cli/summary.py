@@ -100,7 +100,7 @@ def _cells(place: int, trial: RankedTrial, paths: list[str]) -> list[str | Text]
         _mean(trial.validation, trial.validation_std),
         _mean(trial.test, trial.test_std),
         "" if trial.n_parameters is None else f"{trial.n_parameters:,}",
-        "" if trial.fit_time_s is None else duration(trial.fit_time_s),
+        "" if not trial.fit_time_s else duration(trial.fit_time_s),
         Text(note if note != "[]" else ""),
     ]
 

@@ -20,6 +20,10 @@ from harness.errors import BenchError, nearest
 Kind = Literal["model", "dataset"]
 FOLDERS: dict[Kind, str] = {"model": "models", "dataset": "data_prep"}
 FUNCTIONS: dict[Kind, str] = {"model": "build", "dataset": "load"}
+NEEDED: dict[Kind, tuple[str, ...]] = {
+    "model": ("build",),
+    "dataset": ("describe", "prepare", "files", "load"),
+}
 GIVEN: dict[Kind, tuple[str, ...]] = {"model": ("input_shape", "num_classes"), "dataset": ("root",)}
 SHIPPED = Path(__file__).resolve().parents[2]
 SHIPPED_BENCHMARKS = SHIPPED / "benchmarks"
@@ -62,14 +66,25 @@ def find(kind: Kind, name: str, *, folder: Path | None = None) -> Entry:
         return known[name]
     close = nearest(name, list(known))
     hint = f"; did you mean {close!r}?" if close else ""
-    raise BenchError(f"unknown {kind} {name!r}; known: {', '.join(known)}{hint}")
+    reason = why_unknown(kind, name, folder=folder)
+    raise BenchError(f"{reason}; found {name!r}; known: {', '.join(known)}{hint}")
+
+
+def why_unknown(kind: Kind, name: str, *, folder: Path | None = None) -> str:
+    """`unknown model`, or what the file of that name lacks."""
+    file = (folder or Path.cwd()) / FOLDERS[kind] / f"{name}.py"
+    if file.is_file():
+        return f"{FOLDERS[kind]}/{file.name} has no plain `def {FUNCTIONS[kind]}`"
+    return f"unknown {kind}"
 
 
 def signature(entry: Entry) -> Signature:
     """The options of a dataset's `load` or the hyper-parameters of a model's `build`."""
     found = read_signature(entry.file, FUNCTIONS[entry.kind], given=GIVEN[entry.kind])
-    if found is None:
-        raise BenchError(f"{entry.file} has no plain `def {FUNCTIONS[entry.kind]}`")
+    lacking = [name for name in NEEDED[entry.kind] if not defines(entry.file, name)]
+    if found is None or lacking:
+        listed = ", ".join(f"`def {name}`" for name in lacking)
+        raise BenchError(f"{entry.label} has no plain {listed}")
     return found
 
 

@@ -54,7 +54,7 @@ def _of_kind(document: Document, kind: catalog.Kind, folder: Path | None) -> Ite
         yield problem_at(
             document,
             (kind, "name"),
-            f"unknown {kind}",
+            catalog.why_unknown(kind, name, folder=folder),
             found=repr(name),
             allowed=", ".join(known),
             nearest=nearest(name, list(known)),

@@ -6,12 +6,14 @@ import json
 import os
 import re
 import sys
+import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.data import catalog
-from harness.errors import Problem, SpecError
+from harness.errors import BenchError, Problem, SpecError
 from harness.planning.resolve import Resolved
 from harness.spec.benchmark import BenchmarkSpec
 
@@ -83,15 +85,30 @@ class InspectedModel:
 
 
 def inspect_model(model: DistinctModel) -> InspectedModel:
-    """The layers, parameters, memory and multiply-adds of one model; needs torch."""
+    """The layers, parameters, memory and multiply-adds of one model; needs torch.
+
+    Raises BenchError where the model breaks in a way that a run would note as a failed trial.
+    """
     from harness.training.inspect import layer_table
 
     build = catalog.load(model.entry).build
-    with _silence():
-        layers = layer_table(build, **_call(model))
+    try:
+        with _silence():
+            layers = layer_table(build, **_call(model))
+    except Exception as error:
+        place = _last_place(error, model.entry.file)
+        text = f"{model.entry.label}{place}: {type(error).__name__}: {error}"
+        raise BenchError(f"{text}; in a run its trials would fail") from error
     memory_mb = sum(layer.memory_mb for layer in layers)
     text = f"{describe_model(model)}; {memory_mb:.2f} MB forward and backward per example"
     return InspectedModel(layers, text)
+
+
+def _last_place(error: BaseException, file: Path) -> str:
+    """`:12`, the last line of the model's file that the error passed; empty without one."""
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__)
+             if frame.filename == str(file)]  # fmt: skip
+    return f":{lines[-1]}" if lines else ""
 
 
 def describe_model(model: DistinctModel) -> str:

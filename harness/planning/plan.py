@@ -41,6 +41,14 @@ class PlannedTrial:
         """`missing` where something of it is still to be trained."""
         return "missing" if self.repeats else "done"
 
+    @property
+    def label(self) -> str:
+        """What tells it from the plan's other trials, such as `vit, num_heads=4, lr=0.001`."""
+        params = self.resolved.params.items()
+        values = [f"{path.partition('.')[2]}={_short(value)}" for path, value in params]
+        variant = self.resolved.variant
+        return ", ".join([variant, *values] if variant else values)
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -86,6 +94,10 @@ def make_plan(
         trials.append(_decided(trial, done, history, wanted, force=force, retry=retry_failed))
     kept = trials if limit is None else _limited(trials, limit)
     return Plan(spec, folder, tuple(kept), _hidden(configurations))
+
+
+def _short(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _planned(one: Resolved, data: str, code: str, *, done: Mapping[str, DoneTrial]) -> PlannedTrial:

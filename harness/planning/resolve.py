@@ -63,7 +63,7 @@ class _Checker:
         self.problems.append(
             self.spec.problem(
                 f"{kind}.name",
-                f"unknown {kind}",
+                catalog.why_unknown(kind, name, folder=self.folder),
                 found=repr(name),
                 allowed=", ".join(listed),
                 nearest=nearest(name, list(listed)),
@@ -238,7 +238,10 @@ def _described(
     checker: _Checker, entry: catalog.Entry, options: Mapping[str, Any]
 ) -> Description | None:
     try:
-        return catalog.load(entry).describe(**options)  # type: ignore[no-any-return]
+        description: Description = catalog.load(entry).describe(**options)
+        if len(description.class_names) < 2:
+            raise ValueError("a classification needs at least 2 class_names")
+        return description
     except Exception as error:
         if not checker.problems:
             text = f"{entry.label}: describe: {type(error).__name__}: {error}"

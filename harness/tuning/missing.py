@@ -114,7 +114,8 @@ def _request(
 def _planned(plan: Plan) -> SweepPlanned:
     metric = plan.spec.objective.metric
     missing = len(plan.missing)
-    return SweepPlanned(len(plan.trials) - missing, missing, metric, METRICS[metric].mode)
+    labels = {trial.trial_id: trial.label for trial in plan.missing}
+    return SweepPlanned(len(plan.trials) - missing, missing, metric, METRICS[metric].mode, labels)
 
 
 def _data(plan: Plan, root: Path) -> dict[str, TrialData]:

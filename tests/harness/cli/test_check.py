@@ -92,3 +92,18 @@ def test_check_imports_neither_torch_nor_ray(tmp_path: Path) -> None:
     done = bench_process("check", "rates", folder=tmp_path, PYTHONPATH=blocked)
 
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_model_that_breaks_is_told_without_a_traceback(bench, user: Path) -> None:
+    """Its file and line, in the model's own words."""
+    (user / "models").mkdir()
+    (user / "models" / "mine.py").write_text(
+        "def build(*, input_shape, num_classes):\n    return {}['layers']\n"
+    )
+    (user / "rates.yaml").write_text(FILE.replace("{name: linear}", "{name: mine}"))
+
+    done = bench("check", "rates", "--models")
+
+    assert done.code == 2
+    assert "models/mine.py:2: KeyError: 'layers'; in a run its trials would fail" in done.err
+    assert "Traceback" not in done.err

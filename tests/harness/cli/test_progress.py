@@ -1,10 +1,11 @@
 """What is known of a running sweep, as one line and as times."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 
-from harness.cli.progress import Counts, duration, progress, spread
+from harness.cli.progress import Counts, duration, failure, progress, spread
 from harness.events import (
     EpochEnded,
     Event,
@@ -51,7 +52,7 @@ def test_before_the_plan_the_line_is_the_step() -> None:
 
 def test_trials_done_before_count_as_done(clock: SimpleNamespace) -> None:
     """Two of six, before any of this run."""
-    assert after(planned()).line() == "2/6 trials · 0 running"
+    assert after(planned()).line() == "2/6 trials · starting workers"
 
 
 def test_running_and_failed_trials_are_counted(clock: SimpleNamespace) -> None:
@@ -161,6 +162,15 @@ def test_quiet_is_quiet(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr() == ("", "")
 
 
+def test_a_trial_is_named_by_what_was_searched(clock: SimpleNamespace) -> None:
+    """Its id stays for whoever looks into the tables."""
+    counts = after(replace(planned(), labels={"a": "lr=0.1"}))
+    failed = TrialEnded("a", "failed", None, None, 0.1, "RuntimeError: no mood")
+
+    assert (counts.name("a"), counts.name("b")) == ("lr=0.1", "b")
+    assert failure(failed, counts) == "failed a (lr=0.1): RuntimeError: no mood"
+
+
 def test_a_terminal_gets_bars(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -176,4 +186,4 @@ def test_a_terminal_gets_bars(
     assert "no GPU here" in said.err
     assert "failed b: RuntimeError: no mood" in said.err
     assert "3/6 trials" in said.err
-    assert "a epoch 3  accuracy 0.2500" in said.err
+    assert "epoch   3  accuracy 0.2500  a" in said.err

@@ -24,6 +24,17 @@ objective: {metric: accuracy}
 """
 
 
+ONE_CLASS = """
+from data_prep.examples import Description
+
+def describe():
+    return Description("One", (4,), ("only",), n_examples=9, source="", licence="")
+def prepare(root): ...
+def files(root): ...
+def load(root): ...
+"""
+
+
 def problems(text: str, folder: Path) -> list[str]:
     with pytest.raises(SpecError) as caught:
         resolve(parse_benchmark(text, file="q.yaml"), folder=folder)
@@ -97,3 +108,24 @@ def test_folds_that_the_dataset_can_not_give_are_found_without_data(tmp_path: Pa
 
     assert found[0].startswith("q.yaml:8: cross_validation.strategy")
     assert "predefined" in found[0]
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "words"),
+    [
+        ("data_prep/mine.py", "def load(root): ...\ndef files(root): ...\n",
+         "data_prep/mine.py has no plain `def describe`, `def prepare`"),
+        ("data_prep/mine.py", "class Data: ...", "data_prep/mine.py has no plain `def load`"),
+        ("data_prep/mine.py", ONE_CLASS, "a classification needs at least 2 class_names"),
+    ],
+)  # fmt: skip
+def test_an_unfinished_dataset_is_told_before_anything_starts(
+    tmp_path: Path, file: str, text: str, words: str
+) -> None:
+    """What its file lacks, at the line that names it."""
+    (tmp_path / "data_prep").mkdir()
+    (tmp_path / file).write_text(text)
+    found = problems(FILE.replace("digits", "mine"), tmp_path)
+
+    assert found[0].startswith("q.yaml:2: dataset.name: ")
+    assert words in found[0]
