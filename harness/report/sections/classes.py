@@ -133,7 +133,8 @@ def draw_roc(found: Classes) -> "go.Figure":
         if np.isnan(found.auc[index]):
             continue
         made.add_trace(go.Scatter(
-            x=np.append(0, np.round(rates, 4)), y=np.append(0, np.round(found.roc[index], 4)), mode="lines",
+            x=np.append(0, np.round(rates, 4)), y=np.append(0, np.round(found.roc[index], 4)),
+            mode="lines",
             name=f"{found.names[index]} ({found.auc[index]:.3f})",
             line={"color": PALETTE[place], "dash": DASHES[place % len(DASHES)], "width": 2},
         ))  # fmt: skip
