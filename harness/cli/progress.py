@@ -159,7 +159,7 @@ class _View:
             table.add_row(Text(f"… {counts.step}"))
         for trial_id, epoch in list(counts.running.items())[:8]:
             text = f"{_epoch_text(counts, epoch)}  {counts.name(trial_id)}"
-            table.add_row("", Text(text, style="dim"))
+            table.add_row("", Text(text, style="dim", no_wrap=True, overflow="ellipsis"))
         return table
 
 

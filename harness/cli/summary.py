@@ -9,12 +9,13 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.cli.progress import duration
-from harness.planning.plan import Plan
+from harness.planning.plan import Plan, varying_paths
 from harness.results.runs import RankedTrial, Summary
 from harness.run import RunOutcome
 
 SHOWN = 20
 PIPED_WIDTH = 160
+NARROW = 140  # below it headers take two lines
 
 
 def console() -> Console:
@@ -27,7 +28,7 @@ def print_summary(outcome: RunOutcome) -> None:
     """The ranked table, the counts, and where the tables are."""
     out, summary = console(), outcome.summary
     if summary.ranking:
-        out.print(_ranking(outcome.plan, summary))
+        out.print(_ranking(outcome.plan, summary, narrow=out.width < NARROW))
     for trial in summary.ranking:
         if trial.status == "failed":
             named = _params(trial.params, _variants(outcome.plan).get(trial.trial_id))
@@ -63,19 +64,21 @@ def print_dry_run(outcome: RunOutcome) -> None:
         out.print(Text(line))
 
 
-def _ranking(plan: Plan, summary: Summary) -> Table:
-    searched = {path for trial in plan.trials for path in trial.resolved.params}
-    paths = [path for path in summary.ranking[0].params if path in searched]
+def _ranking(plan: Plan, summary: Summary, *, narrow: bool) -> Table:
+    varying = varying_paths(plan.trials)
+    paths = [path for path in summary.ranking[0].params if path in varying]
     variants = _variants(plan)
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("#", justify="right")
     if variants:
         table.add_column("variant", overflow="fold")
     for path in paths:
-        table.add_column(path.split(".", 1)[1], overflow="fold")
-    table.add_column(f"validation {summary.objective}", justify="right", no_wrap=True)
-    table.add_column("test (not used to rank)", justify="right", no_wrap=True)
-    table.add_column("parameters", justify="right")
+        name = path.split(".", 1)[1]
+        table.add_column(name.replace("_", "_\n") if narrow else name, overflow="fold")
+    gap = "\n" if narrow else " "
+    table.add_column(f"validation{gap}{summary.objective}", justify="right", no_wrap=True)
+    table.add_column(f"test{gap}(not used to rank)", justify="right", no_wrap=True)
+    table.add_column("parameters", justify="right", no_wrap=True)
     table.add_column("fit", justify="right", no_wrap=True)
     table.add_column("", no_wrap=True)
     for place, trial in enumerate(summary.ranking[:SHOWN], start=1):
@@ -83,6 +86,13 @@ def _ranking(plan: Plan, summary: Summary) -> Table:
         named = [Text(variants[trial.trial_id])] if variants else []
         table.add_row(first, *named, *cells)
     return table
+
+
+def _constant(plan: Plan) -> dict[str, Any]:
+    """What the space names with one value alone."""
+    varying = varying_paths(plan.trials)
+    params = plan.trials[0].resolved.params if plan.trials else {}
+    return {path: value for path, value in params.items() if path not in varying}
 
 
 def _variants(plan: Plan) -> dict[str, str]:
@@ -121,6 +131,8 @@ def _closing_lines(outcome: RunOutcome) -> list[str]:
     hidden = len(summary.ranking) - SHOWN
     if hidden > 0:
         lines.append(f"… and {hidden} more in the tables")
+    if constant := _constant(outcome.plan):
+        lines.append(f"in all of them {_params(constant, None)}")
     if any(trial.validation_std is not None for trial in summary.ranking):
         lines.append("± is the standard deviation over folds, not an interval")
     lines.append(f"{', '.join(counts)} in {duration(sum(outcome.timings_s.values()))}")

@@ -41,14 +41,6 @@ class PlannedTrial:
         """`missing` where something of it is still to be trained."""
         return "missing" if self.repeats else "done"
 
-    @property
-    def label(self) -> str:
-        """What tells it from the plan's other trials, such as `vit, num_heads=4, lr=0.001`."""
-        params = self.resolved.params.items()
-        values = [f"{path.partition('.')[2]}={_short(value)}" for path, value in params]
-        variant = self.resolved.variant
-        return ", ".join([variant, *values] if variant else values)
-
 
 @dataclass(frozen=True)
 class Plan:
@@ -98,6 +90,23 @@ def make_plan(
 
 def _short(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def varying_paths(trials: Sequence[PlannedTrial]) -> list[str]:
+    """The searched paths that tell these trials apart; all of them where there is one trial."""
+    params = [trial.resolved.params for trial in trials]
+    paths = list(dict.fromkeys(path for one in params for path in one))
+    if len(trials) < 2:
+        return paths
+    return [path for path in paths if len({canonical_json(one.get(path)) for one in params}) > 1]
+
+
+def trial_label(trial: PlannedTrial, paths: Sequence[str]) -> str:
+    """Its variant and its values at these paths: `vit, num_heads=4, lr=0.001`."""
+    params = trial.resolved.params
+    values = [f"{p.partition('.')[2]}={_short(params[p])}" for p in paths if p in params]
+    variant = trial.resolved.variant
+    return ", ".join([variant, *values] if variant else values)
 
 
 def _planned(one: Resolved, data: str, code: str, *, done: Mapping[str, DoneTrial]) -> PlannedTrial:

@@ -13,7 +13,7 @@ from harness.events import Note, OnEvent, StepStarted, SweepPlanned
 from harness.planning.identity import canonical_json
 from harness.planning.jobs import data_key, fit_tables, provenance_of, trial_job
 from harness.planning.models import model_key
-from harness.planning.plan import Plan, PlannedTrial
+from harness.planning.plan import Plan, PlannedTrial, trial_label, varying_paths
 from harness.planning.resolve import file_defaults
 from harness.results.metrics import METRICS
 from harness.results.read import fold_rows
@@ -114,7 +114,8 @@ def _request(
 def _planned(plan: Plan) -> SweepPlanned:
     metric = plan.spec.objective.metric
     missing = len(plan.missing)
-    labels = {trial.trial_id: trial.label for trial in plan.missing}
+    paths = varying_paths(plan.trials)
+    labels = {trial.trial_id: trial_label(trial, paths) for trial in plan.missing}
     return SweepPlanned(len(plan.trials) - missing, missing, metric, METRICS[metric].mode, labels)
 
 

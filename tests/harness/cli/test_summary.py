@@ -145,3 +145,19 @@ def test_a_dry_run_without_rows_can_not_judge_the_time(outcome, said) -> None:
 
     assert lines[1].endswith("(the file) to train first run")
     assert lines[-1] == "no finished trial yet to judge the time by"
+
+
+def test_what_does_not_vary_is_a_line_and_narrow_headers_take_two(
+    tmp_path: Path, said, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A column of equal values tells nothing; no header breaks within a word."""
+    text = FILE.replace("training.lr:", "training.weight_decay: [0.5]\n    training.lr:")
+    plan = plan_of(tmp_path / "results" / "rates", text)
+    trial = ranked("a" * 16, 0.1, 0.9, params={"training.weight_decay": 0.5, "training.lr": 0.1})
+    summary = Summary(3, 1, 0, 0, 0, 2, "accuracy", trial, (trial,), "results/rates")
+    monkeypatch.setattr("harness.cli.summary.PIPED_WIDTH", 80)
+    print_summary(RunOutcome(plan, summary, 0, {"sweep": 9.0}))
+    lines = said()
+
+    assert lines[:2] == ["validation test", "# lr accuracy (not used to rank) parameters fit"]
+    assert "in all of them training.weight_decay=0.5" in lines

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import BenchError
-from harness.planning.plan import Plan
+from harness.planning.plan import Plan, trial_label, varying_paths
 from tests.plans import FILE, plan_of, write_trials
 
 
@@ -146,3 +146,14 @@ def test_a_file_that_hides_a_shipped_one_is_named(folder: Path) -> None:
     (folder.parents[1] / "models" / "linear.py").write_text(text)
 
     assert plan_of(folder).hidden == ("models/linear.py",)
+
+
+def test_a_trial_is_labelled_by_what_varies(tmp_path: Path) -> None:
+    """A parameter with one value tells no trial from another."""
+    text = FILE.replace("training.lr:", "training.weight_decay: [0.5]\n    training.lr:")
+    plan = plan_of(tmp_path, text)
+    paths = varying_paths(plan.trials)
+
+    assert paths == ["training.lr"]
+    assert [trial_label(trial, paths) for trial in plan.trials] == ["lr=0.1", "lr=0.2", "lr=0.3"]
+    assert varying_paths(plan.trials[:1]) == ["training.weight_decay", "training.lr"]
