@@ -71,16 +71,18 @@ def _ranking(plan: Plan, summary: Summary, *, narrow: bool) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("#", justify="right")
     if variants:
-        table.add_column("variant", overflow="fold")
+        longest = max(map(len, variants.values()))
+        table.add_column("variant", overflow="fold", min_width=min(12, longest))
     for path in paths:
         name = path.split(".", 1)[1]
-        table.add_column(name.replace("_", "_\n") if narrow else name, overflow="fold")
+        header = name.replace("_", "_\n") if narrow else name
+        table.add_column(header, overflow="fold", min_width=max(map(len, header.split("\n"))))
     gap = "\n" if narrow else " "
     table.add_column(f"validation{gap}{summary.objective}", justify="right", no_wrap=True)
     table.add_column(f"test{gap}(not used to rank)", justify="right", no_wrap=True)
     table.add_column("parameters", justify="right", no_wrap=True)
     table.add_column("fit", justify="right", no_wrap=True)
-    table.add_column("", no_wrap=True)
+    table.add_column("", overflow="fold")
     for place, trial in enumerate(summary.ranking[:SHOWN], start=1):
         first, *cells = _cells(place, trial, paths)
         named = [Text(variants[trial.trial_id])] if variants else []
