@@ -4,6 +4,7 @@ Imports neither torch nor ray before something is known to be missing.
 """
 
 import contextlib
+import shlex
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,6 +23,7 @@ from harness.planning.identity import canonical_json
 from harness.planning.jobs import fit_tables, tables_fit
 from harness.planning.models import check_models, describe_model, distinct_models
 from harness.planning.plan import Plan, make_plan
+from harness.planning.record import is_recorded, record_run
 from harness.planning.resolve import Resolved, resolve
 from harness.planning.smoke import SMOKE_CONFIGURATIONS, smoke_overrides
 from harness.results.lock import hold, refuse_if_held
@@ -101,7 +103,7 @@ def run_benchmark(options: RunOptions, on_event: OnEvent) -> RunOutcome:
     if options.dry_run:
         return _described(plan, clock, jobs=options.jobs)
     if not plan.missing:
-        _fit_tables(plan, on_event)
+        _settle(plan, options, on_event)
         return _finished(plan, clock)
     refuse_if_held(folder)  # before the seconds that importing torch takes
     with clock("model check"):
@@ -190,13 +192,18 @@ class _Fingerprints:
         return list(module.files(root, **arguments))
 
 
-def _fit_tables(plan: Plan, on_event: OnEvent) -> None:
-    """Columns that the file now asks for, of trials that are all done."""
-    if tables_fit(plan):
+def _settle(plan: Plan, options: RunOptions, on_event: OnEvent) -> None:
+    """Columns that the file now asks for, and the plan on record, of trials that are all done."""
+    if tables_fit(plan) and is_recorded(plan):
         return
     with hold(plan.folder):
         for line in fit_tables(plan)[1]:
             on_event(Note(line))
+        record_run(plan, new_run_id(), settings={"command": _command(options)})
+
+
+def _command(options: RunOptions) -> str:
+    return shlex.join(["bench", "run", options.file, *options.overrides])
 
 
 def _train(
@@ -218,6 +225,7 @@ def _train(
         end = train_missing(
             plan,
             run_id=new_run_id(),
+            command=_command(options),
             root=data_root(options),
             jobs=options.jobs,
             address=options.address,

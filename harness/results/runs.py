@@ -2,6 +2,7 @@
 
 import json
 import secrets
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -63,12 +64,14 @@ def write_run(
     """Writes `runs/<run_id>/`: the resolved file, run.json, the data card, the distributions.
 
     record: JSON values; `plan` within it lists trial id, state and reason of every trial.
+    data_card: None where no data was read: then that of the last run stands.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     from harness.results.provenance import installed_distributions
 
+    last_card = _last(folder, "data_card.json")
     run_folder = folder / "runs" / run_id
     run_folder.mkdir(parents=True, exist_ok=True)
     (run_folder / "benchmark.yaml").write_text(resolved, encoding="utf-8")
@@ -76,10 +79,26 @@ def write_run(
     (run_folder / "distributions.txt").write_text(listed + "\n", encoding="utf-8")
     if data_card is not None:
         _write_json(run_folder / "data_card.json", data_card)
+    elif last_card is not None:
+        shutil.copyfile(last_card, run_folder / "data_card.json")
     plan = pa.Table.from_pylist(list(record["plan"]), schema=plan_schema())
     pq.write_table(plan, run_folder / "plan.parquet")
     _write_json(run_folder / "run.json", {k: v for k, v in record.items() if k != "plan"})
     return run_folder
+
+
+def last_plan(folder: Path) -> list[str]:
+    """The trial ids of the last run's plan, in its order; empty without one."""
+    from harness.results.parts import read_file
+
+    file = _last(folder, "plan.parquet")
+    ids: list[str] = read_file(file, ["trial_id"])["trial_id"].to_pylist() if file else []
+    return ids
+
+
+def _last(folder: Path, name: str) -> Path | None:
+    """That file of the newest run that has it."""
+    return max((folder / "runs").glob(f"*/{name}"), default=None)
 
 
 def update_run(folder: Path, run_id: str, **values: Any) -> None:

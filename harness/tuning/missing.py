@@ -10,17 +10,15 @@ from harness.data.places import available_cores, cache_dir
 from harness.data.prepare import data_card, prepare_data
 from harness.data.values import TrialData
 from harness.events import Note, OnEvent, StepStarted, SweepPlanned
-from harness.planning.identity import canonical_json
 from harness.planning.jobs import data_key, fit_tables, provenance_of, trial_job
 from harness.planning.models import model_key
 from harness.planning.plan import Plan, PlannedTrial, trial_label, varying_paths
-from harness.planning.resolve import file_defaults
+from harness.planning.record import record_run
 from harness.results.metrics import METRICS
 from harness.results.read import fold_rows
-from harness.results.runs import summarize, update_run, write_run
+from harness.results.runs import summarize, update_run
 from harness.results.schema import PARAMS
 from harness.results.widen import compact
-from harness.spec.read import dump_resolved
 from harness.spec.sections import DatasetSection
 from harness.training.inspect import ModelCounts
 from harness.tuning.collector import CollectorSettings
@@ -35,6 +33,7 @@ def train_missing(
     plan: Plan,
     *,
     run_id: str,
+    command: str,
     root: Path,
     jobs: int | None,
     address: str | None,
@@ -44,8 +43,8 @@ def train_missing(
 ) -> SweepEnd:
     """Trains every missing trial of a plan into the tables of `plan.folder`.
 
-    The caller holds the folder. root: of the raw data. counts: by model key.
-    clock: times a named step.
+    The caller holds the folder. command: as it was typed. root: of the raw data. counts: by model
+    key. clock: times a named step.
     """
     cpu = plan.spec.resources.cpu
     num_cpus = max(cpu, jobs * cpu if jobs else available_cores())
@@ -57,7 +56,9 @@ def train_missing(
             schemas, lines = fit_tables(plan)
             for line in lines:
                 on_event(Note(line))
-            _write_record(plan, run_id, data, jobs=jobs, address=address)
+            cards = {key: data_card(value) for key, value in data.items()}
+            settings = {"command": command, "jobs": jobs, "address": address}
+            record_run(plan, run_id, settings=settings, data_card=cards)
             trials = _sweep_trials(plan, run_id, schemas, counts)
             request = _request(plan, run_id, trials, data, schemas=schemas, jobs=jobs)
         with clock("waiting for Ray"):
@@ -69,24 +70,6 @@ def train_missing(
         compact(plan.folder)
         update_run(plan.folder, run_id, statuses=_counts(end), timings_s=_timings(clock))
     return end
-
-
-def _write_record(
-    plan: Plan,
-    run_id: str,
-    data: Mapping[str, TrialData],
-    *,
-    jobs: int | None,
-    address: str | None,
-) -> None:
-    configurations = [trial.resolved for trial in plan.trials]
-    write_run(
-        plan.folder,
-        run_id,
-        resolved=dump_resolved(plan.spec, **file_defaults(configurations)),
-        record={"run_id": run_id, "plan": _plan_rows(plan), "jobs": jobs, "address": address},
-        data_card={key: data_card(value) for key, value in data.items()},
-    )
 
 
 def _request(
@@ -184,19 +167,6 @@ def _best(plan: Plan) -> float | None:
         return None
     summary = summarize(plan.folder, done, objective=metric, mode=METRICS[metric].mode)
     return summary.best.validation if summary.best else None
-
-
-def _plan_rows(plan: Plan) -> list[dict[str, str | None]]:
-    return [
-        {
-            "trial_id": trial.trial_id,
-            "variant": trial.resolved.variant,
-            "params": canonical_json(dict(trial.resolved.params)),
-            "state": trial.state,
-            "reason": trial.reason,
-        }
-        for trial in plan.trials
-    ]
 
 
 def _counts(end: SweepEnd) -> dict[str, int]:

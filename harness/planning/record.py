@@ -1,0 +1,49 @@
+"""What a run leaves behind of its plan, so that the last plan is the one that is reported."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from harness.planning.identity import canonical_json
+from harness.planning.plan import Plan
+from harness.planning.resolve import file_defaults
+from harness.results.runs import last_plan, write_run
+from harness.spec.read import dump_resolved
+
+
+def record_run(
+    plan: Plan,
+    run_id: str,
+    *,
+    settings: Mapping[str, Any],
+    data_card: Mapping[str, Any] | None = None,
+) -> None:
+    """Writes `runs/<run_id>/`. settings: how it was called, as JSON values.
+
+    data_card: by data key; None where no data was read: then that of the last run stands.
+    """
+    configurations = [trial.resolved for trial in plan.trials]
+    write_run(
+        plan.folder,
+        run_id,
+        resolved=dump_resolved(plan.spec, **file_defaults(configurations)),
+        record={"run_id": run_id, "plan": _rows(plan), **settings},
+        data_card=data_card,
+    )
+
+
+def is_recorded(plan: Plan) -> bool:
+    """Whether the last run stood for exactly these trials."""
+    return last_plan(plan.folder) == [trial.trial_id for trial in plan.trials]
+
+
+def _rows(plan: Plan) -> list[dict[str, str | None]]:
+    return [
+        {
+            "trial_id": trial.trial_id,
+            "variant": trial.resolved.variant,
+            "params": canonical_json(dict(trial.resolved.params)),
+            "state": trial.state,
+            "reason": trial.reason,
+        }
+        for trial in plan.trials
+    ]
