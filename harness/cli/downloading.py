@@ -11,7 +11,8 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColu
 def download_progress(name: str) -> Iterator[Callable[[int, int | None], None]]:
     """A callback `(bytes done, bytes in all or None)`; the bar shows once a byte has come."""
     columns = ("{task.description}", BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(name, total=None, visible=False)
 
         def advance(done: int, total: int | None) -> None:

@@ -12,6 +12,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from harness.durations import duration
 from harness.events import (
     EpochEnded,
     Event,
@@ -105,20 +106,6 @@ def spread(trial: TrialEnded) -> str:
     if trial.objective_std is None:
         return f"{trial.objective:.4f}"
     return f"{trial.objective:.4f} ± {trial.objective_std:.4f}"
-
-
-def duration(seconds: float) -> str:
-    """`0.02 s`, `1.4 s`, `45 s`, `3 min 20 s` or `2 h 05 min`."""
-    whole = round(seconds)
-    if 0 < seconds < 0.1:
-        return f"{max(seconds, 0.01):.2f} s"
-    if seconds < 9.95:
-        return f"{seconds:.1f} s"
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
 @contextlib.contextmanager

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from harness.cli.progress import duration
+from harness.durations import duration
 from harness.planning.plan import Plan, varying_paths
 from harness.results.runs import RankedTrial, Summary
 from harness.run import RunOutcome

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from harness.data.cutting import DEFAULT_SPLITS, OFFICIAL_TEST, Labels, cut_parts, holdout_roles
-from harness.data.seeds import derive
+from harness.data.seeds import derive_32
 from harness.data.values import Array, Fold
 from harness.errors import BenchError
 from harness.spec.sections import CrossValidation
@@ -52,7 +52,7 @@ def make_folds(
         fold
         for repeat in range(1, repeats + 1)
         for fold in _one_repeat(
-            cross_validation, labels, seed=derive(seed, repeat, "parts"), repeat=repeat
+            cross_validation, labels, seed=derive_32(seed, repeat, "parts"), repeat=repeat
         )
     )
 

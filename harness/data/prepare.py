@@ -17,7 +17,7 @@ from harness.data.folds import make_folds
 from harness.data.limit import limited
 from harness.data.memory import refuse_too_large
 from harness.data.normalise import channel_statistics, standardisation
-from harness.data.seeds import derive
+from harness.data.seeds import derive_32
 from harness.data.shared import content_codes, group_codes, repeated_codes, shared_codes
 from harness.data.values import Array, Fold, FoldInputs, TrialData
 from harness.errors import BenchError
@@ -182,7 +182,7 @@ def _fits(
             "fit",
             examples,
             fold.train,
-            seed=derive(seed, fold.repeat, fold.fold, "fit"),
+            seed=derive_32(seed, fold.repeat, fold.fold, "fit"),
             **_accepted(fit, options),
         )
         for fold in folds

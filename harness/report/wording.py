@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from harness.durations import duration
 from harness.report.content import Cell
 from harness.report.intervals import Estimate
 
@@ -51,18 +52,9 @@ def magnitude(value: float | None) -> str:
     return f"{value:.3g}"
 
 
-def duration(seconds: float | None) -> str:
-    """`0.4 s`, `45 s`, `3 min 20 s` or `2 h 05 min`."""
-    if seconds is None or is_missing(seconds):
-        return NOTHING
-    whole = round(seconds)
-    if seconds < 9.95:
-        return f"{seconds:.1f} s"
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+def time_text(seconds: float | None) -> str:
+    """A span of time, where it is known."""
+    return NOTHING if seconds is None or is_missing(seconds) else duration(seconds)
 
 
 def value_text(value: Any) -> str:

@@ -1,16 +1,13 @@
 """Everything random follows from hashes of seed, repeat, fold and epoch, and from nothing else."""
 
-import hashlib
 import random
 
 import numpy as np
 import torch
 
+from harness.data.seeds import derive
 
-def derive(*parts: int | str) -> int:
-    """A 63-bit seed from the given parts: sha256 over their text, so equal on every machine."""
-    text = "\x1f".join(str(part) for part in parts)
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
+__all__ = ["derive", "permutation", "seed_everything"]
 
 
 def seed_everything(seed: int, device: torch.device) -> None:

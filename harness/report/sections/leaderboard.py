@@ -9,12 +9,12 @@ from harness.report.intervals import Estimate
 from harness.report.study import ROLE_OF, Configuration, Study
 from harness.report.wording import (
     count,
-    duration,
     estimate_cell,
     magnitude,
     metric_name,
     number,
     plural,
+    time_text,
 )
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def _row(board: Board, one: Configuration) -> tuple[Cell, ...]:
         *(estimate_cell(scores[column]) for column in board.columns),
         Cell(count(row.get("n_parameters")), row.get("n_parameters")),
         Cell(magnitude(row.get("mult_adds")), row.get("mult_adds")),
-        Cell(duration(row.get("fit_time_s")), row.get("fit_time_s")),
+        Cell(time_text(row.get("fit_time_s")), row.get("fit_time_s")),
         Cell((row.get("findings") or "").replace(",", ", ")),
         Cell(one.trial_id[:8]),
     )

@@ -7,7 +7,7 @@ from harness.report.colours import OTHER, faded
 from harness.report.content import Figure, Section, Text, empty_section, section
 from harness.report.draw import figure
 from harness.report.study import Configuration, Study
-from harness.report.wording import duration, is_missing, magnitude, metric_name, plural
+from harness.report.wording import is_missing, magnitude, metric_name, plural, time_text
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -97,7 +97,7 @@ def draw(found: Front, metric: str) -> "go.Figure":
 
 def _finding(found: Front) -> str:
     cheapest, best = found.front[0], found.front[-1]
-    show = duration if found.cost == "fit_time_s" else magnitude
+    show = time_text if found.cost == "fit_time_s" else magnitude
     if cheapest == best:
         name = found.configurations[best].name
         return f"{name} is both cheapest ({show(found.costs[best])}) and best"

@@ -6,7 +6,7 @@ from typing import Any
 
 from harness.report.content import Cell, Code, Column, Section, Table, Text, section
 from harness.report.study import Study
-from harness.report.wording import duration, is_missing
+from harness.report.wording import is_missing, time_text
 
 FACTS = ("device", "git_commit", "data_fingerprint", "code_fingerprint", "fold_execution", "seed")
 
@@ -31,7 +31,7 @@ def compute(study: Study) -> list[tuple[str, str]]:
     facts = [("run", study.run_id), ("results", study.folder.name)]
     facts += [(name.replace("_", " "), _values([row.get(name) for row in rows])) for name in FACTS]
     times = [row["fit_time_s"] for row in rows if not is_missing(row.get("fit_time_s"))]
-    facts.append(("training, all trials", duration(sum(times)) if times else "–"))
+    facts.append(("training, all trials", time_text(sum(times)) if times else "–"))
     ends = [row["finished_at"] for row in rows if _is_time(row.get("finished_at"))]
     if ends:
         facts.append(("last trial finished", f"{max(ends):%Y-%m-%d %H:%M} UTC"))

@@ -5,7 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from harness.cli.progress import Counts, duration, failure, progress, spread
+from harness.cli.progress import Counts, failure, progress, spread
+from harness.durations import duration
 from harness.events import (
     EpochEnded,
     Event,
