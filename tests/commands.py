@@ -16,6 +16,7 @@ def bench(
         [*BENCH, *arguments],
         cwd=folder,
         env=surroundings(folder, **environment),
+        stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         timeout=timeout_s,

@@ -39,9 +39,16 @@ def command(
         click.echo(f"{_size_mb(target):9.1f} MB  {target}")
     if not present:
         click.echo("nothing to remove")
-    elif yes or click.confirm("remove these?"):
+    elif yes or _confirmed():
         _remove(present, folders)
         click.echo("removed")
+
+
+def _confirmed() -> bool:
+    try:
+        return click.confirm("remove these?")
+    except click.exceptions.Abort:
+        raise click.UsageError("nobody answered, so nothing was removed; --yes removes") from None
 
 
 def _results_of(results: Path, name: str) -> Path:

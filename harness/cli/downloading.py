@@ -12,7 +12,9 @@ def download_progress(name: str) -> Iterator[Callable[[int, int | None], None]]:
     """A callback `(bytes done, bytes in all or None)`; the bar shows once a byte has come."""
     columns = ("{task.description}", BarColumn(), DownloadColumn(), TimeRemainingColumn())
     console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+    with Progress(
+        *columns, console=console, transient=True, disable=not console.is_terminal
+    ) as bar:
         task = bar.add_task(name, total=None, visible=False)
 
         def advance(done: int, total: int | None) -> None:

@@ -72,7 +72,10 @@ def test_without_an_answer_nothing_is_removed(
     before = left(results)
     monkeypatch.setattr("sys.stdin", io.StringIO(""))
 
-    assert bench("clean", "--cache").code == 130
+    done = bench("clean", "--cache")
+
+    assert done.code == 2
+    assert "--yes removes" in done.err
     assert left(results) == before
 
 
