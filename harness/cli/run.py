@@ -10,7 +10,7 @@ import click
 EPILOG = """\b
 examples:
   bench run quickstart
-  bench run my.yaml training.epochs=3 search.space.model.num_heads=2
+  bench run my.yaml training.epochs=3 model.num_heads=2
   bench run esc50_cnn --data ~/data --jobs 2
   bench run my.yaml --dry-run
 """
