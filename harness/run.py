@@ -96,6 +96,7 @@ def run_benchmark(options: RunOptions, on_event: OnEvent) -> RunOutcome:
         spec = read_spec(options)
         folder = results_folder(options, spec)
         if options.smoke and not options.dry_run:
+            refuse_if_held(folder)
             shutil.rmtree(folder, ignore_errors=True)
         plan = _plan(options, spec, folder, on_event)
     for label in (*_hidden_benchmark(options, spec), *plan.hidden):

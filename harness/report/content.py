@@ -1,6 +1,5 @@
 """What a section is made of, whatever format it is written in."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -80,8 +79,3 @@ def section(key: str, title: str, *blocks: Block) -> Section:
 def empty_section(key: str, title: str, reason: str) -> Section:
     """A section without data: it stays, in one line that says why."""
     return Section(key, title, (Text(reason),))
-
-
-def text_cells(values: Sequence[object]) -> tuple[Cell, ...]:
-    """A row of plain texts."""
-    return tuple(Cell(str(value)) for value in values)

@@ -15,7 +15,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from harness.data.values import TrialData
 from harness.events import EpochEnded, Note, OnEvent, TrialEnded, TrialStarted
-from harness.results.rows import to_tables
+from harness.results.rows import TrialRows, to_tables
 from harness.trial import ended_rows, failed_rows
 from harness.tuning.collector import Collector, CollectorSettings
 from harness.tuning.session import Capacity
@@ -215,16 +215,31 @@ def _account_for_the_rest(request: SweepRequest, collector: Any, watcher: _Watch
     trials = {trial.job.trial_id: trial for trial in request.trials}
     unfinished = ray.get(collector.unfinished.remote())
     for trial_id, (attempts, epochs) in unfinished.items():
-        job = trials[trial_id].job
-        job = replace(job, attempt=job.attempt + attempts)
-        if trials[trial_id].complete_before and watcher.interrupted.is_set():
+        died = trial_id in watcher.died and not watcher.interrupted.is_set()
+        rows = lost_rows(trials[trial_id], attempts, epochs, died=died)
+        if may_replace(trials[trial_id], died=died):
+            ray.get(collector.add.remote(trial_id, to_tables(rows, schemas)))
+        elif not died:
             continue
-        if trial_id in watcher.died and not watcher.interrupted.is_set():
-            error = f"the worker's process died {attempts} times (out of memory, or killed)"
-            rows = failed_rows(job, error, epochs)
-        else:
-            rows = ended_rows(job, "interrupted", epochs)
         status = str(rows.trial["status"])
-        ray.get(collector.add.remote(trial_id, to_tables(rows, schemas)))
         watcher.statuses[trial_id] = status
         watcher.on_event(TrialEnded(trial_id, status, None, None, 0.0, rows.trial.get("error")))
+
+
+def lost_rows(
+    trial: SweepTrial, attempts: int, epochs: Sequence[dict[str, Any]], *, died: bool
+) -> TrialRows:
+    """The rows of a trial that never ended: failed where its process died, else interrupted."""
+    job = replace(trial.job, attempt=trial.job.attempt + attempts)
+    if died:
+        error = f"the worker's process died {attempts} times (out of memory, or killed)"
+        return failed_rows(job, error, epochs)
+    return ended_rows(job, "interrupted", epochs)
+
+
+def may_replace(trial: SweepTrial, *, died: bool) -> bool:
+    """Whether such rows may stand in the tables: never in the place of complete ones, unless all
+    of the trial was trained again and that is what failed."""
+    if trial.job.previous_folds:
+        return False
+    return died or not trial.complete_before

@@ -1,0 +1,47 @@
+"""Trials that began and never ended: their rows, and what those may not replace."""
+
+from pathlib import Path
+
+import pytest
+
+from harness.tuning.sweep import lost_rows, may_replace
+from harness.tuning.trainable import SweepTrial
+from tests.plans import FILE, job_of, plan_of
+
+
+def trial(folder: Path, *, complete_before: bool = False, adds_repeats: bool = False) -> SweepTrial:
+    plan = plan_of(folder, FILE)
+    previous = ({"repeat": 1, "fold": 1},) if adds_repeats else ()
+    job = job_of(plan, plan.trials[0], previous_folds=previous)
+    entry = plan.trials[0].resolved.model
+    return SweepTrial(job, "data", entry, complete_before=complete_before or adds_repeats)
+
+
+def test_a_dead_process_is_a_failed_row_with_its_attempts(tmp_path: Path) -> None:
+    """An interruption is another word."""
+    one = trial(tmp_path)
+    before = one.job.attempt
+
+    died = lost_rows(one, 2, [], died=True).trial
+    interrupted = lost_rows(one, 1, [], died=False).trial
+
+    assert (died["status"], died["attempt"]) == ("failed", before + 2)
+    assert "died 2 times" in died["error"]
+    assert (interrupted["status"], interrupted["attempt"]) == ("interrupted", before + 1)
+
+
+@pytest.mark.parametrize("died", [True, False])
+def test_repeats_that_never_ended_leave_the_earlier_ones_complete(
+    tmp_path: Path, died: bool
+) -> None:
+    """Nothing that is finished is lost."""
+    assert not may_replace(trial(tmp_path, adds_repeats=True), died=died)
+
+
+def test_an_interruption_never_replaces_complete_rows_but_a_failure_may(tmp_path: Path) -> None:
+    """A trial forced to train again that fails has failed; a new one always gets its row."""
+    forced, new = trial(tmp_path, complete_before=True), trial(tmp_path)
+
+    assert not may_replace(forced, died=False)
+    assert may_replace(forced, died=True)
+    assert may_replace(new, died=False)
