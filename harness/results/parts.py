@@ -1,4 +1,4 @@
-"""Parquet parts: one file name in up to four table folders, holding the same trials in each."""
+"""Parquet parts: one file name in several table folders, holding the same trials in each."""
 
 import hashlib
 import os

@@ -48,6 +48,8 @@ class TrialRows:
     folds: Sequence[Mapping[str, Any]] = ()
     epochs: Sequence[Mapping[str, Any]] = ()
     predictions: Sequence[FoldPredictions] = ()
+    attention: Sequence[Mapping[str, Any]] = ()
+    layers: Sequence[Mapping[str, Any]] = ()
 
 
 def to_tables(rows: TrialRows, schemas: Mapping[str, pa.Schema]) -> dict[str, pa.Table]:
@@ -60,6 +62,8 @@ def to_tables(rows: TrialRows, schemas: Mapping[str, pa.Schema]) -> dict[str, pa
     trial_id = str(rows.trial["trial_id"])
     trial = {**_params(rows.trial, schemas["trials"]), **rows.trial}
     return {
+        "attention": _table("attention", trial_id, rows.attention, schemas["attention"]),
+        "layers": _table("layers", trial_id, rows.layers, schemas["layers"]),
         "predictions": _predictions(trial_id, rows.predictions, schemas["predictions"]),
         "epochs": _table("epochs", trial_id, rows.epochs, schemas["epochs"]),
         "folds": _table("folds", trial_id, rows.folds, schemas["folds"]),

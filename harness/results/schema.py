@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 import pyarrow as pa
 
 SCHEMA_VERSION = 1
-TABLES = ("predictions", "epochs", "folds", "trials")  # in commit order: the trials row comes last
+# In commit order: the trials row comes last. The first two have rows only where a trial gives some.
+TABLES = ("attention", "layers", "predictions", "epochs", "folds", "trials")
 PARAMS = "params."
 
 SPLITS = ("train", "val", "test")
@@ -30,6 +31,8 @@ def table_schemas(
     params: searched path, such as `model.num_heads` -> type (see `param_type`).
     """
     columns = {
+        "attention": _attention(),
+        "layers": _layers(),
         "predictions": _predictions(),
         "epochs": _epochs(objective),
         "folds": _folds(metrics),
@@ -90,6 +93,34 @@ def wider(a: pa.DataType, b: pa.DataType) -> pa.DataType:
 
 def _schema(columns: Mapping[str, pa.DataType]) -> pa.Schema:
     return pa.schema([*columns.items(), ("schema_version", _INT)])
+
+
+def _attention() -> dict[str, pa.DataType]:
+    return {
+        "trial_id": _TEXT,
+        "repeat": _INT,
+        "fold": _INT,
+        "class": _TEXT,
+        "token": _TEXT,
+        "block": _INT,
+        "head": _INT,
+        "count": _COUNT,
+        "score_sum": _FLOAT,
+    }
+
+
+def _layers() -> dict[str, pa.DataType]:
+    return {
+        "trial_id": _TEXT,
+        "repeat": _INT,
+        "fold": _INT,
+        "epoch": _INT,
+        "position": _INT,
+        "layer": _TEXT,
+        "module": _TEXT,
+        **dict.fromkeys(("activation_mean", "activation_std", "saturated_share"), _FLOAT),
+        **dict.fromkeys(("gradient_norm", "weight_norm"), _FLOAT),
+    }
 
 
 def _predictions() -> dict[str, pa.DataType]:

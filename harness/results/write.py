@@ -59,7 +59,7 @@ class TableWriter:
         if keep_repeats:
             self.flush()
         rows = {table: conform(tables[table], self._schemas[table]) for table in TABLES}
-        for table in ("predictions", "epochs", "folds") if keep_repeats else ():
+        for table in TABLES[:-1] if keep_repeats else ():
             old = self._old_rows(table, trial_id, keep_repeats)
             rows[table] = pa.concat_tables([*old, rows[table]])
         if not self._held:

@@ -59,6 +59,8 @@ class Builder:
                 for repeat, fold in keys
             ],
             predictions=[self.predictions(*key) for key in keys] if done else (),
+            attention=[self.attention(*key) for key in keys] if done else (),
+            layers=[self.layer(*key) for key in keys] if done else (),
         )
 
     def predictions(self, repeat: int, fold: int, role: str = "validation") -> FoldPredictions:
@@ -73,6 +75,16 @@ class Builder:
             predicted=np.array([0, 1, 0]),
             probabilities=PROBABILITIES,
         )
+
+    def attention(self, repeat: int, fold: int) -> dict[str, Any]:
+        """One token of one head."""
+        place = {"repeat": repeat, "fold": fold, "class": "cat", "block": 1, "head": 1}
+        return {**place, "token": "purr", "count": 2, "score_sum": 0.5}
+
+    def layer(self, repeat: int, fold: int) -> dict[str, Any]:
+        """One layer after the first epoch."""
+        place = {"repeat": repeat, "fold": fold, "epoch": 1, "position": 1, "layer": "head"}
+        return {**place, "module": "Linear", "gradient_norm": 0.25}
 
     def tables(
         self, trial_id: str, *, schemas: Mapping[str, pa.Schema] | None = None, **choices: Any
@@ -103,10 +115,11 @@ def whole(folder: Path) -> dict[str, dict[str, Any]]:
         done = trial["status"] == "complete"
         found = {
             table: sorted((row["repeat"], row["fold"]) for row in own[table])
-            for table in ("predictions", "epochs", "folds")
+            for table in TABLES[:-1]
         }
         assert found["epochs"] == keys
-        assert found["folds"] == (keys if done else [])
+        for table in ("folds", "attention", "layers"):
+            assert found[table] == (keys if done else [])
         assert found["predictions"] == ([key for key in keys for _ in range(3)] if done else [])
     known = set(ids)
     assert all(row["trial_id"] in known for rows in tables.values() for row in rows)

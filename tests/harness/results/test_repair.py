@@ -24,9 +24,9 @@ def test_parts_that_no_trials_part_commits_are_removed(build, folder):
     build.write(folder, "a", "b")
     (folder / "trials" / part_name(["b"])).unlink()
     report = repair(folder)
-    assert report.removed == 3
+    assert report.removed == 5
     assert set(whole(folder)) == {"a"}
-    assert report.lines() == ["removed rows of unfinished trials from 3 files"]
+    assert report.lines() == ["removed rows of unfinished trials from 5 files"]
 
 
 def test_single_rows_without_a_trials_row_are_removed(build, folder):
@@ -37,7 +37,7 @@ def test_single_rows_without_a_trials_row_are_removed(build, folder):
     writer.close()
     path = folder / "trials" / part_name(["a", "b"])
     write_file(path, build.tables("a")["trials"])
-    assert repair(folder).removed == 3
+    assert repair(folder).removed == 5
     assert set(whole(folder)) == {"a"}
     assert repair(folder).removed == 0
 
@@ -45,7 +45,7 @@ def test_single_rows_without_a_trials_row_are_removed(build, folder):
 def test_rows_of_repeats_beyond_the_trials_row_are_removed(build, folder):
     build.write(folder, "a", "b", repeats=(1, 2))
     write_file(folder / "trials" / part_name(["a"]), build.tables("a", repeats=(1,))["trials"])
-    assert repair(folder).removed == 3
+    assert repair(folder).removed == 5
     assert {key: row["n_repeats"] for key, row in whole(folder).items()} == {"a": 1, "b": 2}
 
 
@@ -68,7 +68,9 @@ def test_a_trial_in_two_parts_belongs_to_the_one_that_finished_later(build, fold
     assert whole(folder)["a"]["val_accuracy_mean"] == 0.5
 
 
-@pytest.mark.parametrize("table", ["predictions", "epochs", "folds", "trials"])
+@pytest.mark.parametrize(
+    "table", ["attention", "layers", "predictions", "epochs", "folds", "trials"]
+)
 def test_a_part_cut_in_half_is_set_aside_and_its_trials_are_missing(build, folder, table):
     build.write(folder, "a", "b")
     path = folder / table / part_name(["a"])

@@ -17,7 +17,7 @@ from harness.results.schema import (
 
 
 def test_the_trials_row_is_written_last():
-    assert TABLES == ("predictions", "epochs", "folds", "trials")
+    assert TABLES == ("attention", "layers", "predictions", "epochs", "folds", "trials")
 
 
 def test_every_metric_has_a_column_for_each_split():
