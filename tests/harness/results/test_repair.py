@@ -9,6 +9,7 @@ from harness.errors import BenchError
 from harness.results.parts import part_name, write_file
 from harness.results.read import done_trials
 from harness.results.repair import RepairReport, repair
+from harness.results.schema import TABLES
 from harness.results.write import TableWriter
 
 
@@ -64,13 +65,11 @@ def test_a_trial_in_two_parts_belongs_to_the_one_that_finished_later(build, fold
         moment = datetime(2026, 1, day, tzinfo=UTC)
         for table, rows in build.tables("a", accuracy=day / 4, finished_at=moment).items():
             write_file(folder / table / f"{name}.parquet", rows)
-    assert repair(folder).removed == 4
+    assert repair(folder).removed == len(TABLES)
     assert whole(folder)["a"]["val_accuracy_mean"] == 0.5
 
 
-@pytest.mark.parametrize(
-    "table", ["attention", "layers", "predictions", "epochs", "folds", "trials"]
-)
+@pytest.mark.parametrize("table", TABLES)
 def test_a_part_cut_in_half_is_set_aside_and_its_trials_are_missing(build, folder, table):
     build.write(folder, "a", "b")
     path = folder / table / part_name(["a"])
@@ -83,7 +82,7 @@ def test_a_part_cut_in_half_is_set_aside_and_its_trials_are_missing(build, folde
         "1 trials of damaged files count as missing",
     ]
     assert set(whole(folder)) == {"b"} == set(done_trials(folder))
-    assert len(list((folder / ".damaged").glob("*/*.parquet"))) == 4
+    assert len(list((folder / ".damaged").glob("*/*.parquet"))) == len(TABLES)
 
 
 @pytest.mark.parametrize("content", [b"", b"PAR1", b"no parquet at all"])
@@ -123,4 +122,4 @@ def test_tables_of_a_newer_version_are_left_alone(build, folder):
     write_file(path, newer)
     with pytest.raises(BenchError, match="newer version of bench: schema version 99"):
         repair(folder)
-    assert len(list(folder.glob("*/*.parquet"))) == 4
+    assert len(list(folder.glob("*/*.parquet"))) == len(TABLES)

@@ -15,6 +15,8 @@ def test_tables_have_the_declared_schemas(build):
     tables = build.tables("t1")
     assert {name: table.schema for name, table in tables.items()} == build.schemas
     assert {name: len(table) for name, table in tables.items()} == {
+        "attention": 2,
+        "layers": 2,
         "predictions": 6,
         "epochs": 2,
         "folds": 2,
