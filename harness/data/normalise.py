@@ -1,10 +1,11 @@
-"""Zero mean and unit variance per channel, learned from the train examples of one fold."""
+"""`dataset.normalize`: what it does to the inputs, learned from a fold's train examples."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from harness.data.values import Array
+from harness.data.values import Array, Fold
 from harness.errors import BenchError
 
 _CHUNK_BYTES = 1 << 26
@@ -23,13 +24,36 @@ class ChannelStatistics:
     n_values: int
 
 
-def channel_statistics(inputs: Array) -> ChannelStatistics:
-    """One float64 pass over inputs (n, channels, ...) or (n, features).
+def fold_scales(
+    normalize: str, inputs: Sequence[Array], folds: Sequence[Fold], *, input_scale: float | None
+) -> list[tuple[Array, Array]] | None:
+    """(mean, std), each (channels,) float32, of every fold; None where inputs stay as they are.
 
-    Raises BenchError for inputs (n,), which have no axis to normalise along.
+    normalize: `none`, `standard`, or `unit`, which takes values 0..1 to -1..1 and learns nothing.
+    inputs: each fold's own, often the same array.
+    Raises BenchError for token ids, and for inputs without a channel or feature axis.
     """
-    if inputs.ndim < 2:
-        raise BenchError("dataset.normalize: standard needs inputs with a channel or feature axis")
+    if normalize == "none":
+        return None
+    if input_scale is None and any(array.dtype.kind in "iu" for array in inputs):
+        text = f"dataset.normalize: {normalize} is for numbers; this dataset gives token ids"
+        raise BenchError(text)
+    if any(array.ndim < 2 for array in inputs):
+        text = f"dataset.normalize: {normalize} needs inputs with a channel or feature axis"
+        raise BenchError(text)
+    if normalize == "unit":
+        halves = np.full(inputs[0].shape[1], 0.5, dtype=np.float32)
+        return [(halves, halves)] * len(folds)
+    distinct = {id(array): array for array in inputs}  # folds often share one array
+    statistics = {key: channel_statistics(array) for key, array in distinct.items()}
+    return [
+        standardisation(statistics[id(array)], fold.train, input_scale=input_scale)
+        for array, fold in zip(inputs, folds, strict=True)
+    ]
+
+
+def channel_statistics(inputs: Array) -> ChannelStatistics:
+    """One float64 pass over inputs (n, channels, ...) or (n, features)."""
     n, channels = inputs.shape[:2]
     means, squares = np.empty((n, channels)), np.empty((n, channels))
     per_example = max(1, inputs[0].size * 8)

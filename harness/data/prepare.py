@@ -16,7 +16,7 @@ from harness.data.checks import refuse_bad_inputs, refuse_undescribed, refuse_un
 from harness.data.folds import make_folds
 from harness.data.limit import limited
 from harness.data.memory import refuse_too_large
-from harness.data.normalise import channel_statistics, standardisation
+from harness.data.normalise import fold_scales
 from harness.data.seeds import derive_32
 from harness.data.shared import content_codes, group_codes, repeated_codes, shared_codes
 from harness.data.values import Array, Fold, FoldInputs, TrialData
@@ -60,8 +60,8 @@ def prepare_data(
     inputs, numbers = _distinct_inputs(examples, fits)
     for array in inputs:
         refuse_bad_inputs(array, examples, description, file=file)
-    standard = section.normalize == "standard"
-    scales = _standardisations(inputs, numbers, folds, examples) if standard else None
+    own = [inputs[number] for number in numbers]
+    scales = fold_scales(section.normalize, own, folds, input_scale=examples.input_scale)
     cutting = cross_validation.model_dump(mode="json")
     identity = [key, section.limit, section.normalize, cutting, seed, repeats]
     return TrialData(
@@ -201,20 +201,6 @@ def _distinct_inputs(
         arrays.setdefault(id(array), array)
     order = list(arrays)
     return tuple(map(_plain, arrays.values())), [order.index(id(array)) for array in chosen]
-
-
-def _standardisations(
-    inputs: Sequence[Array], numbers: Sequence[int], folds: Sequence[Fold], examples: Examples
-) -> list[tuple[Array, Array]]:
-    """(mean, std) of each fold's train examples, in the fold's own inputs."""
-    scale = examples.input_scale
-    if scale is None and any(array.dtype.kind in "iu" for array in inputs):
-        raise BenchError("dataset.normalize: standard is for numbers; this dataset gives token ids")
-    statistics = [channel_statistics(array) for array in inputs]
-    return [
-        standardisation(statistics[number], fold.train, input_scale=scale)
-        for number, fold in zip(numbers, folds, strict=True)
-    ]
 
 
 def _fold_inputs(

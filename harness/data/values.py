@@ -31,7 +31,7 @@ class FoldInputs:
     """What one fold's train examples decided about its inputs.
 
     inputs: index into `TrialData.inputs`.
-    mean, std: (channels,) float32 for `normalize: standard`, else None.
+    mean, std: (channels,) float32 for `normalize: standard` and `unit`, else None.
     model_arguments: joins the arguments of the model's `build`.
     """
 

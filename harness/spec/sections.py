@@ -44,8 +44,10 @@ class DatasetSection(NamedSection):
     limit: Annotated[int, Field(ge=1)] | None = Field(
         default=None, description="at most this many examples, balanced over parts and classes"
     )
-    normalize: Literal["none", "standard"] = Field(
-        default="none", description="standard: zero mean, unit variance per channel, train only"
+    normalize: Literal["none", "standard", "unit"] = Field(
+        default="none",
+        description="standard: zero mean, unit variance per channel, train only; "
+        "unit: values 0..1 become -1..1",
     )
 
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.data.normalise import channel_statistics, standardisation
+from harness.data.normalise import channel_statistics, fold_scales, standardisation
 from harness.errors import BenchError
 
 
@@ -75,5 +75,5 @@ def test_the_data_may_be_larger_than_a_chunk(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_inputs_without_an_axis_are_refused() -> None:
     """(n,) has neither channels nor features."""
-    with pytest.raises(BenchError, match=r"dataset\.normalize"):
-        channel_statistics(np.zeros(3))
+    with pytest.raises(BenchError, match=r"dataset\.normalize: standard needs inputs with"):
+        fold_scales("standard", [np.zeros(3)], [], input_scale=None)

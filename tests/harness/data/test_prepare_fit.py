@@ -40,11 +40,19 @@ def test_standard_after_the_scale_of_bytes(tmp_path: Path) -> None:
     assert np.allclose(data.fold_inputs[0].std, pixels.std(), atol=1e-6)
 
 
-def test_token_ids_are_not_normalised(tmp_path: Path) -> None:
+def test_unit_takes_0_to_1_to_minus_1_to_1(tmp_path: Path) -> None:
+    """(x - 0.5) / 0.5 in every channel and fold, whatever the train examples are."""
+    data = prepare_noise(noise_module(noise_examples()), tmp_path, normalize="unit")
+    for own in data.fold_inputs:
+        assert (own.mean.tolist(), own.std.tolist()) == ([0.5, 0.5], [0.5, 0.5])
+
+
+@pytest.mark.parametrize("normalize", ["standard", "unit"])
+def test_token_ids_are_not_normalised(tmp_path: Path, normalize: str) -> None:
     """An id has no mean."""
     ids = noise_examples(inputs=np.ones((N, 4), dtype=np.int64))
-    with pytest.raises(BenchError, match=r"dataset\.normalize: standard is for numbers"):
-        prepare_noise(noise_module(ids, input_dtype="int64"), tmp_path, normalize="standard")
+    with pytest.raises(BenchError, match=rf"dataset\.normalize: {normalize} is for numbers"):
+        prepare_noise(noise_module(ids, input_dtype="int64"), tmp_path, normalize=normalize)
 
 
 def _fit(examples: Examples, train: np.ndarray, *, seed: int, level: int = 1) -> Fitted:

@@ -28,7 +28,7 @@ FIXED_OR_SEARCHED = {
     "training.gradient_clip": st.none() | st.floats(0.1, 5),
     "training.selection": st.sampled_from(["best", "last"]),
     "dataset.limit": st.none() | st.integers(1, 500),
-    "dataset.normalize": st.sampled_from(["none", "standard"]),
+    "dataset.normalize": st.sampled_from(["none", "standard", "unit"]),
     "model.num_heads": st.integers(1, 16),
     "model.kernel": st.lists(st.integers(1, 9), min_size=2, max_size=2),
     "model.mode": SCALAR,
