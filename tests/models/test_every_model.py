@@ -27,6 +27,7 @@ INPUT_SHAPES = ((2, 8, 8), (2, 500))  # the first that a model accepts
 SMALL = {"depth": 2, "hidden_dim": 32}  # where a model has them
 VARIANTS: dict[str, list[dict[str, Any]]] = {
     "conv1d": [{"unused_batch_norm": False}],
+    "conv1d_channel_transformer": [{"num_heads": 3}],
     "conv1d_transformer": [{"attention": "published"}, {"num_heads": 1}],
     "vit": [
         {"cls_position": "none"},
@@ -241,6 +242,13 @@ IMPOSSIBLE: list[tuple[str, tuple[int, ...], dict[str, Any], str]] = [
     ("conv1d", (1, 12), {}, "12 samples are too few: use 13 or more"),
     ("conv1d", (3, 32, 32), {}, "(channels, samples), not (3, 32, 32)"),
     ("conv1d", (1, 500), {"hidden_dim": 0}, "hidden_dim must be at least 1, not 0"),
+    ("conv1d_adaptive", (1, 32), {}, "32 samples are too few: use 33 or more"),
+    ("conv1d_adaptive", (3, 32, 32), {}, "(channels, samples), not (3, 32, 32)"),
+    ("conv1d_adaptive", (1, 500), {"hidden_dim": 0}, "hidden_dim must be at least 1, not 0"),
+    ("conv1d_channel_transformer", (1, 40), {}, "use 41 or more"),
+    ("conv1d_channel_transformer", (1, 500), {"width": 15}, "width 15 is odd"),
+    ("conv1d_channel_transformer", (3, 32, 32), {}, "(channels, samples), not (3, 32, 32)"),
+    ("conv1d_channel_transformer", (1, 500), {"key_dim": 0}, "key_dim must be at least 1, not 0"),
     ("conv1d_transformer", (1, 500), {"num_heads": 3}, "num_heads that do: 1, 2, 4, 8, 16"),
     ("conv1d_transformer", (1, 12), {}, "use 13 or more"),
     ("conv1d_transformer", (1, 500), {"width": 15}, "width 15 is odd"),
@@ -257,8 +265,12 @@ def test_an_impossible_configuration_says_what_works(name, shape, arguments, tex
     assert text in str(error.value)
 
 
-@pytest.mark.parametrize("name", ["conv1d", "conv1d_transformer"])
-def test_the_shortest_signal_that_is_named_works(name):
+@pytest.mark.parametrize(
+    ("name", "length"),
+    [("conv1d", 13), ("conv1d_transformer", 13), ("conv1d_adaptive", 33),
+     ("conv1d_channel_transformer", 41)],
+)  # fmt: skip
+def test_the_shortest_signal_that_is_named_works(name, length):
     """The length that the error proposes is accepted, by build and by forward."""
-    model = MODULES[name].build(input_shape=(1, 13), num_classes=NUM_CLASSES).eval()
-    assert model(torch.randn(2, 1, 13)).shape == (2, NUM_CLASSES)
+    model = MODULES[name].build(input_shape=(1, length), num_classes=NUM_CLASSES).eval()
+    assert model(torch.randn(2, 1, length)).shape == (2, NUM_CLASSES)
