@@ -26,6 +26,11 @@ NUM_CLASSES = 5
 INPUT_SHAPES = ((2, 8, 8), (2, 500))  # the first that a model accepts
 SMALL = {"depth": 2, "hidden_dim": 32}  # where a model has them
 VARIANTS: dict[str, list[dict[str, Any]]] = {
+    "cifar_cnn": [
+        {"activation": "sigmoid", "extra_conv": True},
+        {"activation": "sigmoid", "batch_norm": True, "dropout": 0.5, "initialisation": "xavier"},
+        {"initialisation": "xavier_noop"},
+    ],
     "conv1d": [{"unused_batch_norm": False}],
     "conv1d_channel_transformer": [{"num_heads": 3}],
     "conv1d_transformer": [{"attention": "published"}, {"num_heads": 1}],
@@ -239,6 +244,8 @@ IMPOSSIBLE: list[tuple[str, tuple[int, ...], dict[str, Any], str]] = [
     ("vit", (3, 32, 32), {"cls_layer": 2, "cls_position": "none"}, "needs cls_position first"),
     ("vit", (3, 32, 32), {"depth": 0}, "depth must be at least 1, not 0"),
     ("vit", (3, 32, 32), {"dropout": 1.5}, "dropout probability"),
+    ("cifar_cnn", (1, 144000), {}, "(channels, height, width), not (1, 144000)"),
+    ("cifar_cnn", (3, 7, 32), {}, "7 x 32 pixels are too few: use 8 x 8"),
     ("conv1d", (1, 12), {}, "12 samples are too few: use 13 or more"),
     ("conv1d", (3, 32, 32), {}, "(channels, samples), not (3, 32, 32)"),
     ("conv1d", (1, 500), {"hidden_dim": 0}, "hidden_dim must be at least 1, not 0"),
