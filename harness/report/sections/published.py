@@ -28,6 +28,8 @@ from harness.report.wording import (
     value_text,
 )
 from harness.results.items import wilson
+from harness.spec.benchmark import BenchmarkSpec
+from harness.spec.expand import configurations
 from harness.spec.sections import Published
 
 if TYPE_CHECKING:
@@ -43,6 +45,7 @@ class Comparison(NamedTuple):
     ours: of `fold` alone where the number names one, else the mean over folds. difference: ours
     minus published. inside: whether the published number lies in our interval; None without one.
     matches: how many complete configurations the number could mean; the best of them is compared.
+    planned: whether the file holds a configuration that the number could mean, trained or not.
     """
 
     row: Published
@@ -54,6 +57,7 @@ class Comparison(NamedTuple):
     inside: bool | None
     compared_with: str
     matches: int
+    planned: bool = True
 
 
 def published(study: Study) -> Section:
@@ -138,6 +142,7 @@ def _comparison(
         inside=inside,
         compared_with="mean over folds" if row.fold is None else f"fold {row.fold}",
         matches=len(matching),
+        planned=bool(matching) or _is_planned(study.spec, row.where),
     )  # fmt: skip
 
 
@@ -157,6 +162,18 @@ def _of_fold(study: Study, one: Configuration, column: str, fold: int) -> Estima
 
 def _matches(where: Mapping[str, Any], one: Configuration) -> bool:
     return all(value_text(_lookup(one, path)) == value_text(value) for path, value in where.items())
+
+
+def _is_planned(spec: BenchmarkSpec, where: Mapping[str, Any]) -> bool:
+    """A published value need not be one that a random search draws."""
+    split = {path: path.split(".", 1) for path in where}
+    return any(
+        all(
+            value_text(one.sections[section].get(key)) == value_text(where[path])
+            for path, (section, key) in split.items()
+        )
+        for one in configurations(spec)
+    )
 
 
 def _lookup(one: Configuration, path: str) -> Any:
@@ -181,13 +198,17 @@ def _row(one: Comparison) -> tuple[Cell, ...]:
         Cell(where or "any", None, one.configuration.colour if one.configuration else None),
         Cell(f"{ROLE_OF.get(split, split)} {metric_name(metric)}{epoch}"),
         Cell(number(one.published), one.published),
-        Cell(estimate_text(one.ours), one.ours.mean) if one.configuration else Cell("not trained"),
+        Cell(estimate_text(one.ours), one.ours.mean) if one.configuration else Cell(_absence(one)),
         Cell(compared),
         Cell(signed(one.difference), one.difference),
         Cell(inside),
         Cell(one.row.source),
         Cell(", ".join(str(flaw) for flaw in one.row.flaws) or "none"),
     )
+
+
+def _absence(one: Comparison) -> str:
+    return "not trained" if one.planned else "not in this plan"
 
 
 def _explanation(study: Study, found: tuple[Comparison, ...]) -> str:

@@ -65,6 +65,19 @@ def test_a_published_number_without_a_configuration_of_ours_stays(tmp_path):
     assert (found.configuration, found.difference, found.inside) == (None, None, None)
 
 
+def test_a_published_number_is_not_trained_or_not_in_this_plan(tmp_path):
+    """The file searches 1, 2 and 4 heads; with 1 trained, 2 is still to come and 3 never will."""
+    text = FILE + (
+        "published:\n"
+        "  - {where: {model.num_heads: 2}, test_accuracy: 0.5, source: a}\n"
+        "  - {where: {model.num_heads: 3}, test_accuracy: 0.5, source: b}\n"
+    )
+    found = published.compute(make_study(tmp_path, EVEN, text=text))
+    assert [one.planned for one in found] == [True, False]
+    ours = [row[3].text for row in published.table(found).rows]
+    assert ours == ["not trained", "not in this plan"]
+
+
 def test_marginal_means_average_over_everything_else():
     params = [{"a": x, "b": y} for x in (1, 2) for y in ("u", "v")]
     factors = effects.factors_of(params, {"a": "a", "b": "b"})
