@@ -124,7 +124,7 @@ def read_spec(options: RunOptions) -> BenchmarkSpec:
     spec = read_checked(file, options.overrides)
     if not options.smoke:
         return spec
-    description = resolve(spec)[0].description
+    description = resolve(spec, root=data_root(options))[0].description
     overrides = (*options.overrides, *smoke_overrides(spec, description))
     return read_checked(file, overrides)
 
@@ -156,6 +156,7 @@ def _plan(options: RunOptions, spec: BenchmarkSpec, folder: Path, on_event: OnEv
         force=options.force,
         retry_failed=options.retry_failed,
         limit=limit,
+        root=data_root(options),
     )
 
 

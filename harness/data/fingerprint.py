@@ -6,7 +6,7 @@ import json
 import os
 import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from harness.errors import BenchError
@@ -21,16 +21,16 @@ Memory = dict[str, tuple[int, int, str]]  # absolute path -> size, mtime_ns, con
 def data_fingerprint(files: Iterable[Path], *, root: Path, memory: Path) -> str:
     """16 hex digits of sha256 over each file's path below `root` and its content.
 
-    A file outside `root` (data installed with a library) counts by its name. memory: a JSON file
+    A single file outside `root` (data installed with a library) counts by its name, several of
+    them by their paths from the folder that holds their common one. memory: a JSON file
     that remembers content hashes by path, size and mtime; it may be missing, damaged, or written
     by others at the same time. Raises BenchError naming a file that can't be read.
     """
     known = _recall(memory)
     learned: Memory = {}
     entries = []
-    for file in files:
-        path = Path(os.path.abspath(file))
-        entries.append((_relative(path, root), _content_hash(path, known, learned)))
+    for name, path in _named(files, Path(os.path.abspath(root))):
+        entries.append((name, _content_hash(path, known, learned)))
     if learned:
         _remember(memory, learned)
     digest = hashlib.sha256()
@@ -39,9 +39,14 @@ def data_fingerprint(files: Iterable[Path], *, root: Path, memory: Path) -> str:
     return digest.hexdigest()[:16]
 
 
-def _relative(path: Path, root: Path) -> str:
-    folder = Path(os.path.abspath(root))
-    return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.name
+def _named(files: Iterable[Path], root: Path) -> Iterator[tuple[str, Path]]:
+    """Each file's name, the same wherever the data lies, and its absolute path."""
+    paths = [Path(os.path.abspath(file)) for file in files]
+    outside = [path for path in paths if not path.is_relative_to(root)]
+    common = os.path.commonpath([path.parent for path in outside]) if outside else ""
+    base = Path(common).parent if len(outside) > 1 else Path(common)
+    for path in paths:
+        yield path.relative_to(root if path.is_relative_to(root) else base).as_posix(), path
 
 
 def _content_hash(path: Path, known: Memory, learned: Memory) -> str:

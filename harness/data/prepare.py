@@ -49,7 +49,7 @@ def prepare_data(
     """
     options = {**_defaults(module.load), **section.options}
     file = module.__file__ or section.name
-    description = _call(module, "describe", **_accepted(module.describe, options))
+    description = _call(module, "describe", **_accepted(module.describe, {**options, "root": root}))
     refuse_too_large(description, name=section.name)
     key = _json([section.name, options, data_fingerprint, code_fingerprint])
     examples = _load(module, root, options, key=key, cache_dir=cache_dir)

@@ -65,14 +65,16 @@ def make_plan(
     force: bool = False,
     retry_failed: bool = False,
     limit: int | None = None,
+    root: Path | None = None,
 ) -> Plan:
     """The plan of a benchmark against what `folder` (its results) already holds.
 
     data_fingerprint: of a configuration's dataset, read from its raw files.
     limit: at most so many missing trials stay missing, in plan order; the rest are left out.
+    root: of raw data, for datasets that are described by what lies there.
     Raises SpecError for the file's mistakes and BenchError for data that is not there.
     """
-    configurations = resolve(spec)
+    configurations = resolve(spec, root=root)
     done = done_trials(folder)
     history = _History(tuple(done.values()))
     wanted = range(1, spec.repeats + 1)

@@ -1,16 +1,19 @@
 """Configurations checked against the files they name, every default written out."""
 
+import inspect
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from data_prep.examples import Description
+from data_prep.examples import DataError, Description
 from harness.data import catalog
 from harness.data.folds import impossible
+from harness.data.places import default_data_root
 from harness.data.signature import Argument, Signature
 from harness.errors import BenchError, Problem, SpecError, nearest
+from harness.planning.inputs import trained_description
 from harness.spec.benchmark import BenchmarkSpec
 from harness.spec.expand import RawConfiguration, configurations
 from harness.spec.problems import several_values
@@ -42,6 +45,7 @@ class _Checker:
 
     spec: BenchmarkSpec
     folder: Path
+    root: Path
     problems: list[Problem] = field(default_factory=list)
     known: dict[tuple[str, ...], Any] = field(default_factory=dict)
 
@@ -108,13 +112,16 @@ class _Checker:
         )
 
 
-def resolve(spec: BenchmarkSpec, *, folder: Path | None = None) -> list[Resolved]:
+def resolve(
+    spec: BenchmarkSpec, *, folder: Path | None = None, root: Path | None = None
+) -> list[Resolved]:
     """Every configuration of the file, checked against the models and datasets that it names.
 
     folder: whose `models/` and `data_prep/` come first; the working directory by default.
+    root: of raw data, for datasets that are described by what lies there.
     Raises SpecError with all problems at once.
     """
-    checker = _Checker(spec, (folder or Path.cwd()).resolve())
+    checker = _Checker(spec, (folder or Path.cwd()).resolve(), root or default_data_root(None))
     raws = configurations(spec)
     searched = _searched_paths(raws)
     resolved = [_resolve_one(checker, raw, searched[raw.variant]) for raw in raws]
@@ -171,13 +178,20 @@ def _resolve_one(checker: _Checker, raw: RawConfiguration, searched: set[str]) -
         return None
     absent = searched - set(raw.params)
     dataset_section = _filled(checker, dataset, raw.sections["dataset"], absent)
+    if _lacks(checker, dataset, dataset_section):
+        return None
     description = _description(checker, dataset, dataset_section)
+    if description is not None:
+        known, problems = checker.known, checker.problems
+        description = trained_description(
+            checker.spec, raw, description, known=known, problems=problems
+        )
     if description is None:
         return None
     model_section = _filled(checker, model, raw.sections["model"], absent)
     for name in description.model_arguments:
         model_section.pop(name, None)  # supplied by the data, fold by fold
-    _check_required(checker, model, model_section, description)
+    _lacks(checker, model, {**model_section, **description.model_arguments})
     spec = checker.spec
     config = {
         "dataset": dataset_section,
@@ -208,20 +222,17 @@ def _filled(
     return filled
 
 
-def _check_required(
-    checker: _Checker,
-    model: catalog.Entry,
-    section: Mapping[str, Any],
-    description: Description,
-) -> None:
-    needed = [arg.name for arg in checker.signature(model).arguments.values() if arg.required]
-    missing = [n for n in needed if n not in section and n not in description.model_arguments]
+def _lacks(checker: _Checker, entry: catalog.Entry, given: Mapping[str, Any]) -> bool:
+    """Whether an argument without a default is missing; each is told once."""
+    needed = [arg.name for arg in checker.signature(entry).arguments.values() if arg.required]
+    missing = [name for name in needed if name not in given]
     for name in missing:
-        if ("missing", model.name, name) in checker.known:
-            continue
-        checker.known["missing", model.name, name] = True
-        text = f"{model.label} needs it and has no default"
-        checker.problems.append(checker.spec.problem(f"model.{name}", text))
+        key = ("missing", entry.kind, entry.name, name)
+        if key not in checker.known:
+            checker.known[key] = True
+            text = f"{entry.label} needs it and has no default"
+            checker.problems.append(checker.spec.problem(f"{entry.kind}.{name}", text))
+    return bool(missing)
 
 
 def _description(
@@ -238,10 +249,18 @@ def _described(
     checker: _Checker, entry: catalog.Entry, options: Mapping[str, Any]
 ) -> Description | None:
     try:
-        description: Description = catalog.load(entry).describe(**options)
+        describe = catalog.load(entry).describe
+        if "root" in inspect.signature(describe).parameters:
+            options = {**options, "root": checker.root}
+        description: Description = describe(**options)
         if len(description.class_names) < 2:
             raise ValueError("a classification needs at least 2 class_names")
         return description
+    except DataError as error:  # the user's own files
+        checker.problems.append(
+            checker.spec.problem(f"dataset.{getattr(error, 'option', 'name')}", str(error))
+        )
+        return None
     except Exception as error:
         if not checker.problems:
             text = f"{entry.label}: describe: {type(error).__name__}: {error}"

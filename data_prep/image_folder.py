@@ -1,0 +1,120 @@
+"""Your own images: FOLDER/class/file, or a CSV table of paths and labels."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from data_prep.examples import DataError, Description, Examples
+from data_prep.own_files import OwnFiles, description, examples, own_files
+from data_prep.own_tables import OptionError, refuse
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+    import numpy as np
+
+ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff")
+MODES = {1: "L", 3: "RGB"}
+DEEP_MODES = ("I", "F")  # more than 8 bits a channel, which a plain conversion would clip
+
+
+def describe(
+    root: "str | PathLike[str]" = ".",
+    *,
+    path: str,
+    size: int = 64,
+    channels: Literal[1, 3] = 3,
+    labels: str | None = None,
+) -> Description:
+    """What the listing of the folder says. Raises DataError where it is not as expected."""
+    own = _own(root, path, size, labels)
+    return description(
+        own.items,
+        own.class_names,
+        title=f"Images of {path}",
+        input_shape=(channels, size, size),
+        storage_dtype="uint8",
+    )
+
+
+def prepare(
+    root: "str | PathLike[str]",
+    *,
+    path: str,
+    size: int = 64,
+    channels: Literal[1, 3] = 3,
+    labels: str | None = None,
+) -> None:
+    """Nothing to download; looks that the folder is as expected."""
+    _own(root, path, size, labels)
+
+
+def files(
+    root: "str | PathLike[str]",
+    *,
+    path: str,
+    size: int = 64,
+    channels: Literal[1, 3] = 3,
+    labels: str | None = None,
+) -> list[Path]:
+    """The table, where there is one, and the images."""
+    return _own(root, path, size, labels).raw_files
+
+
+def load(
+    root: "str | PathLike[str]",
+    *,
+    path: str,
+    size: int = 64,
+    channels: Literal[1, 3] = 3,
+    labels: str | None = None,
+) -> Examples:
+    """All images sorted by name: inputs (n, channels, size, size) uint8, given to models as 0..1.
+
+    Turned upright, the shorter side resized to `size` (bilinear), the middle cut out. Raises
+    DataError with the first few images that can't be read.
+    """
+    from concurrent.futures import ThreadPoolExecutor
+
+    import numpy as np
+
+    own = _own(root, path, size, labels)
+    inputs = np.empty((len(own.items), channels, size, size), dtype=np.uint8)
+
+    def fill(row: int) -> str | None:
+        file = own.files[row]
+        try:
+            inputs[row] = read_image(file, size=size, channels=channels)
+        except Exception as error:  # Pillow's decoders raise what they like
+            return f"{file}: {error or type(error).__name__}"
+        return None
+
+    with ThreadPoolExecutor() as threads:
+        problems = [text for text in threads.map(fill, range(len(inputs))) if text]
+    refuse(
+        problems,
+        head=f"{own.folder}: images that can't be read",
+        cure="mend them or take them away",
+    )
+    return examples(own.items, own.class_names, inputs, input_scale=1 / 255)
+
+
+def read_image(file: Path, *, size: int, channels: int) -> "np.ndarray":
+    """(channels, size, size) uint8 of one file; the first picture of a moving one.
+
+    Raises what Pillow raises for a file that it can't read, and DataError for more than 8 bits.
+    """
+    import numpy as np
+    from PIL import Image, ImageOps
+
+    with Image.open(file) as opened:
+        if opened.mode.split(";")[0] in DEEP_MODES:
+            raise DataError(f"more than 8 bits a channel ({opened.mode}); convert it to 8")
+        upright = ImageOps.exif_transpose(opened).convert(MODES[channels])
+    fitted = ImageOps.fit(upright, (size, size), method=Image.Resampling.BILINEAR)
+    return np.asarray(fitted).reshape(size, size, channels).transpose(2, 0, 1)
+
+
+def _own(root: "str | PathLike[str]", path: str, size: int, labels: str | None) -> OwnFiles:
+    if size < 1:
+        raise OptionError(f"must be at least 1; found {size}", option="size")
+    return own_files(root, path=path, labels=labels, endings=ENDINGS)
