@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 from pydantic import Field, StringConstraints
 
 from harness.errors import Problem
+from harness.spec.pretraining import Pretraining
 from harness.spec.problems import problem_at
 from harness.spec.sections import (
     CrossValidation,
@@ -75,6 +76,7 @@ class BenchmarkSpec:
     question: Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
     cross_validation: CrossValidation
     objective: Objective
+    pretraining: Pretraining | None = None
     search: Search = field(default_factory=Search)
     metrics: Annotated[tuple[str, ...], Field(strict=False)] = ()
     seed: Annotated[int, Field(ge=0)] = 0

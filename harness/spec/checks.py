@@ -141,6 +141,22 @@ def check_variant(variant: Variant, search: Search, seed: int, problems: Problem
         _check_training(variant, point, problems)
 
 
+def contradictions(
+    training: Mapping[str, Any], momentum: float, warmup: int, schedule: Any
+) -> Iterable[tuple[str, str, str]]:
+    """Path, message and finding of each two training keys that cannot both hold."""
+    optimizer = training["optimizer"]
+    if momentum > 0 and optimizer != "sgd":
+        cure = "use sgd, or let `when` make it exist for sgd alone"
+        yield "training.momentum", f"{optimizer} takes no momentum: {cure}", show(momentum)
+    if warmup >= training["epochs"]:
+        text = "the warm-up must end before the last epoch"
+        yield "training.warmup_epochs", text, f"{warmup} of {training['epochs']} epochs"
+    if warmup and schedule == "one_cycle":
+        text = "one_cycle warms up by itself: leave warmup_epochs out"
+        yield "training.warmup_epochs", text, str(warmup)
+
+
 def _check_splits(test_fold: int | str | None, n_splits: int, problems: Problems) -> None:
     given = ("cross_validation", "n_splits")
     part = isinstance(test_fold, int)
@@ -186,23 +202,7 @@ def _check_training(variant: Variant, point: Mapping[str, Any], problems: Proble
     momentum = 0.0 if "training.momentum" in searched else training["momentum"]
     warmup = 0 if "training.warmup_epochs" in searched else training["warmup_epochs"]
     schedule = "constant" if "training.schedule" in searched else training["schedule"]
-    for path, text, found in _contradictions(training, momentum, warmup, schedule):
+    for path, text, found in contradictions(training, momentum, warmup, schedule):
         place = variant.origins.get(path, tuple(path.split(".")))
         if not any(p.message == text and p.path.endswith(path) for p in problems.found):
             problems.add(place, text, found=found)
-
-
-def _contradictions(
-    training: Mapping[str, Any], momentum: float, warmup: int, schedule: Any
-) -> Iterable[tuple[str, str, str]]:
-    """Path, message, found."""
-    optimizer = training["optimizer"]
-    if momentum > 0 and optimizer != "sgd":
-        cure = "use sgd, or let `when` make it exist for sgd alone"
-        yield "training.momentum", f"{optimizer} takes no momentum: {cure}", show(momentum)
-    if warmup >= training["epochs"]:
-        text = "the warm-up must end before the last epoch"
-        yield "training.warmup_epochs", text, f"{warmup} of {training['epochs']} epochs"
-    if warmup and schedule == "one_cycle":
-        text = "one_cycle warms up by itself: leave warmup_epochs out"
-        yield "training.warmup_epochs", text, str(warmup)

@@ -22,6 +22,7 @@ from harness.spec.expand import configurations
 from harness.spec.fields import SECTIONS, strict_adapter
 from harness.spec.layers import SEARCH_KEYS, Draft, read_drafts, typed_variant
 from harness.spec.overrides import override
+from harness.spec.pretraining_rules import check_pretraining
 from harness.spec.problems import MISSING, Problems
 from harness.spec.resolved import dump_resolved
 from harness.spec.sections import DatasetSection, Published, Search, Training
@@ -31,6 +32,7 @@ __all__ = ["dump_resolved", "parse_benchmark", "read_benchmark"]
 
 SHARED_KEYS = (
     "question",
+    "pretraining",
     "cross_validation",
     "search",
     "objective",
@@ -87,6 +89,7 @@ def parse_benchmark(
     complete = tuple(variant for variant in variants if variant is not None)
     if isinstance(shared.get("search"), Search) and isinstance(shared.get("seed", 0), int):
         _check_variants(complete, shared["search"], shared.get("seed", 0), problems)
+    check_pretraining(shared.get("pretraining"), drafts, problems)
     problems.raise_any()
     shared["metrics"] = _with_objective(shared)
     spec = BenchmarkSpec(

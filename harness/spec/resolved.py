@@ -37,7 +37,10 @@ def dump_resolved(
 
 
 def _shared(spec: BenchmarkSpec) -> dict[str, Any]:
+    section = spec.pretraining
+    pretraining = {} if section is None else {"pretraining": section.model_dump(mode="json")}
     return {
+        **pretraining,
         "cross_validation": spec.cross_validation.model_dump(mode="json", exclude_none=True),
         "objective": spec.objective.model_dump(mode="json"),
         "metrics": list(spec.metrics),

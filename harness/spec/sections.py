@@ -13,16 +13,12 @@ from pydantic import (
     model_validator,
 )
 
-# A name is looked up in folders, so it can't be a path out of them.
-FileName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-
-
-class Section(BaseModel):
-    """A frozen mapping with known keys; unknown ones are refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
+from harness.spec.augmentation import Augmentation
+from harness.spec.base import FileName as FileName
+from harness.spec.base import NonNegative as NonNegative
+from harness.spec.base import Positive as Positive
+from harness.spec.base import Section as Section
+from harness.spec.front_end import FrontEnd
 
 
 class NamedSection(BaseModel):
@@ -48,6 +44,12 @@ class DatasetSection(NamedSection):
         default="none",
         description="standard: zero mean, unit variance per channel, train only; "
         "unit: values 0..1 become -1..1",
+    )
+    train_per_class: Annotated[int, Field(ge=1)] | None = Field(
+        default=None, description="at most this many train examples of each class in every fold"
+    )
+    front_end: FrontEnd | None = Field(
+        default=None, description="turns waveforms into spectrograms, once, before training"
     )
 
 
@@ -103,6 +105,9 @@ def _bare_where_default(schedule: ScheduleName | Schedule) -> ScheduleName | Sch
     return schedule
 
 
+LrSchedule = Annotated[ScheduleName | Schedule, AfterValidator(_bare_where_default)]
+
+
 class Training(Section):
     """How every fold of a configuration is trained."""
 
@@ -112,7 +117,7 @@ class Training(Section):
     lr: Positive
     weight_decay: NonNegative = 0.0
     momentum: Annotated[float, Field(ge=0, lt=1)] = Field(default=0.0, description="sgd only")
-    schedule: Annotated[ScheduleName | Schedule, AfterValidator(_bare_where_default)] = "constant"
+    schedule: LrSchedule = "constant"
     warmup_epochs: Annotated[int, Field(ge=0)] = Field(default=0, description="linear, from 0")
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
     gradient_clip: Positive | None = Field(default=None, description="largest gradient norm")
@@ -122,7 +127,18 @@ class Training(Section):
     selection: Literal["best", "last"] = Field(
         default="best", description="which epoch's weights count; best is chosen on validation"
     )
+    augmentation: Augmentation | None = Field(
+        default=None, description="random changes of train batches, by name; see Augmentation"
+    )
     fold_execution: Literal["auto", "loop"] = "auto"
+    initial_weights: str | None = Field(
+        default=None,
+        description="pretrained, random, or a file with a state dict; "
+        "default: pretrained where the file has a pretraining section, else random",
+    )
+    trainable: Literal["all", "head"] = Field(
+        default="all", description="head: everything else keeps its weights and statistics"
+    )
 
 
 Size = Annotated[int, Field(ge=1)] | Annotated[float, Field(gt=0, lt=1)]

@@ -46,6 +46,8 @@ def test_defaults_are_written_out_and_searched_paths_are_not():
         "early_stopping": None,
         "selection": "best",
         "fold_execution": "auto",
+        "initial_weights": None,
+        "trainable": "all",
     }
     assert value["cross_validation"] == {
         "strategy": "stratified",

@@ -1,0 +1,75 @@
+"""What must agree between `pretraining` and `training.initial_weights`; reads no weights."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from harness.errors import nearest
+from harness.spec.checks import contradictions
+from harness.spec.layers import Draft
+from harness.spec.pretraining import PRETRAINED, RANDOM, Pretraining
+from harness.spec.problems import Problems
+from harness.spec.space import Choice
+from harness.spec.yaml_text import KeyPath
+
+PATH = "training.initial_weights"
+ALLOWED = f"{PRETRAINED}, {RANDOM}, or the path of a file with a state dict"
+
+
+def check_pretraining(
+    section: Pretraining | None, drafts: Sequence[Draft], problems: Problems
+) -> None:
+    """Keys that contradict each other, weights that are not there, pretraining for nobody.
+
+    section: None also where the file's own has mistakes, which are noted already.
+    """
+    if section is not None:
+        _check_section(section, problems)
+    given = problems.document.value.get("pretraining") is not None
+    starts = [(value, at) for draft in drafts for value, at in _starts(draft)]
+    for value, at in starts:
+        _check_start(value, at, problems, given=given)
+    uses = any(value in (None, PRETRAINED) for value, _ in starts)
+    if given and starts and not uses:
+        text = f"no configuration starts from it: let {PATH} be {PRETRAINED}, or leave this out"
+        problems.add(("pretraining",), text)
+
+
+def weights_file(value: str) -> Path:
+    """The file that a value of `training.initial_weights` names."""
+    return Path(value).expanduser()
+
+
+def _check_section(section: Pretraining, problems: Problems) -> None:
+    training = section.model_dump(mode="json")
+    for path, text, found in contradictions(
+        training, section.momentum, section.warmup_epochs, section.schedule
+    ):
+        problems.add(("pretraining", path.partition(".")[2]), text, found=found)
+
+
+def _starts(draft: Draft) -> Iterator[tuple[Any, KeyPath]]:
+    """Every value of `training.initial_weights` that a variant takes, and where it stands."""
+    parameter = draft.space.parameter_of(PATH)
+    if parameter is None:
+        place = draft.fixed_at.get(PATH, ("training", "initial_weights"))
+        yield draft.fixed.get(PATH), place
+        return
+    domain = parameter.column(PATH)
+    if isinstance(domain, Choice):
+        for index, value in enumerate(domain.values):
+            yield value, (*draft.searched_at[PATH], index)
+
+
+def _check_start(value: Any, at: KeyPath, problems: Problems, *, given: bool) -> None:
+    if value == RANDOM or not isinstance(value, str):
+        return
+    if value == PRETRAINED:
+        if not given:
+            text = "there is nothing to start from: the file has no `pretraining` section"
+            problems.add(at, text, found=PRETRAINED)
+        return
+    if not weights_file(value).is_file():
+        text = "no such file" if Path(value).suffix or "/" in value else "not a valid value"
+        close = nearest(value, (PRETRAINED, RANDOM))
+        problems.add(at, text, found=repr(value), allowed=ALLOWED, nearest=close)
