@@ -56,7 +56,8 @@ class Fitted:
 
     inputs: (n, *input_shape) replaces the inputs of all examples; None keeps them.
     model_arguments: joins the arguments of the model's `build`.
-    token_names: the text of each id in `inputs`, where ids are tokens.
+    token_names: the text of each id in `inputs`, where ids are tokens; id 0 is padding, names in
+        angle brackets (`<unknown>`) are no words of a text.
     """
 
     inputs: "np.ndarray | None" = None
@@ -72,6 +73,7 @@ class Description:
     input_dtype: what the model receives, `float32` or `int64`.
     storage_dtype: dtype of `Examples.inputs` where it is another one, such as `uint8` for images.
     model_arguments: stand-ins, of the right type and size, for what `fit` will supply.
+    sample_rate_hz: of waveforms (channels, samples); None for anything else.
     """
 
     title: str
@@ -85,3 +87,4 @@ class Description:
     input_dtype: str = "float32"
     storage_dtype: str | None = None
     model_arguments: Mapping[str, Any] = field(default_factory=dict)
+    sample_rate_hz: int | None = None

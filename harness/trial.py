@@ -4,7 +4,7 @@ import json
 import os
 import traceback
 from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -37,6 +37,7 @@ __all__ = ["OnEpoch", "TrialJob", "TrialResult", "ended_rows", "failed_rows", "r
 _TRACEBACK_LINES = 30
 
 Build = Callable[..., "nn.Module"]
+Attend = Callable[["nn.Module", "Tensor"], "Tensor"]
 OnEpoch = Callable[[tuple[Row, ...], float], None]
 
 
@@ -48,13 +49,21 @@ class TrialResult:
     weights: Mapping[tuple[int, int], Mapping[str, "Tensor"]] = field(default_factory=dict)
 
 
-def run_trial(job: TrialJob, data: TrialData, *, build: Build, on_epoch: OnEpoch) -> TrialResult:
+def run_trial(
+    job: TrialJob,
+    data: TrialData,
+    *,
+    build: Build,
+    on_epoch: OnEpoch,
+    attention: Attend | None = None,
+) -> TrialResult:
     """Train the job's repeats on their folds and make the rows of all tables.
 
     on_epoch: gets the epoch's rows and the fold mean of the objective after each epoch; what it
         raises ends the trial and passes through.
+    attention: the model's own, where it has one.
     """
-    epochs = trial_epochs(job, data, build=build)
+    epochs = trial_epochs(job, data, build=build, attention=attention)
     while True:
         try:
             rows, objective = next(epochs)
@@ -65,7 +74,7 @@ def run_trial(job: TrialJob, data: TrialData, *, build: Build, on_epoch: OnEpoch
 
 
 def trial_epochs(
-    job: TrialJob, data: TrialData, *, build: Build
+    job: TrialJob, data: TrialData, *, build: Build, attention: Attend | None = None
 ) -> Generator[tuple[tuple[Row, ...], float], None, TrialResult]:
     """The same as a generator: yields each epoch's rows and mean, returns the trial's result.
 
@@ -73,28 +82,34 @@ def trial_epochs(
     """
     started_at = utc_now()
     epochs: list[Row] = []
+    layers: list[Row] = []
     try:
-        return (yield from _train(job, data, build, epochs=epochs, started_at=started_at))
+        training = _training_job(job, data, build, attention=attention)
+        return (
+            yield from _train(job, training, epochs=epochs, layers=layers, started_at=started_at)
+        )
     except Exception as error:
         rows = failed_rows(job, _text(error), epochs, trace=_trace(error), started_at=started_at)
-        return TrialResult(rows)
+        return TrialResult(replace(rows, layers=tuple(layers)))
 
 
 def _train(
     job: TrialJob,
-    data: TrialData,
-    build: Build,
+    training: "TrainingJob",
     *,
     epochs: list[Row],
+    layers: list[Row],
     started_at: datetime,
 ) -> Generator[tuple[tuple[Row, ...], float], None, TrialResult]:
     from harness.training.facts import model_facts
+    from harness.training.layers import layer_observer
     from harness.training.lockstep import FOLD_EXECUTION, train_folds
 
     _prepare_process(job)
-    training = _training_job(job, data, build)
+    data = training.data
     facts = model_facts(training, key=_model_key(job, data), counts=job.counts)
-    outcomes = yield from _noted(train_folds(training), job, epochs)
+    observe = layer_observer(layers) if job.diagnostics == "layers" else None
+    outcomes = yield from _noted(train_folds(training, observe=observe), job, epochs)
     ended = [(data.folds[i], outcome) for i, outcome in zip(training.folds, outcomes, strict=True)]
     folds = [fold_row(job, data, fold, outcome=outcome) for fold, outcome in ended]
     trial = {
@@ -112,7 +127,14 @@ def _train(
     kept = ended if job.keep_predictions else []
     predictions = [block for pair in kept for block in fold_predictions(data, *pair)]
     return TrialResult(
-        rows=TrialRows(trial, folds=folds, epochs=tuple(epochs), predictions=predictions),
+        rows=TrialRows(
+            trial,
+            folds=folds,
+            epochs=tuple(epochs),
+            predictions=predictions,
+            attention=[row for outcome in outcomes for row in outcome.attention],
+            layers=tuple(layers),
+        ),
         weights={(outcome.repeat, outcome.fold): outcome.state for outcome in outcomes},
     )
 
@@ -129,7 +151,9 @@ def _prepare_process(job: TrialJob) -> None:
         torch.cuda.reset_peak_memory_stats(job.device)
 
 
-def _training_job(job: TrialJob, data: TrialData, build: Build) -> "TrainingJob":
+def _training_job(
+    job: TrialJob, data: TrialData, build: Build, *, attention: Attend | None
+) -> "TrainingJob":
     import torch
 
     from harness.training.job import TrainingJob
@@ -144,6 +168,7 @@ def _training_job(job: TrialJob, data: TrialData, build: Build) -> "TrainingJob"
         objective=job.objective,
         seed=job.config["seed"],
         device=torch.device(job.device),
+        attention=attention,
     )
 
 

@@ -28,6 +28,7 @@ class TrainingJob:
     folds: indices into `data.folds`, whole repeats at a time.
     build: the model's `build`; model_arguments: its arguments but those of the data.
     objective: name of the metric that chooses the epoch, on validation.
+    attention: the model's own, (model, inputs) -> (batch, blocks, heads, tokens, tokens).
     """
 
     training: Training
@@ -38,6 +39,7 @@ class TrainingJob:
     objective: str
     seed: int
     device: torch.device
+    attention: Callable[[nn.Module, Tensor], Tensor] | None = None
 
     def build_arguments(self, index: int) -> dict[str, Any]:
         """All keyword arguments of `build` for one fold."""
@@ -91,6 +93,8 @@ class FoldOutcome:
     predictions: role -> softmax probabilities (n_role, num_classes) float32, in the order of the
         fold's indices; roles without examples are absent. losses: role -> mean cross-entropy.
     fit_time_s: training and validation of all epochs; predict_time_s: the final predictions.
+    attention: rows of the table, without their trial; of the test examples, or of validation
+        where there is no test.
     """
 
     repeat: int
@@ -102,3 +106,4 @@ class FoldOutcome:
     losses: dict[str, float]
     fit_time_s: float
     predict_time_s: float
+    attention: tuple[dict[str, Any], ...] = ()

@@ -16,6 +16,8 @@ from torch.optim import Optimizer
 
 from harness.data.values import Fold
 from harness.results.metrics import METRICS, better, compute
+from harness.training.attention import fold_attention
+from harness.training.augmentation import agreement, augmented
 from harness.training.evaluate import Evaluation, evaluate
 from harness.training.job import Diverged, FoldEpoch, FoldOutcome, TrainingJob
 from harness.training.optimizers import make_optimizer, plain_step
@@ -62,6 +64,7 @@ class FoldRun:
     parameters: list[nn.Parameter]
     optimizer: Optimizer
     step: Callable[[], None]
+    token_names: tuple[str, ...] | None = None
     chosen: Chosen | None = None
     fit_time_s: float = 0.0
 
@@ -105,6 +108,7 @@ def _start_fold(job: TrainingJob, index: int) -> FoldRun:
         parameters=parameters,
         optimizer=optimizer,
         step=plain_step(optimizer),
+        token_names=job.data.fold_inputs[index].token_names,
     )
 
 
@@ -139,20 +143,30 @@ def _train(run: FoldRun, epoch: int) -> tuple[float, float, float]:
     shuffled = permutation(len(fold.train), **ids)[: run.n_examples].to(run.job.device)
     order = run.indices["train"][shuffled]
     steps_per_epoch = ceil(len(order) / training.batch_size)
-    lr, losses, logits = training.lr, [], []
+    lr, losses, logits, seen = training.lr, [], [], []
     seed_everything(derive(*ids.values()), run.job.device)
     run.model.train()
     batches = train_batches(run.source, order, training.batch_size)
+    if training.augmentation is not None:
+        num_classes = len(run.job.data.class_names)
+        seed = derive(*ids.values(), "augmentation")
+        batches = augmented(
+            batches, training.augmentation, source=run.source, num_classes=num_classes, seed=seed
+        )
     for step, (inputs, targets) in enumerate(batches, start=(epoch - 1) * steps_per_epoch):
         lr = training.lr * lr_factor(training, step=step, steps_per_epoch=steps_per_epoch)
         batch_loss, batch_logits = _step(run, inputs, targets, lr=lr)
         losses.append(batch_loss)
         logits.append(batch_logits)
-    return *_running(losses, logits, run.source.targets[order]), lr
+        seen.append(targets)
+    return *_running(losses, logits, torch.cat(seen)), lr
 
 
 def _step(run: FoldRun, inputs: Tensor, targets: Tensor, *, lr: float) -> tuple[Tensor, Tensor]:
-    """One step of the optimizer; the batch's mean loss () and logits (batch, num_classes)."""
+    """One step of the optimizer; the batch's mean loss () and logits (batch, num_classes).
+
+    targets: classes (batch,), or weights of the classes (batch, num_classes).
+    """
     training = run.job.training
     logits = run.model(inputs)
     loss = F.cross_entropy(logits, targets, label_smoothing=training.label_smoothing)
@@ -170,11 +184,14 @@ def _step(run: FoldRun, inputs: Tensor, targets: Tensor, *, lr: float) -> tuple[
 def _running(
     losses: Sequence[Tensor], logits: Sequence[Tensor], targets: Tensor
 ) -> tuple[float, float]:
-    """Loss and accuracy over all batches, from sums; one transfer from the device."""
+    """Loss and accuracy over all batches, from sums; one transfer from the device.
+
+    targets: (n,), or weights (n, num_classes), of which a prediction earns that of its class.
+    """
     sizes = torch.tensor([len(batch) for batch in logits], dtype=torch.float64)
     loss_sum = torch.stack(list(losses)).double() @ sizes.to(targets.device)
-    n_correct = (torch.cat(list(logits)).argmax(1) == targets).sum()
-    total_loss, correct = torch.stack((loss_sum, n_correct.double())).tolist()
+    n_correct = agreement(torch.cat(list(logits)).argmax(1), targets)
+    total_loss, correct = torch.stack((loss_sum, n_correct)).tolist()
     return total_loss / len(targets), correct / len(targets)
 
 
@@ -217,16 +234,19 @@ def _outcome(run: FoldRun) -> FoldOutcome:
     evaluations = {
         role: chosen.validation if role == "validation" else _evaluate(run, role) for role in roles
     }
+    predictions = {role: evaluation.probabilities for role, evaluation in evaluations.items()}
+    predict_time_s = perf_counter() - started
     return FoldOutcome(
         repeat=run.fold.repeat,
         fold=run.fold.fold,
         best_epoch=chosen.epoch,
         weights_source=run.job.training.selection,
         state={name: tensor.detach().cpu() for name, tensor in run.model.state_dict().items()},
-        predictions={role: evaluation.probabilities for role, evaluation in evaluations.items()},
+        predictions=predictions,
         losses={role: evaluation.loss for role, evaluation in evaluations.items()},
         fit_time_s=run.fit_time_s,
-        predict_time_s=perf_counter() - started,
+        predict_time_s=predict_time_s,
+        attention=fold_attention(run, predictions),
     )
 
 

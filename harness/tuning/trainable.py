@@ -3,7 +3,7 @@
 import contextlib
 import io
 import time
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,6 +11,7 @@ import ray
 from ray import tune
 
 from harness.data import catalog
+from harness.data.signature import defines
 from harness.results.rows import to_ipc, to_tables
 from harness.trial import TrialJob, TrialResult, trial_epochs
 from harness.tuning.collector import Wanted
@@ -82,6 +83,7 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]
             self._job,
             _fetch(shared.data[self._trial.data_key]),
             build=lambda **arguments: catalog.load(model).build(**arguments),
+            attention=_attention(model),
         )
 
     def _advance(self) -> dict[str, Any]:
@@ -104,6 +106,13 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]
         log = self._log.getvalue()[-LOG_LIMIT:]
         _hand_over(result, self._job, self._shared, log=log, best=self._best)
         return {**_last_words(result, self._job), "done": True}
+
+
+def _attention(model: catalog.Entry) -> Callable[..., Any] | None:
+    """The model's own, imported when it is called: an import that fails is the trial's failure."""
+    if not defines(model.file, "attention"):
+        return None
+    return lambda *arguments: catalog.load(model).attention(*arguments)
 
 
 def _hand_over(
