@@ -37,10 +37,9 @@ CLIPS_PER_CLASS = 40
 
 CLIP_RATE_HZ = 44_100
 CLIP_SAMPLES = 220_500  # 5 s
-RATE_HZ = 16_000
-FRAME, HOP = 16_000, 8_000  # samples: frames of 1 s, half overlapping
-N_FRAMES = 9
-INPUT_SHAPE = (1, N_FRAMES * FRAME)
+CLIP_S = 5
+RATE_HZ = 16_000  # as published
+N_FRAMES = 9  # of 1 s, half overlapping
 SHOWN_PROBLEMS = 5
 
 
@@ -53,18 +52,28 @@ class Clip(NamedTuple):
     class_name: str
 
 
-def describe(*, subset: Literal["esc10", "all"] = "all") -> Description:
-    """What is known without reading any data."""
+def describe(
+    *,
+    subset: Literal["esc10", "all"] = "all",
+    framing: Literal["frames", "whole"] = "frames",
+    rate_hz: Literal[16000, 22050, 32000, 44100] = 16000,
+) -> Description:
+    """What is known without reading any data.
+
+    framing: `frames`, as published: nine half-overlapping seconds one after the other; `whole`:
+    the five seconds as they are. rate_hz: samples per second that clips are resampled to.
+    """
     esc10 = subset == "esc10"
     return Description(
         title="ESC-10: environmental sounds" if esc10 else "ESC-50: environmental sounds",
-        input_shape=INPUT_SHAPE,
+        input_shape=input_shape(framing, rate_hz),
         class_names=_class_names(subset),
         n_examples=CLIPS_PER_CLASS * len(_class_names(subset)),
         source="K. J. Piczak, ACM Multimedia 2015, doi 10.1145/2733373.2806390",
         licence="CC BY 3.0" if esc10 else "CC BY-NC 3.0",
         parts=PARTS,
         has_groups=True,
+        sample_rate_hz=rate_hz,
     )
 
 
@@ -72,6 +81,8 @@ def prepare(
     root: "str | PathLike[str]",
     *,
     subset: Literal["esc10", "all"] = "all",
+    framing: Literal["frames", "whole"] = "frames",
+    rate_hz: Literal[16000, 22050, 32000, 44100] = 16000,
     progress: Callable[[int, int | None], None] | None = None,
 ) -> None:
     """Download the publisher's archive (about 600 MB) below `root`, unless all is there already.
@@ -99,27 +110,40 @@ def prepare(
         _move_missing(fresh / FOLDER, root / FOLDER)
 
 
-def files(root: "str | PathLike[str]", *, subset: Literal["esc10", "all"] = "all") -> list[Path]:
+def files(
+    root: "str | PathLike[str]",
+    *,
+    subset: Literal["esc10", "all"] = "all",
+    framing: Literal["frames", "whole"] = "frames",
+    rate_hz: Literal[16000, 22050, 32000, 44100] = 16000,
+) -> list[Path]:
     """The table and the clips of the subset, sorted. Raises DataError where some are missing."""
     clips = _clips(Path(root), subset)
     _refuse_bad([f"{clip.file}: missing clip" for clip in clips if not clip.file.is_file()])
     return [_table(Path(root)), *(clip.file for clip in clips)]
 
 
-def load(root: "str | PathLike[str]", *, subset: Literal["esc10", "all"] = "all") -> Examples:
-    """All clips of the subset: inputs (n, 1, 144000) float32 at 16 kHz, sorted by file name.
+def load(
+    root: "str | PathLike[str]",
+    *,
+    subset: Literal["esc10", "all"] = "all",
+    framing: Literal["frames", "whole"] = "frames",
+    rate_hz: Literal[16000, 22050, 32000, 44100] = 16000,
+) -> Examples:
+    """All clips of the subset: inputs (n, 1, samples) float32, sorted by file name.
 
-    Parts are the publisher's five folds, groups the source recordings. Raises DataError, with the
-    first few file names, for clips that are missing, damaged, or not mono 44.1 kHz of 5 s.
+    samples: 144,000 by default; see `describe`. Parts are the publisher's five folds, groups the
+    source recordings. Raises DataError, with the first few file names, for clips that are missing,
+    damaged, or not mono 44.1 kHz of 5 s.
     """
     import numpy as np
 
     clips = _clips(Path(root), subset)
     _refuse_bad(_bad_clips(clips))
     class_names = _class_names(subset)
-    inputs = np.empty((len(clips), *INPUT_SHAPE), dtype=np.float32)
+    inputs = np.empty((len(clips), *input_shape(framing, rate_hz)), dtype=np.float32)
     for row, clip in enumerate(clips):
-        inputs[row] = preprocess(_decode(clip.file))
+        inputs[row] = preprocess(_decode(clip.file), framing=framing, rate_hz=rate_hz)
     return Examples(
         inputs=inputs,
         targets=np.array([class_names.index(clip.class_name) for clip in clips], dtype=np.int64),
@@ -130,14 +154,24 @@ def load(root: "str | PathLike[str]", *, subset: Literal["esc10", "all"] = "all"
     )
 
 
-def preprocess(samples: "np.ndarray") -> "np.ndarray":
-    """(220500,) at 44.1 kHz -> (1, 144000): 9 half-overlapping 1 s frames at 16 kHz."""
+def input_shape(framing: str, rate_hz: int) -> tuple[int, int]:
+    """(1, samples): (1, 144000) for nine frames at 16 kHz, (1, 80000) for whole clips."""
+    return (1, (N_FRAMES if framing == "frames" else CLIP_S) * rate_hz)
+
+
+def preprocess(
+    samples: "np.ndarray", *, framing: str = "frames", rate_hz: int = RATE_HZ
+) -> "np.ndarray":
+    """(220500,) at 44.1 kHz to `input_shape`: whole, or 9 half-overlapping frames of 1 s."""
     import numpy as np
     import torch
     from torchaudio.functional import resample
 
-    waveform = resample(torch.from_numpy(samples), CLIP_RATE_HZ, RATE_HZ).numpy()  # (80000,)
-    frames = [waveform[start * HOP : start * HOP + FRAME] for start in range(N_FRAMES)]
+    waveform = resample(torch.from_numpy(samples), CLIP_RATE_HZ, rate_hz).numpy()
+    if framing == "whole":
+        return waveform[np.newaxis]
+    hop = rate_hz // 2
+    frames = [waveform[start * hop : start * hop + rate_hz] for start in range(N_FRAMES)]
     return np.concatenate(frames)[np.newaxis]
 
 
@@ -170,7 +204,9 @@ def _clips(root: Path, subset: str) -> list[Clip]:
         raise DataError(f"{table}: can't be read ({error}); {_CURE}") from error
     if missing:
         raise DataError(f"{table}: no column {', '.join(missing)}; {_CURE}")
-    clips = [_clip(table, line, row) for line, row in rows if subset == "all" or _is_esc10(row)]
+    clips = [
+        _clip(table, line, row) for line, row in rows if subset == "all" or row["esc10"] == "True"
+    ]
     names = {clip.file.name for clip in clips}
     expected = CLIPS_PER_CLASS * len(_class_names(subset))
     if len(clips) != expected or len(names) != expected:
@@ -187,10 +223,6 @@ def _clip(table: Path, line: int, row: dict[str, str]) -> Clip:
         raise DataError(f"{table}:{line}: not a row of the published table; {_CURE}")
     file = table.parent.parent / "audio" / name
     return Clip(file, part=int(part), group=row["src_file"] or name, class_name=class_name)
-
-
-def _is_esc10(row: dict[str, str]) -> bool:
-    return row["esc10"] == "True"
 
 
 def _bad_clips(clips: Iterable[Clip]) -> list[str]:

@@ -45,6 +45,7 @@ def test_defaults_are_written_out_and_searched_paths_are_not():
         "gradient_clip": None,
         "early_stopping": None,
         "selection": "best",
+        "augmentation": None,
         "fold_execution": "auto",
         "initial_weights": None,
         "trainable": "all",
