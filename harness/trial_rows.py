@@ -22,6 +22,23 @@ _COLUMN_PREFIXES = {"train": "train", "validation": "val", "test": "test"}
 
 
 @dataclass(frozen=True)
+class Initial:
+    """The weights that a trial starts from, where they are not random.
+
+    source: in words, such as `pretraining 0123456789abcdef`.
+    pretraining_id: null for a file's weights; the accuracies are those of the pretraining's task.
+    epochs: its epoch rows. error: why there are no weights; the trial fails with it.
+    """
+
+    source: str
+    pretraining_id: str | None = None
+    val_accuracy: float | None = None
+    test_accuracy: float | None = None
+    epochs: tuple[Row, ...] = ()
+    error: str | None = None
+
+
+@dataclass(frozen=True)
 class TrialJob:
     """Everything that decides a trial's rows but the data and the model's code.
 
@@ -31,6 +48,8 @@ class TrialJob:
     repeats: those to train now; previous_folds: `folds` rows of repeats that are done.
     device: as torch names it; versions: JSON text.
     counts: of the model, where the driver knows them; else the worker counts.
+    diagnostics: `layers` writes rows of that table.
+    initial: None for random weights.
     """
 
     benchmark: str
@@ -53,6 +72,8 @@ class TrialJob:
     versions: str
     attempt: int = 1
     counts: "ModelCounts | None" = None
+    diagnostics: str = "none"
+    initial: Initial | None = None
 
 
 def failed_rows(
@@ -77,7 +98,13 @@ def ended_rows(
         "epochs_trained": max((row["epoch"] for row in epochs), default=0),
         "fit_time_s": float(sum(row["epoch_time_s"] for row in epochs)),
     }
-    return TrialRows(trial=trial, epochs=tuple(epochs))
+    return TrialRows(trial=trial, epochs=with_pretraining(job, epochs))
+
+
+def with_pretraining(job: TrialJob, epochs: Sequence[Row]) -> tuple[Row, ...]:
+    """The trial's epoch rows, those of its pretraining first; these have no repeat and no fold."""
+    earlier = job.initial.epochs if job.initial else ()
+    return (*({"trial_id": job.trial_id, **row} for row in earlier), *epochs)
 
 
 def identity(job: TrialJob, status: str, *, started_at: datetime | None) -> Row:
@@ -99,6 +126,9 @@ def identity(job: TrialJob, status: str, *, started_at: datetime | None) -> Row:
         "code_fingerprint": job.code_fingerprint,
         "git_commit": job.git_commit,
         "versions": job.versions,
+        "pretraining_id": job.initial and job.initial.pretraining_id,
+        "pretraining_val_accuracy": job.initial and job.initial.val_accuracy,
+        "pretraining_test_accuracy": job.initial and job.initial.test_accuracy,
     }
 
 
@@ -154,7 +184,7 @@ def fold_row(job: TrialJob, data: TrialData, fold: Fold, *, outcome: "FoldOutcom
         "split_hash": fold.split_hash,
         "best_epoch": outcome.best_epoch,
         **_scores(job, data, fold, outcome),
-        "weights_source": outcome.weights_source,
+        "weights_source": _source(job, outcome.weights_source),
         "fit_time_s": outcome.fit_time_s,
         "predict_time_s": outcome.predict_time_s,
     }
@@ -178,6 +208,10 @@ def fold_predictions(
         for role, indices in _roles(fold).items()
         if role != "train" and role in outcome.predictions
     )
+
+
+def _source(job: TrialJob, epoch: str) -> str:
+    return f"{epoch}, from {job.initial.source}" if job.initial else epoch
 
 
 def _scores(job: TrialJob, data: TrialData, fold: Fold, outcome: "FoldOutcome") -> Row:

@@ -102,6 +102,7 @@ def trial_job(
         versions=provenance.versions,
         attempt=trial.attempt,
         counts=counts,
+        diagnostics=spec.diagnostics,
     )
 
 

@@ -84,6 +84,10 @@ class BenchmarkSpec:
     resources: Resources = field(default_factory=Resources)
     weights: Literal["best", "all", "none"] = "best"
     predictions: Literal["all", "none"] = "all"
+    diagnostics: Annotated[
+        Literal["none", "layers"],
+        Field(description="layers: activations and gradients of each layer, every epoch"),
+    ] = "none"
     baseline: dict[str, Any] | str | None = None
     published: Annotated[tuple[Published, ...], Field(strict=False)] = ()
 

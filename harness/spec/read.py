@@ -42,6 +42,7 @@ SHARED_KEYS = (
     "resources",
     "weights",
     "predictions",
+    "diagnostics",
     "baseline",
     "published",
 )

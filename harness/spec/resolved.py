@@ -49,6 +49,7 @@ def _shared(spec: BenchmarkSpec) -> dict[str, Any]:
         "resources": spec.resources.model_dump(mode="json"),
         "weights": spec.weights,
         "predictions": spec.predictions,
+        "diagnostics": spec.diagnostics,
         "baseline": spec.baseline,
         "published": [row.model_dump(mode="json") for row in spec.published],
     }

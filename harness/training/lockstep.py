@@ -1,7 +1,7 @@
 """All folds and repeats of a configuration train together, epoch by epoch."""
 
 from collections import defaultdict
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Sequence
 from statistics import fmean
 
 from harness.results.metrics import METRICS
@@ -14,12 +14,15 @@ EXECUTION = loop
 FOLD_EXECUTION: str = EXECUTION.NAME
 
 
-def train_folds(job: TrainingJob) -> Generator[EpochResult, None, tuple[FoldOutcome, ...]]:
+def train_folds(
+    job: TrainingJob, *, observe: Callable[[int, Sequence[loop.FoldRun]], None] | None = None
+) -> Generator[EpochResult, None, tuple[FoldOutcome, ...]]:
     """Yield each epoch as it ends; return what the chosen weights of every fold say.
 
     Every fold of a repeat sees the same number of examples in an epoch, the repeat's smallest
     train role, from a permutation of its own. With `early_stopping` a repeat leaves when its
     fold mean has not improved for that many epochs; the others go on.
+    observe: sees the folds before the first epoch (as epoch 0) and after each, and changes nothing.
     Raises Diverged for a loss that is not finite, and whatever the model raises.
     """
     runs = EXECUTION.start(job)
@@ -27,8 +30,12 @@ def train_folds(job: TrainingJob) -> Generator[EpochResult, None, tuple[FoldOutc
     history: dict[int, list[float]] = defaultdict(list)
     latest: dict[tuple[int, int], float] = {}
     training = runs
+    if observe is not None:
+        observe(0, runs)
     for epoch in range(1, job.training.epochs + 1):
         rows = EXECUTION.train_epoch(training, epoch)
+        if observe is not None:
+            observe(epoch, training)
         latest |= {(row.repeat, row.fold): row.val_objective for row in rows}
         yield EpochResult(epoch, tuple(rows), objective_mean=fmean(latest.values()))
         for repeat, fold_mean in _fold_means(rows).items():
