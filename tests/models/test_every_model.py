@@ -23,7 +23,7 @@ MODULES = {
     if "def build(" in file.read_text(encoding="utf-8")
 }
 NUM_CLASSES = 5
-INPUT_SHAPES = ((2, 8, 8), (2, 500))  # the first that a model accepts
+INPUT_SHAPES = ((2, 8, 8), (2, 500), (2, 16, 16))  # the first that a model accepts
 SMALL = {"depth": 2, "hidden_dim": 32}  # where a model has them
 VARIANTS: dict[str, list[dict[str, Any]]] = {
     "cifar_cnn": [
