@@ -182,7 +182,8 @@ def _items(a: Choice, b: Choice) -> ItemComparison | str:
     found: ItemComparison | str = "no predictions are stored"
     for role in ("test", "validation"):
         frames = [
-            read_items(one.source.folder, one.candidate.trial.trial_id, role=role) for one in (a, b)
+            read_items(one.source.folder, [one.candidate.trial.trial_id], role=role)
+            for one in (a, b)
         ]
         found = compare_items(*frames, role=role)
         if any(len(frame) for frame in frames):
@@ -244,7 +245,7 @@ def _by_values(source: Source, paths: Sequence[str]) -> dict[Any, Candidate]:
     for one in matching(source):
         if one.trial.objective_mean is None:
             continue
-        key = tuple(identity(param_value(one.config, path)) for path in paths)
+        key = tuple(identity(one.value(path)) for path in paths)
         if key in found:
             ids = f"{found[key].trial.trial_id} and {one.trial.trial_id}"
             raise BenchError(
@@ -256,4 +257,4 @@ def _by_values(source: Source, paths: Sequence[str]) -> dict[Any, Candidate]:
 
 
 def _values(source: Source, path: str) -> set[Any]:
-    return {identity(param_value(one.config, path)) for one in matching(source)}
+    return {identity(one.value(path)) for one in matching(source)}

@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import BenchError, nearest
 from harness.report.colours import colour_of
-from harness.report.selector import select
 from harness.report.study import Configuration, Study
 from harness.report.wording import is_missing, params_text, short_names
+from harness.results.item_pairs import read_items
 from harness.results.metrics import find
+from harness.results.operands import open_source
+from harness.results.parts import read_file
 from harness.results.read import parts, read_table
+from harness.results.selectors import choose
 from harness.results.statistics import rank
 from harness.spec.benchmark import BenchmarkSpec
 from harness.spec.read import parse_benchmark
@@ -49,14 +52,44 @@ def load_study(folder: Path, *, run_id: str | None = None, baseline: str | None 
         mode=mode,
         configurations=configurations,
         names=names,
-        baseline=None if wanted is None else select(wanted, configurations, asked=bool(baseline)),
+        baseline=_baseline(
+            folder,
+            run_id if run_id == ALL else run.name,
+            wanted,
+            configurations,
+            asked=baseline is not None,
+        ),
         folds=_rows(folder, "folds", ids),
         epochs=lambda trial_ids: _rows(folder, "epochs", trial_ids),
         predictions=lambda trial_id: _rows(folder, "predictions", [trial_id]),
+        items=lambda trial_ids, role: read_items(folder, trial_ids, role=role),
+        attention=lambda trial_id: _rows(folder, "attention", [trial_id]),
         record=_json(run / "run.json"),
         resolved=resolved,
         data_cards=_json(run / "data_card.json"),
     )
+
+
+def _baseline(
+    folder: Path,
+    run_id: str,
+    wanted: str | Mapping[str, Any] | None,
+    configurations: Sequence[Configuration],
+    *,
+    asked: bool,
+) -> Configuration | None:
+    """The best complete configuration that the selector means; for a selector of the file that
+    means none (yet), None."""
+    if wanted is None:
+        return None
+    try:
+        chosen = choose(open_source(folder, None if run_id == ALL else run_id, wanted))
+    except BenchError as error:
+        if asked:
+            raise BenchError(f"--baseline {wanted!r}: {error}") from None
+        return None
+    by_id = {one.trial_id: one for one in configurations}
+    return by_id[chosen.candidate.trial.trial_id]
 
 
 def _run_folder(folder: Path, run_id: str | None) -> Path:
@@ -75,12 +108,10 @@ def _run_folder(folder: Path, run_id: str | None) -> Path:
 
 def _plan(run: Path) -> Planned:
     """Trial id -> parameters, in plan order."""
-    import pyarrow.parquet as pq
-
     file = run / "plan.parquet"
     if not file.exists():
         raise BenchError(f"{file} is missing; --all reports every trial in the tables")
-    rows = pq.read_table(file, columns=["trial_id", "variant", "params"]).to_pylist()
+    rows = read_file(file, ["trial_id", "variant", "params"]).to_pylist()
     return {row["trial_id"]: {"variant": row["variant"], **json.loads(row["params"] or "{}")}
             for row in rows}  # fmt: skip
 
@@ -129,7 +160,7 @@ def _key(value: Any) -> str:
 
 
 def _rows(folder: Path, table: str, trial_ids: Collection[str]) -> "pd.DataFrame":
-    ids: Sequence[str] = list(trial_ids)
+    ids: Sequence[str] = list(trial_ids) or [""]  # Arrow can't tell the type of an empty list
     return read_table(folder, table, filters=[("trial_id", "in", ids)])
 
 

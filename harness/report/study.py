@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.report.intervals import Estimate, estimates
+from harness.report.intervals import Estimate, estimate, estimates
 from harness.spec.benchmark import BenchmarkSpec
 
 if TYPE_CHECKING:
@@ -47,7 +47,8 @@ class Study:
     """One benchmark's results for one run's plan (or `all`).
 
     configurations: the complete ones by place, then the others. folds: rows of complete trials.
-    epochs, predictions: read the rows of these trials when asked.
+    epochs, predictions, items, attention: read the rows of these trials when asked; items are
+    predictions of one role without probabilities.
     names: searched path -> short name, of those that differ between configurations.
     record: run.json. resolved: the text of the resolved file. data_cards: dataset -> card.
     """
@@ -63,6 +64,8 @@ class Study:
     folds: "pd.DataFrame"
     epochs: Callable[[Collection[str]], "pd.DataFrame"]
     predictions: Callable[[str], "pd.DataFrame"]
+    items: Callable[[Collection[str], str], "pd.DataFrame"]
+    attention: Callable[[str], "pd.DataFrame"]
     record: Mapping[str, Any] = field(default_factory=dict)
     resolved: str = ""
     data_cards: Mapping[str, Any] = field(default_factory=dict)
@@ -103,17 +106,30 @@ class Study:
         ratio = (self.folds[column] / self.folds["n_train"]).mean()
         return float(ratio) if np.isfinite(ratio) else 0.0
 
+    @cached_property
+    def shared_folds(self) -> list[tuple[int, int]]:
+        """(repeat, fold) that every complete configuration has; some may have more repeats."""
+        counts = self.folds.groupby(FOLD).size()
+        everyone = self.folds["trial_id"].nunique()
+        return list(counts.index[counts == everyone])
+
     def scores(self, column: str) -> "pd.DataFrame":
-        """A column of `folds` as (complete configurations by place) x (repeat, fold)."""
+        """A column of `folds` as (complete configurations by place) x (shared repeat, fold)."""
         ids = [one.trial_id for one in self.complete]
         if column not in self.folds.columns:
             return self.folds.head(0).set_index("trial_id")[[]].reindex(ids)
         wide = self.folds.pivot(index="trial_id", columns=FOLD, values=column)
-        return wide.reindex(ids)
+        return wide.reindex(ids)[self.shared_folds]
 
     def estimates(self, column: str) -> dict[str, Estimate]:
-        """Trial id -> mean over folds and repeats of a column of `folds`, with its interval."""
+        """Trial id -> mean over folds and repeats of a column of `folds`, with its interval.
+
+        A configuration with more repeats than others counts them all.
+        """
+        ratio = self.size_ratio(column.partition("_")[0])
         wide = self.scores(column)
-        split = column.partition("_")[0]
-        found = estimates(wide.to_numpy(dtype=float), self.size_ratio(split))
-        return dict(zip(wide.index, found, strict=True))
+        found = dict(zip(wide.index, estimates(wide.to_numpy(dtype=float), ratio), strict=True))
+        if column in self.folds.columns and len(wide.columns) < self.folds.groupby(FOLD).ngroups:
+            for trial_id, rows in self.folds.groupby("trial_id"):
+                found[str(trial_id)] = estimate(rows[column].to_numpy(dtype=float), ratio)
+        return found

@@ -1,5 +1,6 @@
 """Two trials on the same examples: right or wrong, example by example."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +20,7 @@ from harness.results.read import read_table
 if TYPE_CHECKING:
     import pandas as pd
 
-COLUMNS = ("repeat", "fold", "example_id", "group", "target", "predicted")
+COLUMNS = ("trial_id", "repeat", "fold", "example_id", "group", "target", "predicted")
 
 
 @dataclass(frozen=True)
@@ -41,9 +42,9 @@ class ItemComparison:
     n_left_out: int
 
 
-def read_items(folder: Path, trial_id: str, *, role: str) -> "pd.DataFrame":
-    """The predictions of one trial for one role, without probabilities; may be empty."""
-    filters = [("trial_id", "==", trial_id), ("role", "==", role)]
+def read_items(folder: Path, trial_ids: Collection[str], *, role: str) -> "pd.DataFrame":
+    """The predictions of these trials for one role, without probabilities; may be empty."""
+    filters = [("trial_id", "in", list(trial_ids) or [""]), ("role", "==", role)]
     return read_table(folder, "predictions", columns=COLUMNS, filters=filters)
 
 

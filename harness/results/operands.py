@@ -12,14 +12,23 @@ from harness.results.parts import read_file, read_schema
 from harness.results.read import DoneTrial, done_trials, parts
 from harness.results.schema import PARAMS, TABLES, param_value
 
+Selector = str | Mapping[str, Any] | None
+
 
 @dataclass(frozen=True)
 class Candidate:
-    """One trial that an operand may mean. params: searched path -> value, as planned."""
+    """One trial that an operand may mean.
+
+    params: searched path -> value, as planned; `variant` comes first where there are variants.
+    """
 
     trial: DoneTrial
     config: Mapping[str, Any]
     params: Mapping[str, Any]
+
+    def value(self, path: str) -> Any:
+        """The resolved value at a path, or of `variant`; None where there is none."""
+        return self.params[path] if path in self.params else param_value(self.config, path)
 
 
 @dataclass(frozen=True)
@@ -27,7 +36,8 @@ class Source:
     """The trials of one run's plan that are in the tables, in plan order.
 
     run_id: None where the folder holds no run, then all trials count. n_planned: also counts the
-    trials that are missing. selector: what was written behind the colon.
+    trials that are missing. selector: what was written behind the colon, or a file's mapping of
+    paths to values.
     """
 
     folder: Path
@@ -35,7 +45,7 @@ class Source:
     candidates: tuple[Candidate, ...]
     n_planned: int
     objective: str
-    selector: str | None = None
+    selector: Selector = None
 
     @property
     def name(self) -> str:
@@ -56,7 +66,14 @@ def open_operand(text: str, *, results: Path) -> Source:
     """
     benchmark, run, selector = split_operand(text)
     folder = find_results(benchmark, results=results)
-    run_id = _find_run(folder, run)
+    return open_source(folder, _find_run(folder, run), selector)
+
+
+def open_source(folder: Path, run_id: str | None, selector: Selector = None) -> Source:
+    """The trials of a run's plan, of all runs for None, that a results folder holds.
+
+    Raises BenchError where none of them is finished.
+    """
     done = done_trials(folder)
     if not done:
         raise BenchError(f"{folder} holds no finished trial")
@@ -113,8 +130,9 @@ def _find_run(folder: Path, run: str | None) -> str | None:
 
 def _planned(folder: Path, run_id: str) -> dict[str, dict[str, Any]]:
     """Trial id -> searched values, in plan order."""
-    plan = read_file(folder / "runs" / run_id / "plan.parquet", ["trial_id", "params"])
-    return {row["trial_id"]: json.loads(row["params"] or "{}") for row in plan.to_pylist()}
+    columns = ["trial_id", "variant", "params"]
+    plan = read_file(folder / "runs" / run_id / "plan.parquet", columns).to_pylist()
+    return {row["trial_id"]: _of_variant(row, json.loads(row["params"] or "{}")) for row in plan}
 
 
 def _candidates(
@@ -125,15 +143,24 @@ def _candidates(
     if planned is not None:
         trials = {id_: params for id_, params in planned.items() if id_ in done}
         return [Candidate(done[id_], json.loads(done[id_].config), trials[id_]) for id_ in trials]
-    names = {name for part in parts(folder, "trials") for name in read_schema(part).names}
+    files = parts(folder, "trials")
+    names = {name for part in files for name in read_schema(part).names}
     paths = sorted(name.removeprefix(PARAMS) for name in names if name.startswith(PARAMS))
+    rows = {row["trial_id"]: row for part in files
+            for row in read_file(part, ["trial_id", "variant"]).to_pylist()}  # fmt: skip
     found = []
     for trial in done.values():
         config = json.loads(trial.config)
         values = {path: param_value(config, path) for path in paths}
         params = {path: value for path, value in values.items() if value is not None}
-        found.append(Candidate(trial, config, params))
+        row = rows.get(trial.trial_id, {})
+        found.append(Candidate(trial, config, _of_variant(row, params)))
     return found
+
+
+def _of_variant(row: Mapping[str, Any], params: dict[str, Any]) -> dict[str, Any]:
+    name = row.get("variant")
+    return params if name is None else {"variant": name, **params}
 
 
 def leaves(config: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:

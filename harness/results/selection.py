@@ -21,7 +21,8 @@ class Optimism:
 
     winner: index of the configuration; validation, test: its means; gap: positive is optimistic.
     nested: mean over folds of the test score of the configuration that the fold's own validation
-    chose, an estimate of the whole procedure; None where the test does not rotate.
+    chose, an estimate of the whole procedure; None where the test does not rotate. per_fold: the
+    scores that it is the mean of.
     """
 
     winner: int
@@ -30,6 +31,7 @@ class Optimism:
     test: float
     gap: float
     nested: float | None
+    per_fold: tuple[float, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -52,14 +54,15 @@ def optimism(validation: ArrayLike, test: ArrayLike, *, mode: str, test_rotates:
     of_validation, of_test = sign * _matrix(validation), sign * _matrix(test)
     winner = int(np.argmax(of_validation.mean(axis=1)))
     chosen, unseen = of_validation[winner].mean(), of_test[winner].mean()
-    per_fold = of_test[np.argmax(of_validation, axis=0), np.arange(of_test.shape[1])]
+    per_fold = sign * of_test[np.argmax(of_validation, axis=0), np.arange(of_test.shape[1])]
     return Optimism(
         winner=winner,
         n_tried=len(of_validation),
         validation=float(sign * chosen),
         test=float(sign * unseen),
         gap=float(chosen - unseen),
-        nested=float(sign * per_fold.mean()) if test_rotates else None,
+        nested=float(per_fold.mean()) if test_rotates else None,
+        per_fold=tuple(per_fold.tolist()) if test_rotates else None,
     )
 
 

@@ -1,14 +1,13 @@
-"""Which trials a selector means: a trial id's beginning, `param=value,...`, or the best."""
+"""Which trials a selector means: `param=value,...`, a variant, a trial id's beginning, the best."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from harness.errors import BenchError, SpecError
 from harness.results.operands import Candidate, Source, hint, leaves
 from harness.results.read import done_trials
-from harness.results.schema import param_value
 from harness.spec.space import identity
 from harness.spec.yaml_dump import show
 from harness.spec.yaml_text import parse_value
@@ -43,8 +42,9 @@ def matching(source: Source) -> tuple[Candidate, ...]:
     """
     if source.selector is None:
         return source.candidates
-    if "=" not in source.selector:
-        return (_by_id(source, source.selector),)
+    if isinstance(source.selector, str) and "=" not in source.selector:
+        of_variant = _of_variant(source, source.selector)
+        return of_variant or (_by_id(source, source.selector),)
     found = source.candidates
     for path, value in selected_values(source).items():
         kept = tuple(one for one in found if _has(one, path, value))
@@ -55,7 +55,9 @@ def matching(source: Source) -> tuple[Candidate, ...]:
 
 
 def selected_values(source: Source) -> dict[str, Any]:
-    """Path -> value of a selector `param=value,...`; empty for any other selector."""
+    """Path -> value of a selector `param=value,...` or a mapping; empty for any other selector."""
+    if isinstance(source.selector, Mapping):
+        return {_path(source, name): value for name, value in source.selector.items()}
     if source.selector is None or "=" not in source.selector:
         return {}
     values = {}
@@ -66,6 +68,10 @@ def selected_values(source: Source) -> dict[str, Any]:
         except SpecError:
             raise BenchError(f"{name.strip()}: {value!r} is no value; write {name}=value") from None
     return values
+
+
+def _of_variant(source: Source, name: str) -> tuple[Candidate, ...]:
+    return tuple(one for one in source.candidates if one.params.get("variant") == name)
 
 
 def _by_id(source: Source, prefix: str) -> Candidate:
@@ -108,11 +114,11 @@ def _path(source: Source, name: str) -> str:
 
 
 def _has(one: Candidate, path: str, value: Any) -> bool:
-    return bool(identity(param_value(one.config, path)) == identity(value))
+    return bool(identity(one.value(path)) == identity(value))
 
 
 def _no_such_value(source: Source, path: str, value: Any, candidates: Sequence[Candidate]) -> str:
-    values = {identity(v): v for one in candidates for v in [param_value(one.config, path)]}
+    values = {identity(v): v for one in candidates for v in [one.value(path)]}
     allowed = ", ".join(show(v) for v in values.values() if v is not None)
     return f"no trial of {source.name} has {path}={show(value)}; there are: {allowed or 'none'}"
 

@@ -1,26 +1,39 @@
 """The answer in one sentence, and how far it can be trusted."""
 
+import math
 from typing import NamedTuple
 
+import numpy as np
+
+from harness.report.against import Against, Comparisons, compare_all
 from harness.report.content import Section, Text, section
-from harness.report.intervals import Difference, Estimate, difference, holm
-from harness.report.study import Configuration, Study
-from harness.report.wording import estimate_text, metric_name, number, plural
+from harness.report.intervals import Estimate, estimate
+from harness.report.power import power_text
+from harness.report.study import ROLE_OF, Configuration, Study
+from harness.report.wording import estimate_text, metric_name, number, plural, signed
+from harness.results.items import wilson
+from harness.results.selection import Optimism, optimism
+
+KEY, TITLE = "answer", "Answer"
 
 
 class Answer(NamedTuple):
     """The winner and how it stands against the others.
 
-    runner_up: the second's difference to the winner, on the study's compared scores. tied: how
-    many others can't be told apart from the winner (Holm over all of them); None without a test.
+    others: each against the winner; tied: how many of them can't be told apart from it (Holm over
+    all of them), None without a test. baseline: the winner against the named baseline, where it is
+    another. optimism, nested: what choosing on validation did; None without test scores.
     """
 
     best: Configuration
     validation: Estimate
     test: Estimate
-    runner_up: Difference | None
+    others: Comparisons | None
     tied: int | None
     tried: int
+    baseline: Against | None
+    optimism: Optimism | None
+    nested: Estimate | None
 
 
 def answer(study: Study) -> Section:
@@ -29,10 +42,10 @@ def answer(study: Study) -> Section:
     status = Text(_status(study))
     if found is None:
         lead = Text("No answer yet: no configuration is complete.", lead=True)
-        return section("answer", "Answer", lead, status)
-    lines = [Text(sentence(found, study), lead=True)]
-    lines += [Text(text) for text in (_doubt(found), _optimism(found)) if text]
-    return section("answer", "Answer", *lines, status)
+        return section(KEY, TITLE, lead, status)
+    texts = (_doubt(found), _baseline(found, study), _optimism(found, study))
+    shown = [Text(text) for text in texts if text]
+    return section(KEY, TITLE, Text(sentence(found, study), lead=True), *shown, status)
 
 
 def compute(study: Study) -> Answer | None:
@@ -40,62 +53,135 @@ def compute(study: Study) -> Answer | None:
     best = study.best
     if best is None:
         return None
-    validation = study.estimates(f"val_{study.objective}")[best.trial_id]
-    test = study.estimates(f"test_{study.objective}").get(best.trial_id, Estimate(None))
-    split = study.compared_split
-    scores = study.scores(f"{split}_{study.objective}").to_numpy(dtype=float)
-    ratio = study.size_ratio(split)
-    others = [difference(row, scores[0], ratio) for row in scores[1:]]
-    p_values = [one.p_value for one in others if one.p_value is not None]
-    tied = sum(p >= 0.05 for p in holm(p_values)) if p_values else None
-    return Answer(best, validation, test, others[0] if others else None, tied, len(study.complete))
+    others = compare_all(study, best)
+    p_values = [one.p_holm for one in others.rows if one.p_holm is not None] if others else []
+    chosen = _chosen(study)
+    return Answer(
+        best=best,
+        validation=_estimate(study, best, "val"),
+        test=_estimate(study, best, "test"),
+        others=others,
+        tied=sum(p >= 0.05 for p in p_values) if p_values else None,
+        tried=len(study.complete),
+        baseline=_against_baseline(study),
+        optimism=chosen,
+        nested=estimate(chosen.per_fold, study.size_ratio("test"))
+        if chosen and chosen.per_fold
+        else None,
+    )
 
 
 def sentence(found: Answer, study: Study) -> str:
-    """Which configuration, how good, on what."""
+    """Which configuration, how good, on what; or that no difference was seen."""
     name = metric_name(study.objective)
-    text = f"Best on validation: {found.best.label}, {name} {estimate_text(found.validation)}"
-    text += f" ({_over(found)})" if found.validation.low is not None else ""
+    best = f"{found.best.label}, with {name} {estimate_text(found.validation)}"
+    best += f" ({_over(found, study)})"
     if found.test.mean is not None:
-        text += f"; on test {estimate_text(found.test)}"
-    return text + "."
+        best += f", on test {estimate_text(found.test)}"
+    text = f"Best on validation is {best}"
+    able = found.others.power if found.others else None
+    if found.tied is None or found.tied < found.tried - 1 or able is None:
+        return text + "."
+    others = "the other one" if found.tied == 1 else f"any of the {found.tied:,} others"
+    return (f"{text}; no difference to {others} was seen, and the smallest that could have been "
+            f"seen is about {number(able.of_all, 3)}.")  # fmt: skip
 
 
-def _over(found: Answer) -> str:
+def _estimate(study: Study, one: Configuration, split: str) -> Estimate:
+    """The mean with its interval; over the examples of a single fold where that is an accuracy."""
+    found = study.estimates(f"{split}_{study.objective}").get(one.trial_id, Estimate(None))
+    if found.mean is None or found.low is not None or study.objective != "accuracy":
+        return found
+    column = {"val": "n_validation", "test": "n_test"}[split]
+    n = int(study.folds.loc[study.folds["trial_id"] == one.trial_id, column].sum())
+    if n < 1:
+        return found
+    share = wilson(min(n, found.mean * n), n)
+    return Estimate(found.mean, share.low, share.high)
+
+
+def _against_baseline(study: Study) -> Against | None:
+    if study.baseline is None or study.baseline is study.best:
+        return None
+    found = compare_all(study, study.baseline)
+    return (
+        next((one for one in found.rows if one.configuration is study.best), None)
+        if found
+        else None
+    )
+
+
+def _chosen(study: Study) -> Optimism | None:
+    matrices = [study.scores(f"{split}_{study.objective}").to_numpy(dtype=float)
+                for split in ("val", "test")]  # fmt: skip
+    whole = all(one.size and np.isfinite(one).all() for one in matrices)
+    if len(study.complete) < 2 or not whole:
+        return None
+    return optimism(*matrices, mode=study.mode, test_rotates=study.test_rotates)
+
+
+def _over(found: Answer, study: Study) -> str:
     row = found.best.row
-    folds = plural(int(row.get("n_folds") or 1), "fold")
-    repeats = int(row.get("n_repeats") or 1)
-    return f"mean over {folds}{f' x {repeats} repeats' if repeats > 1 else ''}, 95 % interval"
+    folds, repeats = int(row.get("n_folds") or 1), int(row.get("n_repeats") or 1)
+    if folds * repeats > 1:
+        several = f" x {repeats} repeats" if repeats > 1 else ""
+        return f"mean over {plural(folds, 'fold')}{several}, 95 % interval"
+    if found.validation.low is None:
+        return "one fold, so there is no interval"
+    return "one fold; 95 % interval over its examples, not over training anew"
 
 
 def _doubt(found: Answer) -> str:
     if found.tried < 2:
         return "One configuration: nothing to compare it with."
-    if found.tied is None:
-        return "With one fold no difference between configurations can be tested."
+    if found.tied is None or found.others is None:
+        return "With one fold no difference between configurations can be tested over folds."
     others = found.tried - 1
+    role = ROLE_OF[found.others.split]
+    test = f"({role} scores of the same folds, corrected t, Holm, 5 %)"
+    able = f" {power_text(found.others.power)}" if found.others.power and found.tied else ""
     if found.tied == 0:
-        return f"It differs from {_all(others)} (corrected t, Holm, 5 %)."
+        return f"It differs from {_all(others)} {test}."
     if found.tied == others:
         none = "The other one can't" if others == 1 else f"None of the {others:,} others can"
-        return f"{none} be told apart from it (corrected t, Holm, 5 %)."
+        return f"{none} be told apart from it {test}.{able}"
     many = f"{found.tied:,} of the {others:,} others"
-    return f"{many} can't be told apart from it (corrected t, Holm, 5 %)."
+    return f"{many} can't be told apart from it {test}.{able}"
+
+
+def _baseline(found: Answer, study: Study) -> str:
+    if found.baseline is None or study.baseline is None:
+        return ""
+    gap = found.baseline.difference
+    text = (f"Against the baseline, {study.baseline.label}, its {ROLE_OF[study.compared_split]} "
+            f"{metric_name(study.objective)} differs by {signed(gap.mean)}")  # fmt: skip
+    if gap.low is None or gap.high is None:
+        return text + "; there is no interval."
+    text += f" [{signed(gap.low)}, {signed(gap.high)}]"
+    apart = gap.low > 0 or gap.high < 0
+    return f"{text}: {'a difference' if apart else 'no difference seen'} (corrected t)."
+
+
+def _optimism(found: Answer, study: Study) -> str:
+    if found.tried < 2:
+        return ""
+    text = (f"{found.tried:,} configurations were tried and the best was picked by its validation "
+            "score, so that score flatters it: some of it is luck")  # fmt: skip
+    seen = found.optimism
+    if seen is None:
+        return f"{text}. No test score tells how much."
+    unseen = "lower" if (seen.gap >= 0) == (study.mode == "max") else "higher"
+    test = "its test score, which chose nothing,"
+    text += f"; {test} is {number(abs(seen.gap))} {unseen}"
+    if found.nested is None or math.isnan(found.nested.mean or 0.0):
+        return text + "."
+    return (f"{text}. Had each fold picked its own winner by its own validation, the picked ones "
+            f"would reach {estimate_text(found.nested)} on test (nested estimate): what to expect "
+            "when the whole search is done again on new data.")  # fmt: skip
 
 
 def _all(others: int) -> str:
     return "the other one" if others == 1 else f"all {others:,} others"
-
-
-def _optimism(found: Answer) -> str:
-    if found.tried < 2:
-        return ""
-    text = f"It is the best of {found.tried:,} tried, so its validation score is optimistic"
-    if found.test.mean is None or found.validation.mean is None:
-        return text + "."
-    gap = number(abs(found.validation.mean - found.test.mean))
-    side = "above" if found.validation.mean >= found.test.mean else "below"
-    return f"{text}; it lies {gap} {side} the test score."
 
 
 def _status(study: Study) -> str:
@@ -104,4 +190,12 @@ def _status(study: Study) -> str:
     for status in ("failed", "pruned", "interrupted", "missing"):
         amount = sum(one.status == status for one in study.configurations)
         text += f", {amount:,} {status}" if amount else ""
+    short = sum(int(one.row.get("n_repeats") or 1) < study.spec.repeats for one in study.complete)
+    if short:
+        text += f"; {short:,} of the complete ones have fewer than {study.spec.repeats} repeats"
+    shared = len({repeat for repeat, _ in study.shared_folds})
+    if study.complete and any(
+        int(one.row.get("n_repeats") or 1) > shared for one in study.complete
+    ):
+        text += f"; comparisons take the {plural(shared, 'repeat')} that all of them have"
     return text + "."

@@ -1,7 +1,7 @@
 """Published numbers beside ours: the difference, and whether ours would have allowed for it."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from harness.report.colours import OTHER
@@ -16,7 +16,9 @@ from harness.report.content import (
     section,
 )
 from harness.report.draw import figure
+from harness.report.flaws import FLAWS, flaw_name
 from harness.report.intervals import Estimate
+from harness.report.lookup import find_ours, impossible, needs_epochs
 from harness.report.study import ROLE_OF, Configuration, Study
 from harness.report.wording import (
     estimate_text,
@@ -27,8 +29,7 @@ from harness.report.wording import (
     signed,
     value_text,
 )
-from harness.results.items import wilson
-from harness.spec.benchmark import BenchmarkSpec
+from harness.results.schema import param_value
 from harness.spec.expand import configurations
 from harness.spec.sections import Published
 
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 KEY, TITLE = "published", "Published beside reproduced"
-SIZE_COLUMN = {"val": "n_validation", "test": "n_test", "train": "n_train"}
 
 
 class Comparison(NamedTuple):
@@ -46,6 +46,8 @@ class Comparison(NamedTuple):
     minus published. inside: whether the published number lies in our interval; None without one.
     matches: how many complete configurations the number could mean; the best of them is compared.
     planned: whether the file holds a configuration that the number could mean, trained or not.
+    status: of that configuration where it is not complete. impossible: the number of examples of
+    which no whole number gives the published accuracy.
     """
 
     row: Published
@@ -58,6 +60,8 @@ class Comparison(NamedTuple):
     compared_with: str
     matches: int
     planned: bool = True
+    status: str = ""
+    impossible: int | None = None
 
 
 def published(study: Study) -> Section:
@@ -65,20 +69,36 @@ def published(study: Study) -> Section:
     found = compute(study)
     if not found:
         return empty_section(KEY, TITLE, "The benchmark file names no published numbers.")
-    blocks: list[Text | Table | Figure] = [Text(_explanation(study, found))]
+    blocks: list[Text | Table | Figure] = [Text(_explanation(found))]
+    blocks += [Text(text) for text in _remarks(found)]
     if any(one.difference is not None for one in found):
         blocks.append(Figure(_finding(found), draw(found)))
-    return section(KEY, TITLE, *blocks, table(found))
+    blocks.append(table(found))
+    if any(one.row.flaws for one in found):
+        blocks.append(flaws_table(found))
+    return section(KEY, TITLE, *blocks)
 
 
 def compute(study: Study) -> tuple[Comparison, ...]:
     """Every published number, in the order of the file."""
-    means = {column: study.estimates(column) for row in study.spec.published
-             for column in row.numbers if column in study.folds.columns}  # fmt: skip
+    rows = study.spec.published
+    configs = {one.trial_id: json.loads(one.row.get("config") or "{}")
+               for one in study.configurations} if rows else {}  # fmt: skip
+    means = [_meant(study, row.where, configs) for row in rows]
+    wanted = {
+        meant[0].trial_id
+        for row, meant in zip(rows, means, strict=True)
+        if meant and any(needs_epochs(row, column) for column in row.numbers)
+    }
+    epochs = study.epochs(sorted(wanted))
+    planned = configurations(study.spec) if not all(means) else []
     return tuple(
-        _comparison(study, row, column, value, means.get(column, {}))
-        for row in study.spec.published
-        for column, value in row.numbers.items()
+        _comparison(study, row, column, meant, epochs)._replace(
+            planned=bool(meant) or _is_planned(planned, row.where),
+            impossible=impossible(study, row, column, row.numbers[column]),
+        )
+        for row, meant in zip(rows, means, strict=True)
+        for column in row.numbers
     )
 
 
@@ -88,13 +108,27 @@ def table(found: tuple[Comparison, ...]) -> Table:
                Column("ours", numeric=True), Column("compared with"),
                Column("difference", numeric=True, hint="ours minus published"),
                Column("inside our interval?"), Column("source"),
-               Column("flaws", hint="of the source, as numbered in the file"))  # fmt: skip
+               Column("flaws of the source", hint="their meaning is listed below"))  # fmt: skip
     return Table(columns, tuple(_row(one) for one in found), sortable=True)
+
+
+def flaws_table(found: tuple[Comparison, ...]) -> Table:
+    """What the flaws that occur mean, and how many of these numbers have them."""
+    occurring = sorted({flaw for one in found for flaw in one.row.flaws})
+    rows = tuple(
+        (Cell(str(flaw), flaw), Cell(FLAWS[flaw].name if flaw in FLAWS else "unknown"),
+         Cell(FLAWS[flaw].meaning if flaw in FLAWS else ""),
+         Cell(str(amount), amount))
+        for flaw in occurring
+        for amount in [sum(flaw in one.row.flaws for one in found)]
+    )  # fmt: skip
+    columns = (Column("", numeric=True), Column("flaw"), Column("what it does to a number"),
+               Column("numbers here", numeric=True))  # fmt: skip
+    return Table(columns, rows, caption="Flaws of the sources")
 
 
 def draw(found: tuple[Comparison, ...]) -> "go.Figure":
     """Published against ours; on the diagonal they agree."""
-
     pairs = [one for one in found if one.difference is not None and not _is_loss(one)]
     made = figure(x="published (fraction)", y="ours (fraction)", height_px=420)
     values = [value for one in pairs for value in (one.published, *one.ours) if value is not None]
@@ -125,64 +159,42 @@ def _point(one: Comparison) -> "go.Scatter":
 
 
 def _comparison(
-    study: Study, row: Published, column: str, value: float, means: Mapping[str, Estimate]
+    study: Study, row: Published, column: str, meant: Sequence[Configuration], epochs: Any
 ) -> Comparison:
-    matching = [one for one in study.complete if _matches(row.where, one)]
-    best = matching[0] if matching else None
-    ours = Estimate(None)
-    if best is not None:
-        ours = (means.get(best.trial_id, ours) if row.fold is None
-                else _of_fold(study, best, column, row.fold))  # fmt: skip
+    complete = [one for one in meant if one.place]
+    value = row.numbers[column]
+    if not complete:
+        status = meant[0].status if meant else ""
+        return Comparison(row, column, value, None, Estimate(None), None, None, "–", 0,
+                          status=status)  # fmt: skip
+    ours, words = find_ours(study, row, column, complete[0], epochs)
     inside = None
     if ours.low is not None and ours.high is not None:
         inside = ours.low <= value <= ours.high
-    return Comparison(
-        row, column, value, best, ours,
-        difference=None if ours.mean is None else ours.mean - value,
-        inside=inside,
-        compared_with="mean over folds" if row.fold is None else f"fold {row.fold}",
-        matches=len(matching),
-        planned=bool(matching) or _is_planned(study.spec, row.where),
-    )  # fmt: skip
+    gap = None if ours.mean is None else ours.mean - value
+    return Comparison(row, column, value, complete[0], ours, gap, inside, words, len(complete))
 
 
-def _of_fold(study: Study, one: Configuration, column: str, fold: int) -> Estimate:
-    """Our score of one fold, mean over repeats; with Wilson's interval where it is an accuracy."""
-    rows = study.folds[(study.folds["trial_id"] == one.trial_id) & (study.folds["fold"] == fold)]
-    if column not in rows.columns or rows.empty or rows[column].isna().any():
-        return Estimate(None)
-    mean = float(rows[column].mean())
-    split, _, metric = column.partition("_")
-    examples = int(rows[SIZE_COLUMN[split]].iloc[0])
-    if metric != "accuracy" or len(rows) > 1 or examples < 1:
-        return Estimate(mean)
-    found = wilson(round(mean * examples), examples)
-    return Estimate(mean, found.low, found.high)
+def _meant(
+    study: Study, where: Mapping[str, Any], configs: Mapping[str, Mapping[str, Any]]
+) -> list[Configuration]:
+    """The configurations that a number could mean, the complete ones first, best first."""
+
+    def value(one: Configuration, path: str) -> Any:
+        return one.params[path] if path in one.params else param_value(configs[one.trial_id], path)
+
+    return [one for one in study.configurations
+            if all(value_text(value(one, path)) == value_text(wanted)
+                   for path, wanted in where.items())]  # fmt: skip
 
 
-def _matches(where: Mapping[str, Any], one: Configuration) -> bool:
-    return all(value_text(_lookup(one, path)) == value_text(value) for path, value in where.items())
-
-
-def _is_planned(spec: BenchmarkSpec, where: Mapping[str, Any]) -> bool:
+def _is_planned(planned: Sequence[Any], where: Mapping[str, Any]) -> bool:
     """A published value need not be one that a random search draws."""
-    split = {path: path.split(".", 1) for path in where}
     return any(
-        all(
-            value_text(one.sections[section].get(key)) == value_text(where[path])
-            for path, (section, key) in split.items()
-        )
-        for one in configurations(spec)
-    )
-
-
-def _lookup(one: Configuration, path: str) -> Any:
-    if path in one.params:
-        return one.params[path]
-    value: Any = json.loads(one.row.get("config") or "{}")
-    for key in path.split("."):
-        value = value.get(key) if isinstance(value, dict) else None
-    return value
+        all(value_text(param_value(one.sections, path)) == value_text(wanted)
+            for path, wanted in where.items())
+        for one in planned
+    )  # fmt: skip
 
 
 def _row(one: Comparison) -> tuple[Cell, ...]:
@@ -194,6 +206,8 @@ def _row(one: Comparison) -> tuple[Cell, ...]:
     )
     inside = "–" if one.inside is None else "yes" if one.inside else "no"
     epoch = "" if is_missing(one.row.epoch) else f", epoch {one.row.epoch}"
+    flaws = [flaw_name(flaw) for flaw in one.row.flaws]
+    flaws += [f"impossible on {one.impossible:,} examples"] if one.impossible else []
     return (
         Cell(where or "any", None, one.configuration.colour if one.configuration else None),
         Cell(f"{ROLE_OF.get(split, split)} {metric_name(metric)}{epoch}"),
@@ -203,26 +217,41 @@ def _row(one: Comparison) -> tuple[Cell, ...]:
         Cell(signed(one.difference), one.difference),
         Cell(inside),
         Cell(one.row.source),
-        Cell(", ".join(str(flaw) for flaw in one.row.flaws) or "none"),
+        Cell("; ".join(flaws) or "none"),
     )
 
 
 def _absence(one: Comparison) -> str:
+    if one.status in ("failed", "pruned", "interrupted"):
+        return one.status
     return "not trained" if one.planned else "not in this plan"
 
 
-def _explanation(study: Study, found: tuple[Comparison, ...]) -> str:
+def _explanation(found: tuple[Comparison, ...]) -> str:
     text = ("A number that names a fold is compared with our row of that fold (Wilson's 95 % "
             "interval over its examples for accuracy), any other with our mean over folds "
             "(95 % corrected t).")  # fmt: skip
-    epochs = {one.row.epoch for one in found if one.row.epoch is not None}
-    ours = {one.row.get("selected_on") for one in study.complete if one.row}
-    if epochs and study.complete:
-        said = ", ".join(sorted(str(epoch) for epoch in epochs))
-        text += (
-            f" Published epoch: {said}; ours was chosen by: {', '.join(sorted(map(str, ours)))}."
-        )
-    return text
+    if any(needs_epochs(one.row, one.column) for one in found):
+        text += (" Validation and train values of a named epoch come from our learning curves; "
+                 "test values belong to the epoch that we chose.")  # fmt: skip
+    return text + (" That a number lies inside our interval says that both can be true, not that "
+                   "both are the same.")  # fmt: skip
+
+
+def _remarks(found: tuple[Comparison, ...]) -> list[str]:
+    absent = [one for one in found if one.configuration is None]
+    texts = []
+    if absent:
+        ways = sorted({_absence(one) for one in absent})
+        counts = ", ".join(f"{sum(_absence(one) == way for one in absent)} {way}" for way in ways)
+        texts.append(f"{len(absent)} of {plural(len(found), 'published number')} have nothing of "
+                     f"ours beside them: {counts}.")  # fmt: skip
+    wrong = sum(one.impossible is not None for one in found)
+    if wrong:
+        texts.append(f"{plural(wrong, 'published accuracy').replace('accuracys', 'accuracies')} "
+                     "cannot have been measured on these examples: no whole number of right "
+                     "answers gives it.")  # fmt: skip
+    return texts
 
 
 def _finding(found: tuple[Comparison, ...]) -> str:
