@@ -71,14 +71,14 @@ def refuse_unequal_fits(fits: Sequence[Fitted], *, file: str) -> None:
 
 def _fitted_shape(fitted: Fitted) -> Mapping[str, Any]:
     shape: dict[str, Any] = {
-        f"argument {name}": _argument_shape(value) for name, value in fitted.model_arguments.items()
+        f"argument {name}": argument_shape(value) for name, value in fitted.model_arguments.items()
     }
     if fitted.inputs is not None:
         shape["inputs"] = (fitted.inputs.shape, str(fitted.inputs.dtype))
     return shape
 
 
-def _argument_shape(value: Any) -> Any:
+def argument_shape(value: Any) -> Any:
     """What has to be equal in every fold: an array's shape; a count itself; a float's presence."""
     if hasattr(value, "shape"):
         return tuple(value.shape)

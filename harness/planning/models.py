@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.data import catalog
+from harness.data.checks import argument_shape
 from harness.errors import BenchError, Problem, SpecError
 from harness.planning.resolve import Resolved
 from harness.spec.benchmark import BenchmarkSpec
@@ -49,7 +50,8 @@ def distinct_models(configurations: Sequence[Resolved]) -> list[DistinctModel]:
 
 def model_key(one: Resolved) -> str:
     """Names the call of `build` that a configuration makes."""
-    described = [one.description.input_shape, len(one.description.class_names)]
+    given = {name: argument_shape(value) for name, value in one.description.model_arguments.items()}
+    described = [one.description.input_shape, len(one.description.class_names), given]
     return json.dumps([one.config["model"], *described], sort_keys=True, default=str)
 
 

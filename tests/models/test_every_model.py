@@ -23,7 +23,7 @@ MODULES = {
     if "def build(" in file.read_text(encoding="utf-8")
 }
 NUM_CLASSES = 5
-INPUT_SHAPES = ((2, 8, 8), (2, 500), (2, 16, 16))  # the first that a model accepts
+INPUT_SHAPES = ((2, 8, 8), (2, 500), (2, 16, 16), (12,))  # the first that a model accepts
 SMALL = {"depth": 2, "hidden_dim": 32}  # where a model has them
 VARIANTS: dict[str, list[dict[str, Any]]] = {
     "cifar_cnn": [
@@ -34,6 +34,8 @@ VARIANTS: dict[str, list[dict[str, Any]]] = {
     "conv1d": [{"unused_batch_norm": False}],
     "conv1d_channel_transformer": [{"num_heads": 3}],
     "conv1d_transformer": [{"attention": "published"}, {"num_heads": 1}],
+    "bag_of_tokens": [{"pool": "mean"}],
+    "text_transformer": [{"pool": "cls"}, {"num_heads": 1}],
     "vit": [
         {"cls_position": "none"},
         {"patch_stride": 2},
@@ -69,7 +71,21 @@ class Case(NamedTuple):
         return input_shape_of(self.name)
 
     def inputs(self, n: int = 6) -> torch.Tensor:
-        return torch.randn(n, *self.input_shape, generator=torch.Generator().manual_seed(1))
+        generator = torch.Generator().manual_seed(1)
+        if not self.takes_ids:
+            return torch.randn(n, *self.input_shape, generator=generator)
+        ids = torch.randint(1, 40, (n, *self.input_shape), generator=generator)
+        ids[::2, -3:] = 0  # every second text is shorter
+        return ids
+
+    def other_inputs(self, n: int, shift: int) -> torch.Tensor:
+        """Inputs for float64 models that differ with `shift`; padding stays padding."""
+        inputs = self.inputs(n)
+        return (inputs + shift) * (inputs > 0) if self.takes_ids else inputs.double() + shift
+
+    @property
+    def takes_ids(self) -> bool:
+        return "vocabulary_size" in inspect.signature(self.module.build).parameters
 
     @property
     def without_dropout(self) -> dict[str, float]:
@@ -182,7 +198,7 @@ def test_the_inputs_are_left_as_they_were(case):
 def test_stacked_models_equal_their_loop(case):
     """Three models under vmap give the logits and gradients of each alone, in float64."""
     alone = [case.build(seed=s, **case.without_dropout).double().train() for s in range(3)]
-    inputs = torch.stack([case.inputs(4).double() + s for s in range(3)])  # (3, 4, *input_shape)
+    inputs = torch.stack([case.other_inputs(4, s) for s in range(3)])  # (3, 4, *input_shape)
     parameters, buffers = stack_module_state(alone)
     template = case.build(**case.without_dropout).double().to("meta").train()
 
@@ -232,6 +248,10 @@ def test_attention_is_what_it_says(case):
 
 
 IMPOSSIBLE: list[tuple[str, tuple[int, ...], dict[str, Any], str]] = [
+    ("text_transformer", (64,), {"num_heads": 3}, "num_heads 3 does not divide width 128"),
+    ("text_transformer", (64,), {"depth": 0}, "depth must be at least 1, not 0"),
+    ("text_transformer", (3, 32, 32), {}, "takes token ids (tokens,), not (3, 32, 32)"),
+    ("bag_of_tokens", (1, 500), {}, "takes token ids (tokens,), not (1, 500)"),
     ("vit", (3, 32, 32), {"num_heads": 10}, "num_heads 10 does not divide width 48"),
     ("vit", (3, 32, 32), {"num_heads": 10}, "that do: 1, 2, 3, 4, 6, 8, 12, 16, 24, 48"),
     ("vit", (3, 32, 32), {"patch_size": 5}, "patch_size that does: 1, 2, 4, 8, 16, 32"),
