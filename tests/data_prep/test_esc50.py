@@ -55,6 +55,32 @@ def test_a_tone_keeps_its_pitch_and_height() -> None:
     assert np.abs(first_second - expected).max() < 2e-3
 
 
+def test_a_whole_clip_is_the_frames_without_their_repetitions() -> None:
+    """Five seconds at any rate; frames of the same rate start every half second of it."""
+    noise = np.random.default_rng(0).normal(size=esc50.CLIP_SAMPLES).astype(np.float32)
+    for rate_hz in (16_000, 22_050, 32_000, 44_100):
+        whole = esc50.preprocess(noise, framing="whole", rate_hz=rate_hz)
+        frames = esc50.preprocess(noise, rate_hz=rate_hz)
+        assert whole.shape == esc50.input_shape("whole", rate_hz) == (1, 5 * rate_hz)
+        assert frames.shape == esc50.input_shape("frames", rate_hz) == (1, 9 * rate_hz)
+        third = frames[0, 2 * rate_hz : 3 * rate_hz]
+        assert np.array_equal(third, whole[0, rate_hz : 2 * rate_hz])
+
+
+def test_clips_at_their_own_rate_are_untouched() -> None:
+    """44.1 kHz is what was recorded."""
+    noise = np.random.default_rng(0).normal(size=esc50.CLIP_SAMPLES).astype(np.float32)
+    whole = esc50.preprocess(noise, framing="whole", rate_hz=esc50.CLIP_RATE_HZ)
+    assert np.array_equal(whole[0], noise)
+
+
+def test_the_description_follows_the_options() -> None:
+    """Rate and shape, for the front end to know."""
+    described = esc50.describe(subset="esc10", framing="whole", rate_hz=22_050)
+    assert (described.input_shape, described.sample_rate_hz) == ((1, 110_250), 22_050)
+    assert esc50.describe().input_shape == (1, 144_000)
+
+
 def test_loading_the_subset_gives_the_published_layout(tmp_path: Path, tree: Path) -> None:
     """400 clips, 8 per class and part, sorted by file name, grouped by their recording."""
     examples = esc50.load(tmp_path, subset="esc10")
