@@ -59,7 +59,24 @@ class Code:
     folded: str = ""
 
 
-Block = Table | Figure | Text | Code
+@dataclass(frozen=True)
+class Option:
+    """One of the views of a Choice, such as a configuration's. colour: the one it belongs to."""
+
+    name: str
+    blocks: tuple["Block", ...]
+    colour: str | None = None
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Views of which the page shows one at a time, the first until another is asked for."""
+
+    label: str
+    options: tuple[Option, ...]
+
+
+Block = Table | Figure | Text | Code | Choice
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,12 @@ def layout(*, height_px: int, legend: bool) -> dict[str, Any]:
     }
 
 
+def escaped(text: str) -> str:
+    """Text from files inside a hover template, whose tags plotly would read."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
 def axis() -> dict[str, Any]:
     """A quiet grid and room for the labels."""
     return {"gridcolor": GRID, "zeroline": False, "automargin": True, "ticks": "",
-            "title_standoff": 8}  # fmt: skip
+            "title_standoff": 8, "title_font": {"size": 13}}  # fmt: skip

@@ -6,7 +6,11 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, NamedTuple
 
-from harness.report.content import Code, Figure, Section, Table, Text
+from harness.report.content import Cell, Choice, Code, Figure, Section, Table, Text
+from harness.report.draw import escaped
+
+SCRIPTS = ("figures.js", "tables.js", "page.js")
+ROWS_WRITTEN = 50  # of a sortable table; the page makes the others when somebody asks for them
 
 
 class Chapter(NamedTuple):
@@ -18,18 +22,33 @@ class Chapter(NamedTuple):
 
 
 def render_page(chapters: Sequence[Chapter], *, title: str, made_at: str) -> str:
-    """The page as text. Everything that comes from files is escaped."""
+    """The page as text. Everything that comes from files is escaped, also inside figures."""
     from plotly.offline import get_plotlyjs
 
     return str(_template().render(
         title=title,
         made_at=made_at,
         chapters=chapters,
-        kinds={Text: "text", Table: "table", Figure: "figure", Code: "code"},
+        kinds={Text: "text", Table: "table", Figure: "figure", Code: "code", Choice: "choice"},
+        rows_written=ROWS_WRITTEN,
         style=_resource("page.css"),
-        script=_resource("page.js"),
+        scripts=[_resource(name) for name in SCRIPTS],
         plotly=get_plotlyjs(),
     ))  # fmt: skip
+
+
+def escaped_values(value: Any, key: str = "") -> Any:
+    """A figure's plain value with its texts escaped: plotly reads a few tags in any text.
+
+    Templates, such as `hovertemplate`, are written by the sections and keep their tags.
+    """
+    if isinstance(value, str):
+        return value if key.endswith("template") else escaped(value)
+    if isinstance(value, dict):
+        return {name: escaped_values(one, str(name)) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [escaped_values(one, key) for one in value]
+    return value
 
 
 @cache
@@ -38,13 +57,23 @@ def _template() -> Any:
 
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     environment.filters["figure_json"] = _figure_json
+    environment.filters["rows_json"] = _rows_json
     return environment.from_string(_resource("page.html"))
 
 
 def _figure_json(figure: Figure) -> str:
+    plain = escaped_values(figure.figure.to_plotly_json())
+    return _in_script(json.dumps(plain, cls=_encoder(), separators=(",", ":"), allow_nan=False))
+
+
+def _rows_json(rows: Sequence[Sequence[Cell]]) -> str:
+    """Each cell as its text, or as [text, sort, colour] where it has more."""
+    plain = [[cell.text if cell == Cell(cell.text) else list(cell) for cell in row] for row in rows]
+    return _in_script(json.dumps(plain, cls=_encoder(), separators=(",", ":")))
+
+
+def _in_script(text: str) -> str:
     """JSON that can't end the script element that holds it."""
-    plain = figure.figure.to_plotly_json()
-    text = json.dumps(plain, cls=_encoder(), separators=(",", ":"), allow_nan=False)
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 

@@ -4,7 +4,7 @@ import csv
 import io
 from collections.abc import Sequence
 
-from harness.report.content import Block, Code, Column, Figure, Section, Table, Text
+from harness.report.content import Block, Choice, Code, Column, Figure, Option, Section, Table, Text
 from harness.report.page import Chapter
 from harness.report.sections.leaderboard import compute as board_of
 from harness.report.study import Study
@@ -62,8 +62,14 @@ def _markdown(block: Block) -> str:
             return f"```\n{text.rstrip()}\n```"
         case Figure(title):
             return f"*Figure: {_plain(title)}*"
+        case Choice(_, options):
+            return "\n\n".join(_markdown_option(one) for one in options)
         case Table():
             return _markdown_table(block)
+
+
+def _markdown_option(option: Option) -> str:
+    return "\n\n".join([f"### {_plain(option.name)}", *(_markdown(one) for one in option.blocks)])
 
 
 def _markdown_table(table: Table) -> str:

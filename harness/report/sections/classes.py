@@ -1,43 +1,46 @@
-"""Which classes the best configuration confuses: confusion matrix, ROC curves, per-class table."""
+"""Which classes a configuration confuses: confusion matrix, ROC, precision-recall, table."""
 
-import json
+import warnings
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.report.colours import DASHES, PALETTE
+from harness.report.colours import DASHES, OTHER
 from harness.report.content import (
     Cell,
+    Choice,
     Column,
     Figure,
+    Option,
     Section,
     Table,
     Text,
     empty_section,
     section,
 )
-from harness.report.draw import figure
-from harness.report.study import Configuration, Study
+from harness.report.draw import escaped, figure
+from harness.report.predictions import Pooled, looked_at, pooled, pooled_text
+from harness.report.study import Study
 from harness.report.wording import number
-from harness.results.metrics import roc_auc
-from harness.results.read import probability_matrix
+from harness.results.items import wilson
 
 if TYPE_CHECKING:
-    import pandas as pd
     import plotly.graph_objects as go
 
-KEY, TITLE = "classes", "Classes of the best configuration"
-CURVE_POINTS = 101
+KEY, TITLE = "classes", "Classes: confusion, ROC, precision and recall"
+MOST_POINTS = 150
 MOST_CLASSES_WRITTEN = 20
+HARDEST = 3
 Array = NDArray[Any]
 
 
 class Classes(NamedTuple):
-    """Pooled predictions of one configuration.
+    """Pooled predictions of one configuration, each class against the rest.
 
-    counts: (true, predicted). precision, recall, f1, auc: of each class, nan where undefined.
-    roc: true positive rate of each class (classes, points) at evenly spaced false positive rates.
+    counts: (true, predicted). precision, recall, f1, auc, average_precision: of each class, nan
+    where undefined. roc: per class (false, true positive rates); curves: per class (recall,
+    precision); both empty where a class does not occur or nothing else does.
     """
 
     role: str
@@ -47,57 +50,58 @@ class Classes(NamedTuple):
     recall: Array
     f1: Array
     auc: Array
-    roc: Array
+    average_precision: Array
+    roc: tuple[tuple[Array, Array], ...]
+    curves: tuple[tuple[Array, Array], ...]
 
 
 def classes(study: Study) -> Section:
-    """The classes as a section; it reads the predictions of one trial."""
-    best = study.best
-    rows = study.predictions(best.trial_id) if best else None
-    if best is None or rows is None or rows.empty:
+    """The classes as a section; it reads the predictions of a few trials."""
+    found = [one for one in (pooled(study, each) for each in looked_at(study)) if one]
+    if not found:
         return empty_section(KEY, TITLE, "No predictions of a complete configuration are kept.")
-    role = "test" if (rows["role"] == "test").any() else "validation"
-    found = compute(rows[rows["role"] == role], _names(best), role)
-    return section(
-        KEY,
-        TITLE,
-        Text(_explanation(study, found, best)),
-        Figure(_confusion_finding(found), draw_confusion(found), narrow=True),
-        Figure(_roc_finding(found), draw_roc(found), narrow=True),
-        table(found),
-    )
+    options = tuple(_option(one) for one in found)
+    return section(KEY, TITLE, Text(_explanation(found[0])), Choice("configuration", options))
 
 
-def compute(rows: "pd.DataFrame", names: tuple[str, ...], role: str) -> Classes:
-    """Counts and rates over all rows at once. names: in the order of `probabilities`."""
-    targets = rows["target"].to_numpy(dtype=int)
-    size = len(names)
-    cells = targets * size + rows["predicted"].to_numpy(dtype=int)
+def compute(found: Pooled) -> Classes:
+    """Counts, rates and curves over all predictions at once."""
+    size = len(found.names)
+    cells = found.targets * size + found.predicted
     counts = np.bincount(cells, minlength=size**2).reshape(size, size)
     hits, true, predicted = counts.diagonal(), counts.sum(axis=1), counts.sum(axis=0)
-    probabilities = probability_matrix(rows)
-    curves = [_curve(targets == one, probabilities[:, one]) for one in range(size)]
+    of_classes = [_one_versus_rest(found.targets == i, found.probabilities[:, i])
+                  for i in range(size)]  # fmt: skip
+    auc, average_precision, roc, curves = zip(*of_classes, strict=True)
     return Classes(
-        role, names, counts,
+        found.role, found.names, counts,
         precision=_divided(hits, predicted),
         recall=_divided(hits, true),
         f1=_divided(2 * hits, true + predicted),
-        auc=np.array([_area(targets == one, probabilities[:, one]) for one in range(size)]),
-        roc=np.array(curves),
+        auc=np.array(auc),
+        average_precision=np.array(average_precision),
+        roc=roc,
+        curves=curves,
     )  # fmt: skip
 
 
 def table(found: Classes) -> Table:
     """One row a class."""
-    columns = (Column("class"), Column("examples", numeric=True), Column("precision", numeric=True),
-               Column("recall", numeric=True), Column("F1", numeric=True),
-               Column("ROC AUC", numeric=True, hint="one versus rest"),
-               Column("most often taken for"))  # fmt: skip
+    columns = (
+        Column("class"),
+        Column("support", numeric=True, hint="predictions whose true class this is"),
+        Column("precision", numeric=True, hint="share of those called so that are"),
+        Column("recall", numeric=True, hint="share of those that are that are called so"),
+        Column("F1", numeric=True),
+        Column("ROC AUC", numeric=True, hint="one versus rest"),
+        Column("average precision", numeric=True, hint="one versus rest"),
+        Column("most often taken for"),
+    )
+    numbers = (found.precision, found.recall, found.f1, found.auc, found.average_precision)
+    support = found.counts.sum(axis=1)
     rows = tuple(
-        (Cell(name), Cell(f"{found.counts[i].sum():,}", float(found.counts[i].sum())),
-         *(_number_cell(values[i]) for values in (found.precision, found.recall, found.f1,
-                                                  found.auc)),
-         Cell(_mistaken(found, i)))
+        (Cell(name), Cell(f"{support[i]:,}", float(support[i])),
+         *(_number_cell(values[i]) for values in numbers), Cell(_mistaken(found, i)))
         for i, name in enumerate(found.names)
     )  # fmt: skip
     return Table(columns, rows, sortable=True)
@@ -108,11 +112,11 @@ def draw_confusion(found: Classes) -> "go.Figure":
     import plotly.graph_objects as go
 
     size = len(found.names)
-    made = figure(x="predicted", y="true", height_px=440)
+    made = figure(x="predicted class", y="true class", height_px=440)
     shares = found.counts / np.maximum(found.counts.sum(axis=1, keepdims=True), 1)
     made.add_trace(go.Heatmap(
-        z=np.round(shares, 4), x=list(found.names), y=list(found.names), colorscale="Blues",
-        zmin=0, zmax=1, text=found.counts, xgap=1, ygap=1,
+        z=np.round(shares, 4).tolist(), x=list(found.names), y=list(found.names),
+        colorscale="Blues", zmin=0, zmax=1, text=found.counts.tolist(), xgap=1, ygap=1,
         texttemplate="%{text}" if size <= MOST_CLASSES_WRITTEN else None,
         colorbar={"thickness": 10, "title": {"text": "share of true class", "side": "right"}},
         hovertemplate="true %{y}, predicted %{x}: %{text}<extra></extra>",
@@ -122,45 +126,91 @@ def draw_confusion(found: Classes) -> "go.Figure":
     return made
 
 
-def draw_roc(found: Classes) -> "go.Figure":
-    """One curve a class; the classes hardest to tell apart in colour, the others in grey."""
-    import plotly.graph_objects as go
-
-    made = figure(x="false positive rate", y="true positive rate", height_px=440, legend=True)
-    order = [int(i) for i in np.argsort(np.nan_to_num(found.auc, nan=2.0))]
-    rates = np.linspace(0, 1, CURVE_POINTS)
-    for place, index in enumerate(order[: len(PALETTE) // 2]):
-        if np.isnan(found.auc[index]):
-            continue
-        made.add_trace(go.Scatter(
-            x=np.append(0, np.round(rates, 4)), y=np.append(0, np.round(found.roc[index], 4)),
-            mode="lines",
-            name=f"{found.names[index]} ({found.auc[index]:.3f})",
-            line={"color": PALETTE[place], "dash": DASHES[place % len(DASHES)], "width": 2},
-        ))  # fmt: skip
-    made.add_shape(type="line", x0=0, y0=0, x1=1, y1=1, line={"dash": "dot", "color": "#8f959e"})
+def draw_roc(found: Classes, colour: str) -> "go.Figure":
+    """One curve a class; the hardest to rank in the configuration's colour, the others grey."""
+    made = _draw_curves(found, found.roc, found.auc, colour)
+    made.update_xaxes(title_text="false positive rate")
+    made.update_yaxes(title_text="true positive rate")
+    made.add_shape(type="line", x0=0, y0=0, x1=1, y1=1, line={"dash": "dot", "color": OTHER})
     return made
 
 
-def _names(best: Configuration) -> tuple[str, ...]:
-    return tuple(str(name) for name in json.loads(best.row["class_names"]))
+def draw_precision_recall(found: Classes, colour: str) -> "go.Figure":
+    """One curve a class, as steps: between two points precision is not interpolated."""
+    made = _draw_curves(found, found.curves, found.average_precision, colour, shape="vh")
+    made.update_xaxes(title_text="recall")
+    made.update_yaxes(title_text="precision")
+    return made
 
 
-def _curve(positive: Array, scores: Array) -> Array:
-    """True positive rates at evenly spaced false positive rates; nan without both kinds."""
+def _draw_curves(
+    found: Classes,
+    curves: tuple[tuple[Array, Array], ...],
+    areas: Array,
+    colour: str,
+    shape: str = "linear",
+) -> "go.Figure":
+    import plotly.graph_objects as go
+
+    made = figure(height_px=440, legend=True)
+    order = [int(i) for i in np.argsort(areas) if not np.isnan(areas[i])]
+    for place, index in reversed(list(enumerate(order))):
+        hard = place < HARDEST
+        across, up = curves[index]
+        name = f"{found.names[index]} ({areas[index]:.3f})"
+        made.add_trace(go.Scatter(
+            x=np.round(across, 4).tolist(), y=np.round(up, 4).tolist(), mode="lines", name=name,
+            showlegend=hard, hovertemplate=f"{escaped(name)}: %{{x:.3f}}, %{{y:.3f}}"
+            "<extra></extra>",
+            line={"color": colour if hard else OTHER, "width": 2.2 if hard else 1,
+                  "dash": DASHES[place] if hard else "solid", "shape": shape},
+            opacity=1 if hard else 0.55,
+        ))  # fmt: skip
+    made.update_layout(legend_traceorder="reversed")
+    made.update_xaxes(range=[-0.01, 1.01])
+    made.update_yaxes(range=[-0.01, 1.02])
+    return made
+
+
+def _option(found: Pooled) -> Option:
+    made, one = compute(found), found.configuration
+    return Option(
+        f"{one.name} {one.label}",
+        (
+            Figure(_confusion_finding(made), draw_confusion(made)),
+            Figure(_roc_finding(made), draw_roc(made, one.colour), narrow=True),
+            Figure(_precision_finding(made), draw_precision_recall(made, one.colour), narrow=True),
+            table(made),
+        ),
+        one.colour,
+    )
+
+
+def _one_versus_rest(
+    positive: Array, scores: Array
+) -> tuple[float, float, tuple[Array, Array], tuple[Array, Array]]:
+    """ROC AUC, average precision and both curves; nan and nothing without both kinds."""
+    from sklearn.metrics import auc, average_precision_score, precision_recall_curve, roc_curve
+
+    none = np.empty(0), np.empty(0)
     if positive.all() or not positive.any():
-        return np.full(CURVE_POINTS, np.nan)
-    order = np.argsort(-scores, kind="stable")
-    ends = np.append(np.flatnonzero(np.diff(scores[order])), len(scores) - 1)
-    hits = np.cumsum(positive[order])[ends]
-    false = (ends + 1 - hits) / (~positive).sum()
-    rates = np.linspace(0, 1, CURVE_POINTS)
-    curve: Array = np.interp(rates, np.append(0, false), np.append(0, hits / positive.sum()))
-    return curve
+        return float("nan"), float("nan"), none, none
+    false, true, _ = roc_curve(positive, scores)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        precision, recall, _ = precision_recall_curve(positive, scores, drop_intermediate=True)
+        average_precision = float(average_precision_score(positive, scores))
+    precision[-1] = precision[-2]  # not the 1 that scikit-learn puts at recall 0
+    return (float(auc(false, true)), average_precision, _thinned(false, true),
+            _thinned(recall[::-1], precision[::-1]))  # fmt: skip
 
 
-def _area(positive: Array, scores: Array) -> float:
-    return roc_auc(positive.astype(int), np.stack([1 - scores, scores], axis=1))
+def _thinned(across: Array, up: Array) -> tuple[Array, Array]:
+    """At most MOST_POINTS corners of a curve, both ends among them."""
+    if len(across) <= MOST_POINTS:
+        return across, up
+    kept = np.linspace(0, len(across) - 1, MOST_POINTS).round().astype(int)
+    return across[kept], up[kept]
 
 
 def _divided(above: Array, below: Array) -> Array:
@@ -178,12 +228,15 @@ def _mistaken(found: Classes, index: int) -> str:
     return f"{found.names[int(others.argmax())]} ({most})" if most else ""
 
 
-def _explanation(study: Study, found: Classes, best: Configuration) -> str:
-    total = int(found.counts.sum())
-    text = f"{best.name}, {total:,} {found.role} predictions of all folds pooled"
-    if found.role == "test" and not study.test_rotates and best.row.get("n_folds", 1) > 1:
-        return text + "; the folds share one test part, so each example counts once a fold."
-    return text + "."
+def _explanation(found: Pooled) -> str:
+    support = int(np.median(np.bincount(found.targets, minlength=len(found.names))))
+    text = f"{pooled_text(found)}; every curve is one class against the rest, "
+    text += f"the {HARDEST} hardest in colour."
+    if found.once and support:
+        around = wilson(round(0.8 * support), support)
+        text += (f" A class has about {support:,} examples: a recall of {around.mean:.2f} then has "
+                 f"a 95 % interval of {around.low:.2f} to {around.high:.2f} (Wilson).")  # fmt: skip
+    return text
 
 
 def _confusion_finding(found: Classes) -> str:
@@ -193,7 +246,7 @@ def _confusion_finding(found: Classes) -> str:
         return "No example is taken for another class"
     true, predicted = np.unravel_index(int(wrong.argmax()), wrong.shape)
     return (f"{found.names[true]} is taken for {found.names[predicted]} most often, "
-            f"{wrong[true, predicted]} times")  # fmt: skip
+            f"{wrong[true, predicted]} times of {found.counts[true].sum():,}")  # fmt: skip
 
 
 def _roc_finding(found: Classes) -> str:
@@ -201,3 +254,11 @@ def _roc_finding(found: Classes) -> str:
         return "ROC: fewer than two classes occur"
     hardest = int(np.nanargmin(found.auc))
     return f"{found.names[hardest]} is the hardest to rank, AUC {number(found.auc[hardest], 3)}"
+
+
+def _precision_finding(found: Classes) -> str:
+    if np.isnan(found.average_precision).all():
+        return "Precision and recall: fewer than two classes occur"
+    lowest = int(np.nanargmin(found.average_precision))
+    area = number(found.average_precision[lowest], 3)
+    return f"{found.names[lowest]} has the lowest average precision, {area}"

@@ -1,12 +1,16 @@
-"""Learning curves of the best few: the mean over folds and how far folds lie apart."""
+"""Learning curves: means and bands of the best few, each fold on demand, best epoch and last."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from harness.report.colours import faded
-from harness.report.content import Figure, Section, Text, empty_section, section
+from harness.report.content import Choice, Figure, Option, Section, Text, empty_section, section
 from harness.report.draw import figure
+from harness.report.endings import Ending, endings
+from harness.report.endings import table as endings_table
+from harness.report.predictions import looked_at
 from harness.report.study import Configuration, Study
-from harness.report.wording import metric_name, number, plural
+from harness.report.wording import metric_name, number, plural, signed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -14,6 +18,9 @@ if TYPE_CHECKING:
 
 KEY, TITLE = "curves", "Learning curves"
 SHOWN = 5
+COMPARED = 20
+MOST_POINTS = 200
+FEW_EPOCHS = 10
 
 
 class Curve(NamedTuple):
@@ -27,46 +34,123 @@ class Curve(NamedTuple):
     train: tuple[float, ...]
 
 
+class FoldCurve(NamedTuple):
+    """One fold of one configuration. train: empty where it is not recorded."""
+
+    name: str
+    epochs: tuple[int, ...]
+    values: tuple[float, ...]
+    train: tuple[float, ...]
+
+
 def curves(study: Study) -> Section:
     """The learning curves as a section."""
-    shown = study.complete[:SHOWN]
-    rows = study.epochs([one.trial_id for one in shown])
+    shown = looked_at(study, SHOWN)
+    rows = _training(study.epochs([one.trial_id for one in looked_at(study, COMPARED)]))
     scores = compute(rows, shown, f"val_{study.objective}", f"train_{study.objective}")
     losses = compute(rows, shown, "val_loss", "train_loss")
     if not scores and not losses:
         return empty_section(KEY, TITLE, "No epoch of a complete configuration is recorded.")
     name = metric_name(study.objective)
-    blocks = [Text(f"The best {plural(len(shown), 'configuration')}: lines are means over folds, "
-                   "bands reach from the lowest to the highest fold, dotted lines are running "
-                   "train values. A curve ends where its first fold does.")]  # fmt: skip
-    figures = []
+    blocks: list[Text | Figure | Choice] = [Text(_explanation(shown))]
     if scores:
-        figures.append(Figure(_finding(scores, name), draw(scores, f"validation {name}"), True))
+        blocks.append(Figure(_finding(scores, name), draw(scores, f"validation {name}"), True))
     if losses:
-        figures.append(Figure(_loss_finding(losses), draw(losses, "loss (nats)"), True))
-    return section(KEY, TITLE, *blocks, *figures)
+        blocks.append(Figure(_loss_finding(losses), draw(losses, "loss (nats)"), True))
+    options = tuple(_option(rows, curve, study) for curve in scores or losses)
+    blocks.append(Choice("every fold of", options))
+    found = endings(rows, looked_at(study, COMPARED), metric=study.objective, mode=study.mode,
+                    size_ratio=study.size_ratio("val"))  # fmt: skip
+    if not found:
+        return section(KEY, TITLE, *blocks)
+    return section(KEY, TITLE, *blocks, Text(_endings_text(found, study)), endings_table(found))
 
 
 def compute(
-    rows: "pd.DataFrame", shown: tuple[Configuration, ...], column: str, train: str
+    rows: "pd.DataFrame", shown: Sequence[Configuration], column: str, train: str
 ) -> tuple[Curve, ...]:
     """The curves of these configurations, over the epochs that all their folds reached."""
     if column not in rows.columns:
         return ()
-    training = rows[(rows["stage"] == "training") & rows[column].notna()]
-    found = (_curve(one, training[training["trial_id"] == one.trial_id], column, train)
+    known = _training(rows)
+    known = known[known[column].notna()]
+    found = (_curve(one, known[known["trial_id"] == one.trial_id], column, train)
              for one in shown)  # fmt: skip
     return tuple(curve for curve in found if curve.epochs)
 
 
-def draw(found: tuple[Curve, ...], y: str) -> "go.Figure":
+def fold_curves(
+    rows: "pd.DataFrame", one: Configuration, column: str, train: str
+) -> tuple[FoldCurve, ...]:
+    """Every fold of one configuration, in order of repeat and fold."""
+    known = _training(rows)
+    known = known[(known["trial_id"] == one.trial_id) & known[column].notna()]
+    several = known["repeat"].nunique() > 1
+    return tuple(
+        FoldCurve(
+            f"fold {fold}, repeat {repeat}" if several else f"fold {fold}",
+            tuple(int(epoch) for epoch in part["epoch"]),
+            tuple(part[column]),
+            tuple(part[train]) if train in part and part[train].notna().all() else (),
+        )
+        for (repeat, fold), part in known.sort_values("epoch").groupby(["repeat", "fold"])
+    )
+
+
+def draw(found: Sequence[Curve], y: str) -> "go.Figure":
     """Mean lines over bands, the best on top."""
     made = figure(x="epoch", y=y, legend=True)
     for curve in reversed(found):
         for trace in _traces(curve):
             made.add_trace(trace)
     made.update_layout(legend_traceorder="reversed")
+    _whole_epochs(made, max(curve.epochs[-1] for curve in found))
     return made
+
+
+def draw_folds(found: Sequence[FoldCurve], colour: str, y: str) -> "go.Figure":
+    """One line a fold in the configuration's colour, named at its end; train dotted."""
+    import plotly.graph_objects as go
+
+    made = figure(x="epoch", y=y)
+    for one in (each for each in found if each.train):
+        made.add_trace(go.Scatter(
+            x=_thinned(one.epochs), y=_thinned(one.train), mode="lines", name=f"{one.name}, train",
+            line={"color": faded(colour, 0.6), "width": 1, "dash": "dot"}, hoverinfo="skip",
+        ))  # fmt: skip
+    for one in found:
+        epochs = _thinned(one.epochs)
+        number_of = one.name.removeprefix("fold ").partition(",")[0]
+        made.add_trace(go.Scatter(
+            x=epochs, y=_thinned(one.values), mode="lines+text", name=one.name,
+            line={"color": colour, "width": 1.6}, text=[""] * (len(epochs) - 1) + [number_of],
+            textposition="middle right", cliponaxis=False,
+            hovertemplate=f"{one.name}, epoch %{{x}}: %{{y:.4f}}<extra></extra>",
+        ))  # fmt: skip
+    _whole_epochs(made, max(one.epochs[-1] for one in found))
+    return made
+
+
+def _whole_epochs(made: "go.Figure", last: int) -> None:
+    if last <= FEW_EPOCHS:
+        made.update_xaxes(dtick=1)
+
+
+def _training(rows: "pd.DataFrame") -> "pd.DataFrame":
+    return rows[rows["stage"] == "training"]
+
+
+def _option(rows: "pd.DataFrame", curve: Curve, study: Study) -> Option:
+    one, name = curve.configuration, metric_name(study.objective)
+    measures = [(f"val_{study.objective}", f"train_{study.objective}", f"validation {name}"),
+                ("val_loss", "train_loss", "loss (nats)")]  # fmt: skip
+    figures = []
+    for column, train, y in measures:
+        found = fold_curves(rows, one, column, train) if column in rows.columns else ()
+        if found:
+            title = _fold_finding(found, one, y)
+            figures.append(Figure(title, draw_folds(found, one.colour, y), True))
+    return Option(one.name, tuple(figures), one.colour)
 
 
 def _curve(one: Configuration, rows: "pd.DataFrame", column: str, train: str) -> Curve:
@@ -90,30 +174,47 @@ def _curve(one: Configuration, rows: "pd.DataFrame", column: str, train: str) ->
 def _traces(curve: Curve) -> list["go.Scatter"]:
     import plotly.graph_objects as go
 
-    one, epochs = curve.configuration, list(curve.epochs)
-    shared = {"legendgroup": one.name, "name": one.name}
+    one, epochs = curve.configuration, _thinned(curve.epochs)
+    high, low = _thinned(curve.high), _thinned(curve.low)
+    shared = {"legendgroup": one.name}
     band = go.Scatter(
-        x=epochs + epochs[::-1], y=[*curve.high, *curve.low[::-1]], fill="toself",
-        fillcolor=faded(one.colour, 0.13), line={"width": 0}, hoverinfo="skip",
-        showlegend=False, **shared,
+        x=epochs + epochs[::-1], y=high + low[::-1], mode="lines", fill="toself",
+        name=f"{one.name}, folds", fillcolor=faded(one.colour, 0.13), line={"width": 0},
+        hoverinfo="skip", showlegend=False, **shared,
     )  # fmt: skip
     line = go.Scatter(
-        x=epochs, y=list(curve.mean), mode="lines", line={"color": one.colour, "width": 2.2},
+        x=epochs, y=_thinned(curve.mean), mode="lines", name=one.name,
+        line={"color": one.colour, "width": 2.2},
         hovertemplate=f"{one.name}, epoch %{{x}}: %{{y:.4f}}<extra></extra>", **shared,
     )  # fmt: skip
     train = go.Scatter(
-        x=epochs, y=list(curve.train), mode="lines", hoverinfo="skip", showlegend=False,
-        line={"color": one.colour, "width": 1.2, "dash": "dot"}, **shared,
+        x=epochs, y=_thinned(curve.train), mode="lines", hoverinfo="skip", showlegend=False,
+        name=f"{one.name}, train", line={"color": one.colour, "width": 1.2, "dash": "dot"},
+        **shared,
     )  # fmt: skip
     return [band, train, line] if curve.train else [band, line]
 
 
-def _finding(found: tuple[Curve, ...], name: str) -> str:
+def _thinned(values: Sequence[float]) -> list[float]:
+    """At most MOST_POINTS values at even steps, the last among them, as five figures."""
+    step = -(-len(values) // MOST_POINTS) or 1
+    kept = list(values[::-1][::step][::-1])
+    return [one if isinstance(one, int) else float(f"{one:.5g}") for one in kept]
+
+
+def _explanation(shown: Sequence[Configuration]) -> str:
+    return (f"{plural(len(shown), 'configuration')}: lines are means over folds, bands reach from "
+            "the lowest to the highest fold, dotted lines are train values as they ran, with "
+            "dropout on and before the epoch was over. A curve ends where its first fold "
+            "does.")  # fmt: skip
+
+
+def _finding(found: Sequence[Curve], name: str) -> str:
     best = found[0]
     return f"{best.configuration.name} ends at validation {name} {number(best.mean[-1])}"
 
 
-def _loss_finding(found: tuple[Curve, ...]) -> str:
+def _loss_finding(found: Sequence[Curve]) -> str:
     best = found[0]
     lowest = min(best.mean)
     epoch = best.epochs[best.mean.index(lowest)]
@@ -121,3 +222,34 @@ def _loss_finding(found: tuple[Curve, ...]) -> str:
     if epoch == best.epochs[-1]:
         return f"{name}: validation loss still falls at the last epoch"
     return f"{name}: validation loss is lowest at epoch {epoch} of {best.epochs[-1]}"
+
+
+def _fold_finding(found: Sequence[FoldCurve], one: Configuration, y: str) -> str:
+    ends = [fold.values[-1] for fold in found]
+    if len(found) < 2:
+        return f"{one.name}: {y} ends at {number(ends[0])}"
+    spread = max(ends) - min(ends)
+    return f"{one.name}: at the last epoch folds lie {number(spread)} apart in {y}"
+
+
+def _endings_text(found: Sequence[Ending], study: Study) -> str:
+    first = found[0]
+    chosen = study.spec.training.selection
+    text = f"The file selects the {'last' if chosen == 'last' else 'best'} epoch. "
+    if first.lost.mean is not None:
+        text += (f"{first.configuration.name} reaches its best validation score at epoch "
+                 f"{_middle(first)} and {_loses(first)} by the last. ")  # fmt: skip
+    if first.gap_last is not None:
+        text += (f"Its train score lies {signed(first.gap_last)} from validation at the last "
+                 "epoch. ")  # fmt: skip
+    return text + ("The best epoch is picked on the scores it is judged by, so part of what the "
+                   "last one loses is luck.")  # fmt: skip
+
+
+def _middle(one: Ending) -> str:
+    low, high = min(one.epochs), max(one.epochs)
+    return f"{low}" if low == high else f"{low} to {high}, by fold,"
+
+
+def _loses(one: Ending) -> str:
+    return f"loses {number(one.lost.mean)}" if one.lost.mean else "loses nothing"

@@ -82,7 +82,7 @@ def _finding(found: FoldMap) -> str:
     if found.between_folds is not None and len(found.configurations) > 1:
         hard = found.folds[int(np.nanargmin(np.nanmean(found.scores, axis=0)))]
         lowest = number(float(np.nanmin(np.nanmean(found.scores, axis=0))), 3)
-        text = (f"{found.between_folds:.0%} of the variance lies between folds; fold {hard} has "
-                f"the lowest mean, {lowest}")  # fmt: skip
+        text = (f"{100 * found.between_folds:.0f} % of the variance lies between folds; "
+                f"fold {hard} has the lowest mean, {lowest}")  # fmt: skip
     hidden = len(found.configurations) - SHOWN
     return f"{text}; the best {SHOWN} of {len(found.configurations):,}" if hidden > 0 else text

@@ -6,9 +6,7 @@ import pytest
 from harness.report.content import Table
 from harness.report.sections import (
     answer,
-    classes,
     comparisons,
-    curves,
     data_card,
     effects,
     findings,
@@ -127,33 +125,6 @@ def test_the_fold_map_splits_the_variance(tmp_path):
     total = 0.01 + 0.02 / 3
     assert found.between_configurations == pytest.approx(0.01 / total)
     assert found.between_folds == pytest.approx(0.02 / 3 / total)
-
-
-def test_a_curve_is_the_mean_over_folds_with_its_band(tmp_path):
-    study = make_study(tmp_path, EVEN)
-    rows = study.epochs([EVEN.trial_id])
-    (found,) = curves.compute(rows, study.complete, "val_accuracy", "train_accuracy")
-    assert found.epochs == (1, 2)
-    assert found.mean == pytest.approx((0.3, 0.6))
-    assert (found.low[1], found.high[1]) == (0.5, 0.7)
-
-
-def test_a_curve_ends_where_its_first_fold_does(tmp_path):
-    study = make_study(tmp_path, EVEN)
-    rows = study.epochs([EVEN.trial_id])
-    shorter = rows[(rows["fold"] != 1) | (rows["epoch"] == 1)]
-    (found,) = curves.compute(shorter, study.complete, "val_accuracy", "train_accuracy")
-    assert found.epochs == (1,)
-
-
-def test_classes_are_counted_from_predictions(tmp_path):
-    """Cat, dog, dog, cat are called cat, dog, cat, cat."""
-    study = make_study(tmp_path, EVEN)
-    found = classes.compute(study.predictions(EVEN.trial_id), ("cat", "dog"), "test")
-    assert found.counts.tolist() == [[2, 0], [1, 1]]
-    assert found.precision == pytest.approx([2 / 3, 1])
-    assert found.recall == pytest.approx([1, 0.5])
-    assert found.auc == pytest.approx([1, 1])
 
 
 def test_importance_goes_to_the_parameter_that_matters(tmp_path):

@@ -1,0 +1,78 @@
+"""The stored predictions of the configurations that a section looks at closely."""
+
+import json
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.report.study import Configuration, Study
+from harness.results.read import probability_matrix
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+CLOSE = 3
+Array = NDArray[Any]
+
+
+class Pooled(NamedTuple):
+    """The predictions of one configuration over all folds and repeats, for one role.
+
+    role: test where there is one, else validation. targets, predicted: (n,) indices into `names`.
+    probabilities: (n, classes), rows sum to one. once: whether each example occurs once.
+    """
+
+    configuration: Configuration
+    role: str
+    names: tuple[str, ...]
+    example_ids: Array
+    targets: Array
+    predicted: Array
+    probabilities: Array
+
+    @property
+    def once(self) -> bool:
+        """Whether every example occurs once, so that predictions are independent."""
+        return len(np.unique(self.example_ids)) == len(self.example_ids)
+
+
+def looked_at(study: Study, most: int = CLOSE) -> tuple[Configuration, ...]:
+    """The best configurations and, where the study names one, the baseline."""
+    shown = study.complete[:most]
+    baseline = study.baseline
+    if baseline is None or not baseline.place or baseline in shown:
+        return shown
+    return (*shown[: most - 1], baseline)
+
+
+def pooled(study: Study, one: Configuration) -> Pooled | None:
+    """The predictions of a complete configuration; None where none are kept."""
+    return None if not one.place else pool(study.predictions(one.trial_id), one)
+
+
+def pool(rows: "pd.DataFrame", one: Configuration) -> Pooled | None:
+    """Rows of `predictions` of one trial as arrays; None where there are none."""
+    if rows.empty:
+        return None
+    role = "test" if (rows["role"] == "test").any() else "validation"
+    chosen = rows[rows["role"] == role]
+    return Pooled(
+        one,
+        role,
+        tuple(str(name) for name in json.loads(one.row["class_names"])),
+        chosen["example_id"].to_numpy(dtype=str),
+        chosen["target"].to_numpy(dtype=int),
+        chosen["predicted"].to_numpy(dtype=int),
+        probability_matrix(chosen),
+    )
+
+
+def pooled_text(found: Pooled) -> str:
+    """What was pooled, and whether an example counts more than once."""
+    text = f"{len(found.targets):,} {found.role} predictions of all folds pooled"
+    if found.once:
+        return text
+    distinct = len(np.unique(found.example_ids))
+    return (f"{text}: {distinct:,} examples, each predicted by several folds or repeats, so the "
+            "predictions are not independent")  # fmt: skip
