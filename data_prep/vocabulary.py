@@ -85,7 +85,7 @@ def fit_texts(
     names = learn_vocabulary(train, min_count=min_count, max_size=max_vocabulary)
     matrix = None
     if embedding == "word2vec":
-        known = set(names)
+        known = set(names[2:])
         found = (
             train_vectors(train, known, embedding_dim=embedding_dim, seed=seed)
             if vectors is None

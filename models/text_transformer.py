@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 PADDING = 0  # the id that stands for no token
+INITIAL_STD = 0.02  # of learned vectors; torch's 1.0 takes Adam epochs to move
 
 
 def build(
@@ -31,7 +32,7 @@ def build(
     vocabulary_size, embedding: given by the dataset. embedding: a matrix (vocabulary_size,
         embedding_dim) to start from, mapped to `width` by a dense layer; None: learned vectors.
     tune_embedding: whether a given matrix is trained further; learned vectors always are.
-    dropout: of token vectors, attention weights and both halves of a block.
+    dropout: of token vectors, and of what attention and feed-forward add to them.
     pool: what the head reads: the mean over real tokens, or a CLS token put before them.
     Raises ValueError for inputs that are no ids (tokens,), and where num_heads does not divide
         width.
@@ -80,9 +81,9 @@ class TextTransformer(nn.Module):
     ) -> None:
         super().__init__()
         self.vectors = vectors
-        self.positions = nn.Parameter(0.02 * torch.randn(n_tokens, width))
+        self.positions = nn.Parameter(INITIAL_STD * torch.randn(n_tokens, width))
         if pool == "cls":
-            self.cls_token = nn.Parameter(0.02 * torch.randn(1, 1, width))
+            self.cls_token = nn.Parameter(INITIAL_STD * torch.randn(1, 1, width))
         self.pool = pool
         self.dropout = nn.Dropout(dropout)
         self.blocks = blocks
@@ -119,7 +120,8 @@ class TokenVectors(nn.Module):
     ) -> None:
         super().__init__()
         if matrix is None:
-            self.table = nn.Embedding(vocabulary_size, width, padding_idx=PADDING)
+            first = INITIAL_STD * torch.randn(vocabulary_size, width)
+            self.table = nn.Embedding(vocabulary_size, width, padding_idx=PADDING, _weight=first)
             self.project: nn.Module = nn.Identity()
             return
         given = torch.tensor(np.asarray(matrix), dtype=torch.float32)
@@ -138,12 +140,11 @@ class Block(nn.Module):
     def __init__(self, width: int, num_heads: int, hidden_dim: int, dropout: float) -> None:
         super().__init__()
         self.norm_attend = nn.LayerNorm(width)
-        self.attend = Attention(width, num_heads, dropout)
+        self.attend = Attention(width, num_heads)
         self.feed_forward = nn.Sequential(
             nn.LayerNorm(width),
             nn.Linear(width, hidden_dim),
             nn.GELU(),
-            nn.Dropout(dropout),
             nn.Linear(hidden_dim, width),
         )
         self.dropout = nn.Dropout(dropout)
@@ -157,17 +158,16 @@ class Block(nn.Module):
 class Attention(nn.Module):
     """Multi-head self-attention by plain products, so that its weights can be looked at."""
 
-    def __init__(self, width: int, num_heads: int, dropout: float) -> None:
+    def __init__(self, width: int, num_heads: int) -> None:
         super().__init__()
         self.num_heads = num_heads
         self.qkv = nn.Linear(width, 3 * width)
         self.out = nn.Linear(width, width)
-        self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor, is_real: Tensor) -> Tensor:
         """(batch, T, width) to the same."""
         q, k, v = self._heads(x)
-        mixed = self.dropout(_softmax(q, k, is_real)) @ v  # (batch, heads, T, head width)
+        mixed = _softmax(q, k, is_real) @ v  # (batch, heads, T, head width)
         return self.out(mixed.transpose(1, 2).flatten(start_dim=2))
 
     def weights(self, x: Tensor, is_real: Tensor) -> Tensor:

@@ -37,7 +37,7 @@ class Token(NamedTuple):
     """score_sum: over blocks, heads and occurrences; mean: per block, head and occurrence."""
 
     text: str
-    count: int
+    occurrences: int
     score_sum: float
     mean: float
 
@@ -158,9 +158,9 @@ def _rankings(name: str, sums: "pd.DataFrame") -> ClassTokens:
         for text, count, score_sum, mean in zip(*columns, strict=True)
     ]
     by_sum = sorted(tokens, key=lambda token: (-token.score_sum, token.text))[:SHOWN]
-    often = [token for token in tokens if token.count >= MIN_COUNT]
+    often = [token for token in tokens if token.occurrences >= MIN_COUNT]
     by_mean = sorted(often, key=lambda token: (-token.mean, token.text))[:SHOWN]
-    by_count = sorted(tokens, key=lambda token: (-token.count, token.text))[:SHOWN]
+    by_count = sorted(tokens, key=lambda token: (-token.occurrences, token.text))[:SHOWN]
     shared = len({token.text for token in by_sum} & {token.text for token in by_count})
     return ClassTokens(name, tuple(by_sum), tuple(by_mean), tuple(by_count), shared)
 
@@ -201,7 +201,7 @@ def _hover(tokens: Sequence[Token], rank: int) -> str:
         return ""
     token = tokens[rank]
     return (f"sum {token.score_sum:.2f}, mean {number(token.mean)}, "
-            f"{token.count:,} occurrences")  # fmt: skip
+            f"{token.occurrences:,} occurrences")  # fmt: skip
 
 
 def _explanation(found: Sequence[ClassTokens], best: Configuration) -> str:
