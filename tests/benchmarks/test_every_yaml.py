@@ -14,7 +14,17 @@ from harness.training.inspect import check_model
 
 FILES = sorted(Path(benchmarks.__file__).parent.glob("*.yaml"))
 every_file = pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
-CONFIGURATIONS = {"quickstart": 16, "esc50_cnn": 4, "esc50_transformer": 6}
+CONFIGURATIONS = {
+    "quickstart": 16,
+    "esc50_cnn": 4,
+    "esc50_transformer": 6,
+    "esc50_cnn_random": 14,
+    "esc50_transformer_random": 30,
+    "cifar10_vit_patches": 6,
+    "cifar10_vit_heads": 9,
+    "cifar10_vit_cls": 11,
+    "cifar10_vit_matched": 33,
+}
 COMMAND = re.compile(r"bench run .*")
 
 
@@ -40,7 +50,8 @@ def test_the_shipped_benchmarks_are_found():
 
 @pytest.mark.parametrize(("name", "n"), CONFIGURATIONS.items())
 def test_number_of_configurations(name, n):
-    """heads x patches x CLS x optimizer, lr x batch, heads x hidden."""
+    """heads x patches x CLS x optimizer; lr x batch; heads x hidden; published draws and our own;
+    patches with overlap; heads that fit their width; ten layers and a control; cells x lr."""
     assert len(configurations(read_benchmark(file_of(name)))) == n
 
 

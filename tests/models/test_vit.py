@@ -25,10 +25,20 @@ def images(n: int = 2) -> torch.Tensor:
         ({}, 3_082_426),
         ({"num_heads": 12}, 3_082_426),
         ({"patch_size": 8, "width": 192}, 13_361_866),
+        ({"patch_size": 16, "width": 768}, 71_483_146),
+        ({"patch_stride": 2}, 3_082_426 + 48 * (15**2 - 8**2)),
+        ({"patch_size": 8, "patch_stride": 4, "width": 192}, 13_361_866 + 192 * (7**2 - 4**2)),
+        ({"patch_size": 16, "patch_stride": 8, "width": 768}, 71_483_146 + 768 * (3**2 - 2**2)),
+        ({"cls_layer": 1}, 3_082_426 - 9 * 307_632),
+        ({"cls_position": "after_encoder"}, 3_082_426 - 48),
+        ({"width": 120, "num_heads": 10}, 8_005_570),
     ],
 )
 def test_parameters_of_report_004(arguments, published):
-    """Patch 4 at width 48 and patch 8 at width 192, ten layers, hidden 3072."""
+    """Width 3 * patch^2, ten layers of hidden 3072; overlap adds a position for every patch more.
+
+    One layer at width 48 holds 307,632; a CLS token after the encoder needs no position.
+    """
     with torch.device("meta"):
         model = vit.build(input_shape=(3, 32, 32), num_classes=10, **arguments)
     assert sum(parameter.numel() for parameter in model.parameters()) == published
