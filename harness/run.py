@@ -20,6 +20,7 @@ from harness.errors import BenchError
 from harness.events import Note, OnEvent, StepStarted
 from harness.planning.early import read_checked
 from harness.planning.identity import canonical_json
+from harness.planning.initial import check_initial_weights
 from harness.planning.jobs import fit_tables, tables_fit
 from harness.planning.models import check_models, describe_model, distinct_models
 from harness.planning.plan import Plan, make_plan
@@ -111,6 +112,8 @@ def run_benchmark(options: RunOptions, on_event: OnEvent) -> RunOutcome:
         models = distinct_models([trial.resolved for trial in plan.missing])
         on_event(StepStarted(f"building {_counted(len(models))} without data"))
         counts = check_models(spec, models)
+        for line in check_initial_weights(spec, [trial.resolved for trial in plan.missing]):
+            on_event(Note(line))
     return _train(options, spec, folder, counts, on_event=on_event, clock=clock)
 
 
@@ -246,6 +249,7 @@ def _described(plan: Plan, clock: _Clock, *, jobs: int | None) -> RunOutcome:
     outcome = _finished(plan, clock)
     models = distinct_models([trial.resolved for trial in plan.trials])
     check_models(plan.spec, models)
+    check_initial_weights(plan.spec, [trial.resolved for trial in plan.trials])
     named = [(", ".join(f"{k}={v}" for k, v in model.params.items()), model) for model in models]
     lines = [f"{model.entry.name} {text}".rstrip() + f": {describe_model(model)}"
              for text, model in named]  # fmt: skip

@@ -1,7 +1,6 @@
 """One configuration on all its folds, in a plain loop without Ray."""
 
 import json
-import os
 import traceback
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.data.values import Fold, TrialData
+from harness.data.values import Array, Fold, TrialData
 from harness.results.provenance import utc_now
 from harness.results.rows import TrialRows
 from harness.spec.sections import Training
@@ -24,12 +23,14 @@ from harness.trial_rows import (
     fold_row,
     identity,
     summary,
+    with_pretraining,
 )
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from harness.training.facts import ModelFacts
+    from harness.training.initial import Start
     from harness.training.job import EpochResult, FoldOutcome, TrainingJob
 
 __all__ = ["OnEpoch", "TrialJob", "TrialResult", "ended_rows", "failed_rows", "run_trial"]
@@ -37,6 +38,7 @@ __all__ = ["OnEpoch", "TrialJob", "TrialResult", "ended_rows", "failed_rows", "r
 _TRACEBACK_LINES = 30
 
 Build = Callable[..., "nn.Module"]
+Weights = Mapping[str, Array]
 Attend = Callable[["nn.Module", "Tensor"], "Tensor"]
 OnEpoch = Callable[[tuple[Row, ...], float], None]
 
@@ -56,14 +58,16 @@ def run_trial(
     build: Build,
     on_epoch: OnEpoch,
     attention: Attend | None = None,
+    weights: Weights | None = None,
 ) -> TrialResult:
     """Train the job's repeats on their folds and make the rows of all tables.
 
     on_epoch: gets the epoch's rows and the fold mean of the objective after each epoch; what it
         raises ends the trial and passes through.
     attention: the model's own, where it has one.
+    weights: entries of a state dict to start from; None starts from random ones.
     """
-    epochs = trial_epochs(job, data, build=build, attention=attention)
+    epochs = trial_epochs(job, data, build=build, attention=attention, weights=weights)
     while True:
         try:
             rows, objective = next(epochs)
@@ -74,7 +78,12 @@ def run_trial(
 
 
 def trial_epochs(
-    job: TrialJob, data: TrialData, *, build: Build, attention: Attend | None = None
+    job: TrialJob,
+    data: TrialData,
+    *,
+    build: Build,
+    attention: Attend | None = None,
+    weights: Weights | None = None,
 ) -> Generator[tuple[tuple[Row, ...], float], None, TrialResult]:
     """The same as a generator: yields each epoch's rows and mean, returns the trial's result.
 
@@ -84,7 +93,7 @@ def trial_epochs(
     epochs: list[Row] = []
     layers: list[Row] = []
     try:
-        training = _training_job(job, data, build, attention=attention)
+        training = _training_job(job, data, build, attention=attention, weights=weights)
         return (
             yield from _train(job, training, epochs=epochs, layers=layers, started_at=started_at)
         )
@@ -104,8 +113,9 @@ def _train(
     from harness.training.facts import model_facts
     from harness.training.layers import layer_observer
     from harness.training.lockstep import FOLD_EXECUTION, train_folds
+    from harness.training.process import prepare_process
 
-    _prepare_process(job)
+    prepare_process(threads=job.resources_cpu, device=job.device)
     data = training.data
     facts = model_facts(training, key=_model_key(job, data), counts=job.counts)
     observe = layer_observer(layers) if job.diagnostics == "layers" else None
@@ -130,7 +140,7 @@ def _train(
         rows=TrialRows(
             trial,
             folds=folds,
-            epochs=tuple(epochs),
+            epochs=with_pretraining(job, epochs),
             predictions=predictions,
             attention=[row for outcome in outcomes for row in outcome.attention],
             layers=tuple(layers),
@@ -139,27 +149,22 @@ def _train(
     )
 
 
-def _prepare_process(job: TrialJob) -> None:
-    """Threads as asked for; on a GPU only algorithms that repeat themselves."""
-    import torch
-
-    torch.set_num_threads(job.resources_cpu)
-    if job.device.startswith("cuda"):
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-        torch.backends.cudnn.benchmark = False
-        torch.use_deterministic_algorithms(True, warn_only=True)
-        torch.cuda.reset_peak_memory_stats(job.device)
-
-
 def _training_job(
-    job: TrialJob, data: TrialData, build: Build, *, attention: Attend | None
+    job: TrialJob,
+    data: TrialData,
+    build: Build,
+    *,
+    attention: Attend | None,
+    weights: Weights | None,
 ) -> "TrainingJob":
     import torch
 
     from harness.training.job import TrainingJob
 
+    if job.initial is not None and job.initial.error is not None:
+        raise RuntimeError(f"no weights to start from: {job.initial.error}")
     model = job.config["model"]
-    return TrainingJob(
+    training = TrainingJob(
         training=Training.model_validate(dict(job.config["training"])),
         data=data,
         folds=tuple(i for i, fold in enumerate(data.folds) if fold.repeat in job.repeats),
@@ -170,6 +175,25 @@ def _training_job(
         device=torch.device(job.device),
         attention=attention,
     )
+    return replace(training, start=_start(training, weights))
+
+
+def _start(training: "TrainingJob", weights: Weights | None) -> "Start | None":
+    """What is done to the models before they train; None where they start as they are built."""
+    import torch
+
+    from harness.training.initial import Start, head_entries
+
+    only_head = training.training.trainable == "head"
+    if weights is None and not only_head:
+        return None
+    arguments = training.build_arguments(training.folds[0])
+    input_shape, num_classes = arguments.pop("input_shape"), arguments.pop("num_classes")
+    head = head_entries(
+        training.build, input_shape=input_shape, num_classes=num_classes, arguments=arguments
+    )
+    given = None if weights is None else {k: torch.tensor(v) for k, v in weights.items()}
+    return Start(given, head, only_head)
 
 
 def _model_key(job: TrialJob, data: TrialData) -> str:
@@ -177,7 +201,8 @@ def _model_key(job: TrialJob, data: TrialData) -> str:
     if not job.code_fingerprint or not data.fingerprint:
         return ""
     model = json.dumps(job.config["model"], sort_keys=True)
-    return "\n".join((job.code_fingerprint, data.fingerprint, job.device, model))
+    start = f"{job.initial and job.initial.source} {job.config['training'].get('trainable')}"
+    return "\n".join((job.code_fingerprint, data.fingerprint, job.device, model, start))
 
 
 def _noted(

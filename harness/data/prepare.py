@@ -13,14 +13,21 @@ import numpy as np
 from data_prep.examples import DataError, Examples, Fitted
 from harness.data.cache import cached_examples
 from harness.data.checks import refuse_bad_inputs, refuse_undescribed, refuse_unequal_fits
-from harness.data.folds import make_folds
+from harness.data.front_end import through_front_end
 from harness.data.limit import limited
 from harness.data.memory import refuse_too_large
 from harness.data.normalise import fold_scales
 from harness.data.seeds import derive_32
+from harness.data.set_aside import (
+    Assignment,
+    assign,
+    pretraining_examples,
+    without_labels,
+)
 from harness.data.shared import content_codes, group_codes, repeated_codes, shared_codes
 from harness.data.values import Array, Fold, FoldInputs, TrialData
 from harness.errors import BenchError
+from harness.spec.pretraining import Pretraining
 from harness.spec.sections import CrossValidation, DatasetSection
 
 SHARED_EXAMPLES = "shared_examples"
@@ -39,6 +46,7 @@ def prepare_data(
     cache_dir: Path,
     data_fingerprint: str,
     code_fingerprint: str,
+    pretraining: Pretraining | None = None,
 ) -> TrialData:
     """The examples, folds and fold inputs of a benchmark's trials.
 
@@ -53,9 +61,16 @@ def prepare_data(
     refuse_too_large(description, name=section.name)
     key = _json([section.name, options, data_fingerprint, code_fingerprint])
     examples = _load(module, root, options, key=key, cache_dir=cache_dir)
+    if section.front_end is not None:
+        refuse_bad_inputs(examples.inputs, examples, description, file=file)
+        examples, description, key = through_front_end(
+            examples, description, section.front_end, key=key, cache_dir=cache_dir
+        )
     refuse_undescribed(examples, description, file=file)
     examples = limited(examples, section.limit)
-    folds = _folds(cross_validation, examples, limit=section.limit, seed=seed, repeats=repeats)
+    folds, aside = _assigned(
+        cross_validation, examples, section, pretraining=pretraining, seed=seed, repeats=repeats
+    )
     fits = _fits(module, examples, folds, options=options, seed=seed)
     inputs, numbers = _distinct_inputs(examples, fits)
     for array in inputs:
@@ -64,9 +79,12 @@ def prepare_data(
     scales = fold_scales(section.normalize, own, folds, input_scale=examples.input_scale)
     cutting = cross_validation.model_dump(mode="json")
     identity = [key, section.limit, section.normalize, cutting, seed, repeats]
+    if pretraining is not None or section.train_per_class is not None:
+        asked = None if pretraining is None else pretraining.model_dump(mode="json")
+        identity = [*identity, section.train_per_class, asked]
     return TrialData(
         inputs=inputs,
-        targets=_plain(examples.targets),
+        targets=without_labels(_plain(examples.targets), aside),
         example_ids=_plain(examples.example_ids),
         class_names=tuple(examples.class_names),
         folds=folds,
@@ -75,7 +93,13 @@ def prepare_data(
         input_scale=examples.input_scale,
         findings=_findings(examples, folds),
         fingerprint=hashlib.sha256(_json(identity).encode()).hexdigest()[:16],
-    )
+        pretraining=None
+        if pretraining is None
+        else pretraining_examples(
+            aside, folds, inputs[0], pretraining=pretraining, normalize=section.normalize,
+            input_scale=examples.input_scale, seed=seed,
+        ),
+    )  # fmt: skip
 
 
 def data_card(data: TrialData) -> dict[str, Any]:
@@ -103,6 +127,9 @@ def data_card(data: TrialData) -> dict[str, Any]:
         },
         "fingerprint": data.fingerprint,
     }
+    if data.pretraining is not None:
+        sizes = {"train": data.pretraining.train, "validation": data.pretraining.validation}
+        card["set_aside"] = {role: len(indices) for role, indices in sizes.items()}
     if data.groups is not None:
         shared = shared_codes(group_codes(data.groups), data.folds)
         card["groups_in_two_roles"] = np.unique(data.groups)[shared].tolist()
@@ -141,27 +168,33 @@ def _call(module: ModuleType, function: str, *args: Any, **kwargs: Any) -> Any:
         raise BenchError(text) from error
 
 
-def _folds(
+def _assigned(
     cross_validation: CrossValidation,
     examples: Examples,
+    section: DatasetSection,
     *,
-    limit: int | None,
+    pretraining: Pretraining | None,
     seed: int,
     repeats: int,
-) -> tuple[Fold, ...]:
+) -> Assignment:
     try:
-        return make_folds(
+        return assign(
+            examples,
             cross_validation,
-            parts=examples.parts,
-            groups=examples.groups,
-            targets=examples.targets,
+            pretraining=pretraining,
+            train_per_class=section.train_per_class,
             seed=seed,
             repeats=repeats,
         )
     except BenchError as error:
-        if limit is None:
+        said = []
+        if pretraining is not None:
+            said.append(f"pretraining.share: {pretraining.share:g}")
+        if section.limit is not None:
+            said.append(f"dataset.limit: {section.limit}")
+        if not said:
             raise
-        raise BenchError(f"{error} (with dataset.limit: {limit})") from error
+        raise BenchError(f"{error} (with {', '.join(said)})") from error
 
 
 def _fits(
@@ -242,7 +275,8 @@ def _fold_card(fold: Fold, data: TrialData) -> dict[str, Any]:
 
 
 def _counts(targets: Array, class_names: Sequence[str]) -> dict[str, int]:
-    counts = np.bincount(targets, minlength=len(class_names)).tolist()
+    labelled = targets[targets >= 0]
+    counts = np.bincount(labelled, minlength=len(class_names)).tolist()
     return dict(zip(class_names, counts, strict=True))
 
 

@@ -43,6 +43,20 @@ class FoldInputs:
 
 
 @dataclass(frozen=True)
+class PretrainingExamples:
+    """Who takes part in pretraining, as sorted indices into the examples.
+
+    train, validation: the examples set aside, which no fold holds and whose targets are -1.
+    test: those that are test in a fold of the first repeat. inputs: what `train` decided.
+    """
+
+    train: Array
+    validation: Array
+    test: Array
+    inputs: FoldInputs
+
+
+@dataclass(frozen=True)
 class TrialData:
     """The data of a trial: plain numpy, shared by every trial of a node, never written to.
 
@@ -51,6 +65,7 @@ class TrialData:
     folds, fold_inputs: of equal length, repeat by repeat.
     input_scale: see data_prep.examples.Examples.
     findings: probe codes found in the data itself, such as `shared_examples`.
+    pretraining: None where nothing is set aside for it.
     fingerprint: names this value; equal fingerprints mean equal data and folds.
     """
 
@@ -64,6 +79,7 @@ class TrialData:
     input_scale: float | None = None
     findings: tuple[str, ...] = ()
     fingerprint: str = ""
+    pretraining: PretrainingExamples | None = None
 
     @property
     def input_shape(self) -> tuple[int, ...]:

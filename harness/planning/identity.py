@@ -5,6 +5,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+_LATER_DEFAULTS = {"trainable": "all"}  # of `training`, other than null
+
 
 def canonical_json(value: Any) -> str:
     """One text for equal values: keys sorted, no spaces, tuples as lists."""
@@ -16,15 +18,55 @@ def trial_id(config: Mapping[str, Any], *, data_fingerprint: str, code_fingerpri
 
     config: `dataset, model, training, pretraining, cross_validation, seed, objective` as resolved.
     `training.fold_execution` is left out, since both executions give the same numbers. So are
-    nulls: a key that a later version adds, null by default, renames no trial.
+    nulls and what `_LATER_DEFAULTS` names: a key that a later version adds renames no trial. A
+    file of initial weights counts by its content, not by its path.
     """
-    training = {k: v for k, v in config["training"].items() if k != "fold_execution"}
     identity = {
         **config,
-        "training": training,
+        "training": _deciding(config),
         "data_fingerprint": data_fingerprint,
         "code_fingerprint": code_fingerprint,
     }
+    return _digest(identity)
+
+
+def pretraining_id(
+    config: Mapping[str, Any], *, data_fingerprint: str, code_fingerprint: str
+) -> str | None:
+    """16 hex digits of all that decides pretrained weights; None where training starts elsewhere.
+
+    How many labelled examples train later, and how, is no part of it.
+    """
+    if "pretraining" not in config or config["training"].get("initial_weights") != "pretrained":
+        return None
+    dataset = {k: v for k, v in config["dataset"].items() if k != "train_per_class"}
+    shared = ("model", "pretraining", "cross_validation", "seed")
+    identity = {
+        **{key: config[key] for key in shared},
+        "dataset": dataset,
+        "data_fingerprint": data_fingerprint,
+        "code_fingerprint": code_fingerprint,
+    }
+    return _digest(identity)
+
+
+def comparable(config: Mapping[str, Any]) -> str:
+    """Equal for configurations that differ in nothing that decides numbers."""
+    return canonical_json(_without_nulls({**config, "training": _deciding(config)}))
+
+
+def _deciding(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The training section without what leaves its numbers as they are."""
+    training = {k: v for k, v in config["training"].items() if k != "fold_execution"}
+    if "initial_weights_sha256" in config:
+        training.pop("initial_weights", None)
+    later = dict(_LATER_DEFAULTS)
+    if "pretraining" not in config:
+        later["initial_weights"] = "random"
+    return {key: v for key, v in training.items() if not (key in later and later[key] == v)}
+
+
+def _digest(identity: Mapping[str, Any]) -> str:
     return hashlib.sha256(canonical_json(_without_nulls(identity)).encode()).hexdigest()[:16]
 
 

@@ -17,6 +17,7 @@ from harness.results.schema import param_type, param_value, table_schemas
 from harness.results.widen import is_wide_enough, widen
 from harness.spec.sections import DatasetSection, Training
 from harness.trial import TrialJob
+from harness.trial_rows import Initial
 
 if TYPE_CHECKING:
     from harness.training.inspect import ModelCounts
@@ -73,12 +74,13 @@ def trial_job(
     previous_folds: Sequence[Mapping[str, Any]],
     provenance: Provenance,
     counts: "ModelCounts | None",
+    initial: Initial | None = None,
 ) -> TrialJob:
     """The job of one missing trial.
 
     param_paths: every path that the tables have a column for, searched now or earlier.
     previous_folds: rows of the `folds` table of repeats that are done.
-    counts: of the model, None where the worker must count.
+    counts: of the model, None where the worker must count. initial: what it starts from.
     """
     spec, one = plan.spec, trial.resolved
     return TrialJob(
@@ -103,6 +105,7 @@ def trial_job(
         attempt=trial.attempt,
         counts=counts,
         diagnostics=spec.diagnostics,
+        initial=initial,
     )
 
 

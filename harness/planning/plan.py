@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from harness.data import catalog
 from harness.errors import BenchError
-from harness.planning.identity import canonical_json, trial_id
+from harness.planning.identity import canonical_json, comparable, trial_id
 from harness.planning.resolve import Resolved, resolve
 from harness.results.read import DoneTrial, done_trials
 from harness.spec.benchmark import BenchmarkSpec
@@ -126,7 +126,7 @@ class _History:
 
     @cached_property
     def by_config(self) -> dict[str, DoneTrial]:
-        configs = (canonical_json(config) for config in self.configs)
+        configs = (comparable(config) for config in self.configs)
         return dict(zip(configs, self.rows, strict=True))
 
     @cached_property
@@ -142,7 +142,7 @@ class _History:
         """What sets this trial apart from every row in the tables."""
         if not self.rows:
             return "first run"
-        same = self.by_config.get(canonical_json(trial.resolved.config))
+        same = self.by_config.get(comparable(trial.resolved.config))
         if same:
             return _changed(trial, same)
         for path, value in trial.resolved.params.items():

@@ -14,6 +14,7 @@ from harness.data.places import default_data_root
 from harness.data.signature import Argument, Signature
 from harness.errors import BenchError, Problem, SpecError, nearest
 from harness.planning.inputs import trained_description
+from harness.planning.start import started, why_no_rotation
 from harness.spec.benchmark import BenchmarkSpec
 from harness.spec.expand import RawConfiguration, configurations
 from harness.spec.problems import several_values
@@ -28,7 +29,8 @@ class Resolved:
     """One configuration with every value resolved, and the files it needs.
 
     params: searched path -> value, for the paths that exist in this configuration.
-    config: `dataset, model, training, cross_validation, seed, objective` as plain data.
+    config: `dataset, model, training, cross_validation, seed, objective` as plain data, and
+    `pretraining` and the hash of a file of initial weights where there is one.
     """
 
     variant: str | None
@@ -196,7 +198,7 @@ def _resolve_one(checker: _Checker, raw: RawConfiguration, searched: set[str]) -
     config = {
         "dataset": dataset_section,
         "model": model_section,
-        "training": raw.sections["training"],
+        **started(raw.sections["training"], spec),
         "cross_validation": spec.cross_validation.model_dump(mode="json"),
         "seed": spec.seed,
         "objective": {"metric": spec.objective.metric},
@@ -275,6 +277,8 @@ def _distinct_datasets(resolved: Sequence[Resolved]) -> list[Resolved]:
 def _fold_problems(spec: BenchmarkSpec, one: Resolved) -> list[Problem]:
     """What the dataset can't give to the folds that the file asks for."""
     has = one.description
+    if spec.pretraining is not None and (why := why_no_rotation(one.dataset, has)):
+        return [spec.problem("pretraining.task", why)]
     reason = impossible(spec.cross_validation, parts=has.parts, has_groups=has.has_groups)
     if reason is None:
         return []

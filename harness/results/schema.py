@@ -196,7 +196,8 @@ def _trials(metrics: Sequence[str], params: Mapping[str, pa.DataType]) -> dict[s
         "seed": _COUNT,
         **dict.fromkeys(("started_at", "finished_at"), _TIME),
         **dict.fromkeys(("config", "data_fingerprint", "code_fingerprint"), _TEXT),
-        **dict.fromkeys(("git_commit", "versions"), _TEXT),
+        **dict.fromkeys(("git_commit", "versions", "pretraining_id"), _TEXT),
+        **dict.fromkeys(("pretraining_val_accuracy", "pretraining_test_accuracy"), _FLOAT),
     }
 
 

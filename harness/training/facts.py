@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from harness.training.inspect import ModelCounts, count
 from harness.training.job import TrainingJob
+from harness.training.loop import build_model
 from harness.training.probes import probe
 
 
@@ -41,9 +42,13 @@ def model_facts(job: TrainingJob, *, key: str, counts: ModelCounts | None = None
 
 def _find(job: TrainingJob, counts: ModelCounts) -> ModelFacts:
     probed = probe(job)
+    n_trainable = counts.n_parameters_trainable
+    if job.start is not None and job.start.only_head:
+        parameters = build_model(job, job.folds[0]).parameters()
+        n_trainable = sum(one.numel() for one in parameters if one.requires_grad)
     return ModelFacts(
         n_parameters=counts.n_parameters,
-        n_parameters_trainable=counts.n_parameters_trainable,
+        n_parameters_trainable=n_trainable,
         n_parameters_without_gradient=probed.n_parameters_without_gradient,
         mult_adds=counts.mult_adds,
         findings=probed.findings,

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from harness.data.values import TrialData
 from harness.spec.sections import Training
+from harness.training.initial import Start
 
 
 class Diverged(Exception):
@@ -29,6 +30,7 @@ class TrainingJob:
     build: the model's `build`; model_arguments: its arguments but those of the data.
     objective: name of the metric that chooses the epoch, on validation.
     attention: the model's own, (model, inputs) -> (batch, blocks, heads, tokens, tokens).
+    start: what is done to every fold's model before it trains; None: nothing.
     """
 
     training: Training
@@ -40,6 +42,7 @@ class TrainingJob:
     seed: int
     device: torch.device
     attention: Callable[[nn.Module, Tensor], Tensor] | None = None
+    start: Start | None = None
 
     def build_arguments(self, index: int) -> dict[str, Any]:
         """All keyword arguments of `build` for one fold."""

@@ -19,6 +19,7 @@ from harness.results.metrics import METRICS, better, compute
 from harness.training.attention import fold_attention
 from harness.training.augmentation import agreement, augmented
 from harness.training.evaluate import Evaluation, evaluate
+from harness.training.initial import begin, frozen_modules, train_mode
 from harness.training.job import Diverged, FoldEpoch, FoldOutcome, TrainingJob
 from harness.training.optimizers import make_optimizer, plain_step
 from harness.training.resident import (
@@ -65,6 +66,7 @@ class FoldRun:
     optimizer: Optimizer
     step: Callable[[], None]
     token_names: tuple[str, ...] | None = None
+    frozen: tuple[nn.Module, ...] = ()
     chosen: Chosen | None = None
     fit_time_s: float = 0.0
 
@@ -85,10 +87,13 @@ def outcomes(runs: Sequence[FoldRun]) -> list[FoldOutcome]:
 
 
 def build_model(job: TrainingJob, index: int) -> nn.Module:
-    """The model of one fold, initialised on the CPU by seed, repeat and fold alone."""
+    """The model of one fold, initialised on the CPU by seed, repeat and fold, and by its start."""
     fold = job.data.folds[index]
     seed_everything(derive(job.seed, fold.repeat, fold.fold, "init"), job.device)
-    return job.build(**job.build_arguments(index)).to(job.device)
+    model = job.build(**job.build_arguments(index))
+    if job.start is not None:
+        begin(model, job.start)
+    return model.to(job.device)
 
 
 def _start_fold(job: TrainingJob, index: int) -> FoldRun:
@@ -109,6 +114,7 @@ def _start_fold(job: TrainingJob, index: int) -> FoldRun:
         optimizer=optimizer,
         step=plain_step(optimizer),
         token_names=job.data.fold_inputs[index].token_names,
+        frozen=frozen_modules(model, job.start),
     )
 
 
@@ -145,7 +151,7 @@ def _train(run: FoldRun, epoch: int) -> tuple[float, float, float]:
     steps_per_epoch = ceil(len(order) / training.batch_size)
     lr, losses, logits, seen = training.lr, [], [], []
     seed_everything(derive(*ids.values()), run.job.device)
-    run.model.train()
+    train_mode(run.model, run.frozen)
     batches = train_batches(run.source, order, training.batch_size)
     if training.augmentation is not None:
         num_classes = len(run.job.data.class_names)

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from harness.data.values import Array, TrialData
+from harness.data.values import Array, FoldInputs, TrialData
 
 _MIB = 2**20
 _GATHER_BYTES = 64 * _MIB
@@ -47,8 +47,17 @@ class FoldSource:
 
 def fold_source(data: TrialData, index: int, device: torch.device) -> FoldSource:
     """The data of the fold at an index into `data.folds`, resident on the device if it fits."""
+    return _source(data, data.fold_inputs[index], device)
+
+
+def pretraining_source(data: TrialData, device: torch.device) -> FoldSource:
+    """The data as pretraining receives it: its own normalisation, and targets nobody reads."""
+    assert data.pretraining is not None
+    return _source(data, data.pretraining.inputs, device)
+
+
+def _source(data: TrialData, fold: FoldInputs, device: torch.device) -> FoldSource:
     inputs, targets = _resident(data, device)
-    fold = data.fold_inputs[index]
     channels = (-1,) + (1,) * (len(data.input_shape) - 1)
     return FoldSource(
         inputs=inputs[fold.inputs],

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from harness.spec.sections import DatasetSection
 from harness.training.inspect import ModelCounts
 from harness.tuning.collector import CollectorSettings
 from harness.tuning.session import ray_session
+from harness.tuning.starts import Starts, find_starts, start_key
 from harness.tuning.sweep import SweepEnd, SweepRequest, run_sweep
 from harness.tuning.trainable import SweepTrial
 
@@ -59,10 +61,14 @@ def train_missing(
             cards = {key: data_card(value) for key, value in data.items()}
             settings = {"command": command, "jobs": jobs, "address": address}
             record_run(plan, run_id, settings=settings, data_card=cards)
-            trials = _sweep_trials(plan, run_id, schemas, counts)
-            request = _request(plan, run_id, trials, data, schemas=schemas, jobs=jobs)
         with clock("waiting for Ray"):
             ready = capacity()
+        with clock("pretraining"):
+            starts = find_starts(plan, data, gpus=ready.gpus, on_event=on_event)
+        with clock("tables"):
+            trials = _sweep_trials(plan, run_id, schemas, counts, starts)
+            request = _request(plan, run_id, trials, data, schemas=schemas, jobs=jobs)
+            request = replace(request, weights=starts.weights)
         on_event(_planned(plan))
         with clock("sweep"):
             end = run_sweep(request, capacity=ready, on_event=on_event)
@@ -124,11 +130,16 @@ def _prepared(plan: Plan, trial: PlannedTrial, root: Path) -> TrialData:
         cache_dir=cache_dir(),
         data_fingerprint=trial.data_fingerprint,
         code_fingerprint=catalog.file_fingerprint(trial.resolved.dataset),
+        pretraining=spec.pretraining,
     )
 
 
 def _sweep_trials(
-    plan: Plan, run_id: str, schemas: Mapping[str, Any], counts: Mapping[str, ModelCounts]
+    plan: Plan,
+    run_id: str,
+    schemas: Mapping[str, Any],
+    counts: Mapping[str, ModelCounts],
+    starts: Starts,
 ) -> tuple[SweepTrial, ...]:
     columns = schemas["trials"].names
     paths = [name.removeprefix(PARAMS) for name in columns if name.startswith(PARAMS)]
@@ -146,10 +157,12 @@ def _sweep_trials(
                 previous_folds=previous.get(trial.trial_id, ()),
                 provenance=provenance,
                 counts=counts.get(model_key(trial.resolved)),
+                initial=starts.initial.get(start_key(trial) or ""),
             ),
             data_key(trial),
             trial.resolved.model,
             complete_before=trial.status == "complete",
+            start_key=start_key(trial),
         )
         for trial in plan.missing
     )

@@ -5,7 +5,7 @@ import signal
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pyarrow as pa
@@ -13,7 +13,7 @@ import ray
 from ray import tune
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from harness.data.values import TrialData
+from harness.data.values import Array, TrialData
 from harness.events import EpochEnded, Note, OnEvent, TrialEnded, TrialStarted
 from harness.results.rows import TrialRows, to_tables
 from harness.trial import ended_rows, failed_rows
@@ -29,7 +29,7 @@ class SweepRequest:
     """What to run and where its rows go.
 
     data: data key -> value; put once into Ray's object store.
-    jobs: trials at a time; None fills the cores.
+    jobs: trials at a time; None fills the cores. weights: start key -> entries of a state dict.
     """
 
     trials: tuple[SweepTrial, ...]
@@ -38,6 +38,7 @@ class SweepRequest:
     cpu: int
     gpu: float
     jobs: int | None = None
+    weights: Mapping[str, Mapping[str, Array]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,7 @@ def _fit(request: SweepRequest, collector: Any, watcher: "_Watcher", *, gpu: flo
         schemas=ray.put(dict(request.settings.schemas)),
         data={key: ray.put(value) for key, value in request.data.items()},
         collector=collector,
+        weights={key: ray.put(dict(value)) for key, value in request.weights.items()},
     )
     trainable = tune.with_resources(
         tune.with_parameters(TrialTrainable, shared=shared), {"cpu": request.cpu, "gpu": gpu}

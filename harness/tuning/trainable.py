@@ -4,7 +4,7 @@ import contextlib
 import io
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import ray
@@ -28,12 +28,14 @@ class SweepTrial:
 
     complete_before: the tables hold complete rows of it, which only complete rows may replace
     where the job adds repeats, and which no interruption may replace.
+    start_key: of the weights that it starts from; None for random ones.
     """
 
     job: TrialJob
     data_key: str
     model: catalog.Entry
     complete_before: bool = False
+    start_key: str | None = None
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,7 @@ class Shared:
     schemas: Any
     data: Mapping[str, Any]
     collector: Any
+    weights: Mapping[str, Any] = field(default_factory=dict)
 
 
 _fetched: dict[str, Any] = {}
@@ -84,7 +87,12 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]
             _fetch(shared.data[self._trial.data_key]),
             build=lambda **arguments: catalog.load(model).build(**arguments),
             attention=_attention(model),
+            weights=self._weights(),
         )
+
+    def _weights(self) -> Mapping[str, Any] | None:
+        reference = self._shared.weights.get(self._trial.start_key or "")
+        return None if reference is None else _fetch(reference)
 
     def _advance(self) -> dict[str, Any]:
         """Epochs for about a second, or all that are left; what Tune is told of them."""

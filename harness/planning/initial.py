@@ -1,0 +1,92 @@
+"""Whether a file of weights fits the models that are to start from it; needs torch."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from harness.data import catalog
+from harness.errors import BenchError, Problem, SpecError
+from harness.planning.models import DistinctModel, distinct_models, model_key
+from harness.planning.resolve import Resolved
+from harness.planning.start import is_file
+from harness.spec.benchmark import BenchmarkSpec
+from harness.spec.pretraining_rules import PATH, weights_file
+
+if TYPE_CHECKING:
+    from harness.training.initial import Match
+
+
+def check_initial_weights(spec: BenchmarkSpec, configurations: Sequence[Resolved]) -> list[str]:
+    """How much of each file fits each distinct model, in words.
+
+    Raises SpecError, all at once, for files that can't be read or that fit in no entry, and for
+    models without a head where one is needed.
+    """
+    problems: dict[str, Problem] = {}
+    lines: dict[str, None] = {}
+    for one in _distinct(configurations):
+        model = distinct_models([one])[0]
+        value = one.config["training"].get("initial_weights")
+        try:
+            head = _head(model)
+            if is_file(value):
+                lines[_line(value, model, _match(value, model, head))] = None
+        except (BenchError, ValueError) as error:
+            path = PATH if is_file(value) else "model.name"
+            choice = {"value": value} if is_file(value) else {}
+            problem = spec.problem(path, str(error), variant=one.variant, **choice)
+            problems.setdefault(str(error), problem)
+        except Exception:  # what else a model raises becomes its trials' failed rows
+            continue
+    if problems:
+        raise SpecError(problems.values())
+    return list(lines)
+
+
+def _distinct(configurations: Sequence[Resolved]) -> list[Resolved]:
+    """One configuration for each model and start that needs to know the model's head."""
+    found: dict[tuple[str, str | None, bool], Resolved] = {}
+    for one in configurations:
+        training = one.config["training"]
+        value, only_head = training.get("initial_weights"), training.get("trainable") == "head"
+        if only_head or value not in (None, "random"):
+            found.setdefault((model_key(one), value, only_head), one)
+    return list(found.values())
+
+
+def _head(model: DistinctModel) -> frozenset[str]:
+    from harness.training.initial import head_entries
+
+    return head_entries(
+        catalog.load(model.entry).build,
+        input_shape=model.input_shape,
+        num_classes=model.num_classes,
+        arguments=model.arguments,
+    )
+
+
+def _match(value: str, model: DistinctModel, head: frozenset[str]) -> "Match":
+    from harness.training.initial import entry_shapes, match
+    from harness.training.weight_files import read_state
+
+    given = {name: tuple(entry.shape) for name, entry in read_state(weights_file(value)).items()}
+    own = entry_shapes(
+        catalog.load(model.entry).build,
+        input_shape=model.input_shape,
+        num_classes=model.num_classes,
+        arguments=model.arguments,
+    )
+    found = match(own, given, head)
+    if not found.fitting:
+        named = ", ".join(f"{name} {shape}" for name, shape in list(given.items())[:3])
+        raise BenchError(
+            f"{value}: none of its {len(given)} entries fits {model.entry.label} by name and "
+            f"shape; it holds {named}"
+        )
+    return found
+
+
+def _line(value: str, model: DistinctModel, found: "Match") -> str:
+    total = len(found.fitting) + len(found.left_out)
+    left = ", ".join(found.left_out[:4]) + (" ..." if len(found.left_out) > 4 else "")
+    text = f"{weights_file(value).name}: {len(found.fitting)} of {total} entries of"
+    return f"{text} {model.entry.label} start from it; random: {left}"

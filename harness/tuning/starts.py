@@ -1,0 +1,238 @@
+"""The weights that trials start from: files read, pretraining found again or done through Ray."""
+
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+import ray
+
+from harness.data import catalog
+from harness.data.places import available_cores
+from harness.data.values import Array, TrialData
+from harness.durations import duration
+from harness.events import Note, OnEvent, StepStarted
+from harness.planning.identity import pretraining_id
+from harness.planning.jobs import data_key
+from harness.planning.plan import Plan, PlannedTrial
+from harness.planning.start import FILE_HASH
+from harness.spec.pretraining import Pretraining
+from harness.spec.pretraining_rules import weights_file
+from harness.trial_rows import Initial
+
+if TYPE_CHECKING:
+    from harness.training.pretrain import Pretrained, Progress
+
+SAY_EVERY_S = 2.0
+
+
+@dataclass(frozen=True)
+class Starts:
+    """Where the trials of a sweep start. Key: see `start_key`; random starts have none.
+
+    weights: entries of state dicts, as plain arrays; missing where `initial` has an error.
+    """
+
+    initial: Mapping[str, Initial] = field(default_factory=dict)
+    weights: Mapping[str, Mapping[str, Array]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class PretrainingTask:
+    """One pretraining as a Ray worker does it."""
+
+    section: Pretraining
+    model: catalog.Entry
+    model_arguments: Mapping[str, Any]
+    seed: int
+    threads: int
+    device: str
+
+
+def start_key(trial: PlannedTrial) -> str | None:
+    """Equal for trials that start from the same weights; None for random ones."""
+    config = trial.resolved.config
+    if FILE_HASH in config:
+        return f"file {config[FILE_HASH]}"
+    return _pretraining_id(trial)
+
+
+def find_starts(
+    plan: Plan, data: Mapping[str, TrialData], *, gpus: float, on_event: OnEvent
+) -> Starts:
+    """The weights that the plan's missing trials start from; a Ray session is there.
+
+    Pretraining that is on disk is taken from there, one that was interrupted goes on. data: by
+    data key. gpus: what Ray has. A pretraining that fails becomes its trials' error.
+    """
+    initial: dict[str, Initial] = {}
+    weights: dict[str, Mapping[str, Array]] = {}
+    first = {key: trial for trial in plan.missing if (key := start_key(trial)) is not None}
+    for key, trial in first.items():
+        if FILE_HASH in trial.resolved.config:
+            initial[key], weights[key] = _from_file(trial)
+            continue
+        known, found = _pretrained(plan, trial, data[data_key(trial)], gpus, on_event)
+        initial[key] = known
+        if found is not None:
+            weights[key] = found
+    return Starts(initial, weights)
+
+
+def _pretraining_id(trial: PlannedTrial) -> str | None:
+    return pretraining_id(
+        trial.resolved.config,
+        data_fingerprint=trial.data_fingerprint,
+        code_fingerprint=trial.code_fingerprint,
+    )
+
+
+def _from_file(trial: PlannedTrial) -> tuple[Initial, Mapping[str, Array]]:
+    from harness.training.weight_files import read_state
+
+    config = trial.resolved.config
+    file = weights_file(config["training"]["initial_weights"])
+    arrays = {name: entry.numpy() for name, entry in read_state(file).items()}
+    return Initial(f"{file.name} (sha256 {config[FILE_HASH]})"), arrays
+
+
+def _pretrained(
+    plan: Plan, trial: PlannedTrial, data: TrialData, gpus: float, on_event: OnEvent
+) -> tuple[Initial, Mapping[str, Array] | None]:
+    from harness.training.weight_files import read_pretrained, write_pretrained
+
+    name = _pretraining_id(trial)
+    assert name is not None
+    source = f"pretraining {name}"
+    found = read_pretrained(plan.folder, name)
+    if found is None:
+        task = _task(plan, trial, gpu=gpus > 0)
+        try:
+            found = _made(plan, task, name, data, on_event)
+        except (_Failed, ray.exceptions.RayError) as error:
+            why = str(error) if isinstance(error, _Failed) else "the worker's process died"
+            on_event(Note(f"{source} failed: {why}"))
+            return Initial(source, name, error=f"{source} failed: {why}"), None
+        config = {key: trial.resolved.config[key] for key in ("dataset", "model", "pretraining")}
+        write_pretrained(plan.folder, name, found, {"pretraining_id": name, **config})
+    on_event(Note(f"{source}: {_in_words(found.val_accuracy, found.test_accuracy)}"))
+    initial = Initial(source, name, found.val_accuracy, found.test_accuracy, found.rows)
+    return initial, {key: entry.numpy() for key, entry in found.weights.items()}
+
+
+def _task(plan: Plan, trial: PlannedTrial, *, gpu: bool) -> PretrainingTask:
+    one = trial.resolved
+    assert plan.spec.pretraining is not None
+    return PretrainingTask(
+        section=plan.spec.pretraining,
+        model=one.model,
+        model_arguments={k: v for k, v in one.config["model"].items() if k != "name"},
+        seed=plan.spec.seed,
+        threads=plan.spec.resources.cpu,
+        device="cuda" if gpu and plan.spec.resources.gpu else "cpu",
+    )
+
+
+class _Failed(Exception):
+    """The pretraining raised; the text says what."""
+
+
+def _made(plan: Plan, task: PretrainingTask, name: str, data: TrialData, on_event: OnEvent) -> Any:
+    """Pretrains in a Ray worker, a checkpoint on the driver's disk after each epoch."""
+    from harness.training.pretrain import Pretrained
+    from harness.training.weight_files import read_checkpoint, unpack, write_checkpoint
+
+    share = plan.spec.resources.gpu if task.device == "cuda" else 0.0
+    remote = ray.remote(_pretrain).options(
+        num_cpus=min(task.threads, available_cores()),
+        num_gpus=share,
+        num_returns="streaming",
+        max_retries=0,
+        _generator_backpressure_num_objects=2,
+    )
+    checkpoint = read_checkpoint(plan.folder, name)
+    say = _teller(task.section.epochs, on_event)
+    say(0, None)
+    for reference in remote.remote(task, data, checkpoint):
+        kind, content = ray.get(reference)
+        if kind == "failed":
+            raise _Failed(content)
+        progress = unpack(content["progress"])
+        if kind == "done":
+            scores = content["val_accuracy"], content["test_accuracy"]
+            return Pretrained(progress.model, progress.rows, *scores)
+        write_checkpoint(plan.folder, name, content["progress"])
+        say(progress.epoch, progress.rows[-1]["train_accuracy"])
+    raise _Failed("it ended without weights")
+
+
+def _pretrain(
+    task: PretrainingTask, data: TrialData, checkpoint: bytes | None
+) -> Generator[tuple[str, Any], None, None]:
+    """In a worker: (`epoch`, ...) after each epoch, then (`done`, ...), or (`failed`, text)."""
+    import torch
+
+    from harness.training.pretrain import PretrainingJob, Progress, pretrain
+    from harness.training.process import prepare_process
+    from harness.training.weight_files import pack, unpack
+
+    prepare_process(threads=task.threads, device=task.device)
+    try:
+        job = PretrainingJob(
+            section=task.section,
+            data=data,
+            build=catalog.load(task.model).build,
+            model_arguments=task.model_arguments,
+            seed=task.seed,
+            device=torch.device(task.device),
+        )
+        epochs = pretrain(job, None if checkpoint is None else unpack(checkpoint))
+        made = yield from _packed(epochs)
+        last = Progress(len(made.rows), made.rows, made.weights, {})
+        scores = {"val_accuracy": made.val_accuracy, "test_accuracy": made.test_accuracy}
+        yield "done", {"progress": pack(last), **scores}
+    except Exception as error:
+        yield "failed", f"{type(error).__name__}: {error}"
+
+
+def _packed(
+    epochs: "Generator[Progress, None, Pretrained]",
+) -> "Generator[tuple[str, Any], None, Pretrained]":
+    from harness.training.weight_files import pack
+
+    while True:
+        try:
+            progress = next(epochs)
+        except StopIteration as end:
+            made: Pretrained = end.value
+            return made
+        yield "epoch", {"progress": pack(progress)}
+
+
+def _teller(epochs: int, on_event: OnEvent) -> Callable[[int, float | None], None]:
+    """Says how far pretraining is, every two seconds at most."""
+    begun: list[tuple[int, float]] = []
+    said_s = float("-inf")
+
+    def say(epoch: int, accuracy: float | None) -> None:
+        nonlocal said_s
+        now = monotonic()
+        begun.append((epoch, now))
+        if now - said_s < SAY_EVERY_S and epoch < epochs:
+            return
+        said_s = now
+        text = f"pretraining: epoch {epoch} of {epochs}"
+        if accuracy is not None:
+            text += f", train accuracy {accuracy:.4f}"
+        if len(begun) > 2 and epoch < epochs:
+            (first, since), left = begun[1], epochs - epoch
+            text += f", {duration((now - since) / max(epoch - first, 1) * left)} left"
+        on_event(StepStarted(text))
+
+    return say
+
+
+def _in_words(val_accuracy: float | None, test_accuracy: float | None) -> str:
+    scores = {"held out": val_accuracy, "test": test_accuracy}
+    said = [f"{score:.4f} {name}" for name, score in scores.items() if score is not None]
+    return f"rotation accuracy {', '.join(said)}" if said else "no example to measure it on"
