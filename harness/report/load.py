@@ -64,6 +64,7 @@ def load_study(folder: Path, *, run_id: str | None = None, baseline: str | None 
         predictions=lambda trial_id: _rows(folder, "predictions", [trial_id]),
         items=lambda trial_ids, role: read_items(folder, trial_ids, role=role),
         attention=lambda trial_id: _rows(folder, "attention", [trial_id]),
+        layers=lambda trial_ids: _rows(folder, "layers", trial_ids),
         record=_json(run / "run.json"),
         resolved=resolved,
         data_cards=_json(run / "data_card.json"),

@@ -47,8 +47,8 @@ class Study:
     """One benchmark's results for one run's plan (or `all`).
 
     configurations: the complete ones by place, then the others. folds: rows of complete trials.
-    epochs, predictions, items, attention: read the rows of these trials when asked; items are
-    predictions of one role without probabilities.
+    epochs, predictions, items, attention, layers: read the rows of these trials when asked; items
+    are predictions of one role without probabilities.
     names: searched path -> short name, of those that differ between configurations.
     record: run.json. resolved: the text of the resolved file. data_cards: dataset -> card.
     """
@@ -66,6 +66,7 @@ class Study:
     predictions: Callable[[str], "pd.DataFrame"]
     items: Callable[[Collection[str], str], "pd.DataFrame"]
     attention: Callable[[str], "pd.DataFrame"]
+    layers: Callable[[Collection[str]], "pd.DataFrame"]
     record: Mapping[str, Any] = field(default_factory=dict)
     resolved: str = ""
     data_cards: Mapping[str, Any] = field(default_factory=dict)
