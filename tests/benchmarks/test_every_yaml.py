@@ -8,7 +8,9 @@ import pytest
 
 import benchmarks
 from harness.data import catalog
+from harness.data.front_end import described
 from harness.spec.expand import configurations
+from harness.spec.front_end import FrontEnd
 from harness.spec.read import read_benchmark
 from harness.training.inspect import check_model
 
@@ -20,6 +22,10 @@ CONFIGURATIONS = {
     "esc50_transformer": 6,
     "esc50_cnn_random": 14,
     "esc50_transformer_random": 30,
+    "esc50_logmel": 2,
+    "cifar10_cnn": 6,
+    "cifar10_cnn_pooled": 6,
+    "cifar10_cnn_changes": 12,
     "cifar10_vit_patches": 6,
     "cifar10_vit_heads": 9,
     "cifar10_vit_cls": 11,
@@ -51,6 +57,7 @@ def test_the_shipped_benchmarks_are_found():
 @pytest.mark.parametrize(("name", "n"), CONFIGURATIONS.items())
 def test_number_of_configurations(name, n):
     """heads x patches x CLS x optimizer; lr x batch; heads x hidden; published draws and our own;
+    architectures in both readings; initialisation x dropout x schedule;
     patches with overlap; heads that fit their width; ten layers and a control; cells x lr."""
     assert len(configurations(read_benchmark(file_of(name)))) == n
 
@@ -86,8 +93,11 @@ def test_every_configuration_can_be_built(file):
         for key, value in model.items():
             arguments[key].check(value)
         own = {key: options[key].check(v) for key, v in dataset.items() if key in options}
-        description = catalog.load(data).describe(**own)
-        call = (entry.name, *sorted(model.items()))
+        front_end = dataset.get("front_end")
+        description = described(
+            catalog.load(data).describe(**own), front_end and FrontEnd.model_validate(front_end)
+        )
+        call = (entry.name, *sorted(model.items()), description.input_shape)
         if call not in seen:
             assert None is check_model(
                 catalog.load(entry).build,
@@ -170,6 +180,45 @@ def test_transformer_numbers_of_the_reports():
         4: 0.5208,
     }
     assert all(2 in row.flaws for row in averages.values())
+
+
+@pytest.mark.parametrize("name", ["cifar10_cnn", "cifar10_cnn_pooled"])
+def test_cifar_cnn_numbers_of_report_003(name):
+    """The comparison table of Task 3, each architecture in each reading, beside Task 1's 0.79."""
+    table = {
+        re.search(r"architecture (\d)", row.source).group(1): tuple(row.numbers.values())
+        for row in published(name)
+        if "Task 3" in row.source
+    }
+    assert table == {
+        "1": (0.78, 0.78, 0.78, 0.78),
+        "2": (0.22, 0.19, 0.22, 0.17),
+        "3": (0.43, 0.43, 0.43, 0.42),
+        "4": (0.82, 0.82, 0.82, 0.82),
+    }
+    assert [row.numbers["test_accuracy"] for row in published(name)].count(0.43) == 2
+    assert published(name)[0].numbers["test_accuracy"] == 0.79
+    assert all({19, 20} <= set(row.flaws) for row in published(name))
+
+
+def test_the_split_of_report_003_has_its_6000_test_images():
+    """All 60,000 are pooled for it; the standard file keeps the official 10,000."""
+    pooled, standard = (read_benchmark(file_of(f"cifar10_cnn{end}")) for end in ("_pooled", ""))
+    assert pooled.dataset.options["split"] == "pooled"
+    assert pooled.cross_validation.test_size == 6_000
+    assert standard.cross_validation.strategy == "official"
+    assert pooled.variants[0].space == standard.variants[0].space
+
+
+def test_each_change_of_task_4_is_alone_and_together():
+    """Report 003 changed three things at once; its own combination is among the twelve."""
+    spec = read_benchmark(file_of("cifar10_cnn_changes"))
+    points = [tuple(one.params.values()) for one in configurations(spec)]
+    assert {("default", 0.0, "constant"), ("xavier", 0.0, "constant"), ("default", 0.5, "constant"),
+            ("default", 0.0, "cosine"), ("xavier", 0.5, "cosine"),
+            ("xavier_noop", 0.5, "cosine")} <= set(points)  # fmt: skip
+    assert (spec.training.batch_size, spec.training.lr) == (256, 0.001)
+    assert spec.training.epochs == 10  # a cosine over all epochs is then T_max 10
 
 
 def test_attention_that_mixes_tokens_is_asked_for_by_name():
