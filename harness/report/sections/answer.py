@@ -5,10 +5,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from harness.report.against import Against, Comparisons, compare_all
+from harness.report.against import Against, Comparisons, adjusted, compare_all
 from harness.report.content import Section, Text, section
+from harness.report.factors import is_balanced
 from harness.report.intervals import Estimate, estimate
-from harness.report.power import power_text
+from harness.report.power import ALPHA, power_text
+from harness.report.sections.effects import of_study
 from harness.report.study import ROLE_OF, Configuration, Study
 from harness.report.wording import estimate_text, metric_name, number, plural, signed
 from harness.results.items import wilson
@@ -43,7 +45,7 @@ def answer(study: Study) -> Section:
     if found is None:
         lead = Text("No answer yet: no configuration is complete.", lead=True)
         return section(KEY, TITLE, lead, status)
-    texts = (_doubt(found), _baseline(found, study), _optimism(found, study))
+    texts = (_factors(study), _doubt(found), _baseline(found, study), _optimism(found, study))
     shown = [Text(text) for text in texts if text]
     return section(KEY, TITLE, Text(sentence(found, study), lead=True), *shown, status)
 
@@ -61,7 +63,7 @@ def compute(study: Study) -> Answer | None:
         validation=_estimate(study, best, "val"),
         test=_estimate(study, best, "test"),
         others=others,
-        tied=sum(p >= 0.05 for p in p_values) if p_values else None,
+        tied=sum(p >= ALPHA for p in p_values) if p_values else None,
         tried=len(study.complete),
         baseline=_against_baseline(study),
         optimism=chosen,
@@ -129,6 +131,32 @@ def _over(found: Answer, study: Study) -> str:
     if found.validation.low is None:
         return "one fold, so there is no interval"
     return "one fold; 95 % interval over its examples, not over training anew"
+
+
+def _factors(study: Study) -> str:
+    """What each parameter does on average over the others, in a sentence."""
+    all_effects = of_study(study)
+    if not is_balanced([one.factor for one in all_effects]):
+        return ""  # a mean would also hold the company that its value happened to keep
+    found = [(one.factor, one.lead) for one in all_effects
+             if one.lead is not None and one.lead.p_holm is not None]  # fmt: skip
+    p_values = adjusted([lead.p_holm for _, lead in found])
+    apart, alike = [], []
+    for (factor, lead), p in zip(found, p_values, strict=True):
+        gap = lead.difference
+        name = " with ".join(factor.linked) or factor.name
+        if p is not None and p < ALPHA and gap.low is not None:
+            size = f"{signed(gap.mean)} [{signed(gap.low)}, {signed(gap.high)}]"
+            apart.append(f"{name} {lead.best} beats {lead.second} by {size}")
+        else:
+            alike.append(name)
+    if not found:
+        return ""
+    text = f"On average over everything else, {'; '.join(apart)}. " if apart else ""
+    if alike:
+        text += f"No difference seen between the best values of {', '.join(alike)}. "
+    return (f"{text}(Validation {metric_name(study.objective)}, corrected t on the same folds, "
+            "Holm over the parameters, 5 %.)")  # fmt: skip
 
 
 def _doubt(found: Answer) -> str:

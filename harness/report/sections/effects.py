@@ -1,48 +1,61 @@
-"""What each search parameter does: marginal means over everything else, and pairs of parameters."""
+"""What each search parameter does: marginal means over everything else, pairs, and time."""
 
-from collections.abc import Mapping, Sequence
-from itertools import combinations, pairwise
+from collections.abc import Sequence
+from itertools import combinations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.report.against import adjusted
 from harness.report.colours import PALETTE, SCALE
-from harness.report.content import Figure, Section, Text, empty_section, section
+from harness.report.content import (
+    Cell,
+    Column,
+    Figure,
+    Section,
+    Table,
+    Text,
+    empty_section,
+    section,
+)
 from harness.report.draw import figure
-from harness.report.intervals import Estimate, estimate
+from harness.report.factors import Factor, chosen, factors_of, is_balanced
+from harness.report.intervals import Difference, Estimate, difference, estimate
+from harness.report.power import ALPHA
 from harness.report.study import Study
-from harness.report.wording import is_missing, metric_name, number, value_text
-from harness.results.selection import linked_factors
+from harness.report.wording import estimate_cell, metric_name, number, signed, time_text
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 KEY, TITLE = "effects", "Effect of each search parameter"
-MOST_LEVELS = 8
-BINS = 5
 MOST_PAIRS = 4
+Scores = NDArray[np.float64]
 
 
-class Factor(NamedTuple):
-    """A parameter, or several that change together: one level for each complete configuration.
+class Lead(NamedTuple):
+    """The best level against the next best: their paired difference over folds, and its p after
+    Holm's correction over all other levels; None for one fold."""
 
-    levels: the level of each configuration, None where the parameter does not exist. order: the
-    distinct levels. binned: whether a level is a range of values.
-    """
-
-    name: str
-    levels: tuple[str | None, ...]
-    order: tuple[str, ...]
-    binned: bool
+    best: str
+    second: str
+    difference: Difference
+    p_holm: float | None
 
 
 class Effect(NamedTuple):
-    """Marginal means: per level, the mean over the configurations that have it, then over folds."""
+    """Marginal means: per level, the mean over the configurations that have it, then over folds.
+
+    times: per level, the mean, shortest and longest fit time in seconds of its configurations;
+    None where one is unknown.
+    """
 
     factor: Factor
     means: tuple[Estimate, ...]
     counts: tuple[int, ...]
+    lead: Lead | None
+    times: tuple[tuple[float, float, float], ...] | None = None
 
     @property
     def spread(self) -> float:
@@ -53,64 +66,91 @@ class Effect(NamedTuple):
 
 def effects(study: Study) -> Section:
     """The effects as a section."""
-    factors = factors_of([one.params for one in study.complete], study.names)
-    scores = study.scores(f"val_{study.objective}").to_numpy(dtype=float)
-    found = compute(factors, scores, study.size_ratio("val"))
+    found = of_study(study)
     if not found:
         return empty_section(KEY, TITLE, "No parameter has two values among the complete ones.")
     name = metric_name(study.objective)
-    figures = [Figure(_finding(one, study.mode), draw(one, name), True) for one in found]
+    scores = study.scores(f"val_{study.objective}").to_numpy(dtype=float)
     ranked = [one.factor for one in sorted(found, key=lambda one: -one.spread)]
-    pairs = [
-        Figure(f"{a.name} and {b.name}: mean of each pair", draw_pair(a, b, scores, name), True)
-        for a, b in list(combinations(ranked, 2))[:MOST_PAIRS]
-    ]
-    return section(KEY, TITLE, Text(_explanation(name)), *figures, *pairs)
+    return section(
+        KEY,
+        TITLE,
+        *(Text(text) for text in _explanations(name, ranked)),
+        *(Figure(_finding(one), draw(one, name), True) for one in found),
+        *(Figure(_pair_finding(a, b, scores, study.mode), draw_pair(a, b, scores, name), True)
+          for a, b in list(combinations(ranked, 2))[:MOST_PAIRS]),
+        *(Figure(_time_finding(one), draw_time(one), True) for one in found if one.times),
+        table(found, name),
+    )  # fmt: skip
 
 
-def factors_of(params: Sequence[Mapping[str, Any]], names: Mapping[str, str]) -> tuple[Factor, ...]:
-    """The parameters that vary; those that never change alone are one factor.
-
-    params: of each configuration. names: path -> the name to print.
-    """
-    present = [{path: value for path, value in one.items() if not is_missing(value)}
-               for one in params]  # fmt: skip
-    groups: list[list[str]] = [[path] for path in names]
-    for a, b in linked_factors(present):
-        of_a, of_b = (next(group for group in groups if path in group) for path in (a, b))
-        if of_a is not of_b:
-            of_a += of_b
-            groups.remove(of_b)
-    made = (_factor(group, present, names) for group in groups)
-    return tuple(one for one in made if len(one.order) > 1)
+def of_study(study: Study) -> tuple[Effect, ...]:
+    """The effect of every factor on the validation scores of the complete configurations."""
+    return compute(
+        factors_of([one.params for one in study.complete], study.names),
+        study.scores(f"val_{study.objective}").to_numpy(dtype=float),
+        study.size_ratio("val"),
+        mode=study.mode,
+        fit_time_s=[one.row.get("fit_time_s") for one in study.complete],
+    )
 
 
 def compute(
-    factors: Sequence[Factor], scores: NDArray[np.float64], size_ratio: float
+    factors: Sequence[Factor],
+    scores: Scores,
+    size_ratio: float,
+    *,
+    mode: str = "max",
+    fit_time_s: Sequence[Any] = (),
 ) -> tuple[Effect, ...]:
     """Marginal means of scores (configurations, folds), with corrected t intervals over folds."""
-    return tuple(_effect(one, scores, size_ratio) for one in factors)
+    seconds = np.array([np.nan if one is None else float(one) for one in fit_time_s])
+    return tuple(_effect(one, scores, size_ratio, mode, seconds) for one in factors)
+
+
+def table(found: Sequence[Effect], metric: str) -> Table:
+    """One row for each level of each factor."""
+    columns = (Column("parameter"), Column("value"), Column("configurations", numeric=True),
+               Column(f"validation {metric}", numeric=True, hint="marginal mean ± half its 95 % "
+                      "interval"),
+               Column("fit time", numeric=True, hint="mean over its configurations"),
+               Column("fastest to slowest", numeric=True))  # fmt: skip
+    rows = []
+    for one in found:
+        times = one.times or ((None, None, None),) * len(one.means)
+        for level, mean, amount, (middle, low, high) in zip(
+            one.factor.order, one.means, one.counts, times, strict=True
+        ):
+            name = Cell(one.factor.name), Cell(level), Cell(str(amount), amount)
+            span = f"{time_text(low)} to {time_text(high)}" if low is not None else "–"
+            rows.append((*name, estimate_cell(mean), Cell(time_text(middle), middle),
+                         Cell(span, low)))  # fmt: skip
+    return Table(columns, tuple(rows), sortable=True)
 
 
 def draw(effect: Effect, metric: str) -> "go.Figure":
     """Marginal means with intervals, in the order of the values."""
-    import plotly.graph_objects as go
-
-    made = figure(x=effect.factor.name, y=f"validation {metric}", height_px=300)
     halves = [0.0 if one.high is None or one.mean is None else one.high - one.mean
               for one in effect.means]  # fmt: skip
-    made.add_trace(go.Scatter(
-        x=list(effect.factor.order), y=[one.mean for one in effect.means], mode="markers",
-        marker={"size": 10, "color": PALETTE[0]}, showlegend=False,
-        error_y={"array": halves, "color": PALETTE[0], "thickness": 1.6},
-        customdata=list(effect.counts),
-        hovertemplate="%{x}: %{y:.4f} (%{customdata} configurations)<extra></extra>",
-    ))  # fmt: skip
-    made.update_xaxes(type="category", range=[-0.5, len(effect.factor.order) - 0.5])
+    made = _dots(effect, [one.mean for one in effect.means], halves, halves)
+    made.update_yaxes(title_text=f"validation {metric}")
     return made
 
 
-def draw_pair(a: Factor, b: Factor, scores: NDArray[np.float64], metric: str) -> "go.Figure":
+def draw_time(effect: Effect) -> "go.Figure":
+    """Mean fit time of each level; bars reach from its fastest to its slowest configuration."""
+    times = effect.times or ()
+    made = _dots(
+        effect,
+        [mean for mean, _, _ in times],
+        [high - mean for mean, _, high in times],
+        [mean - low for mean, low, _ in times],
+    )
+    made.update_yaxes(title_text="fit time (s)", rangemode="tozero")
+    return made
+
+
+def draw_pair(a: Factor, b: Factor, scores: Scores, metric: str) -> "go.Figure":
     """Mean score of every pair of levels."""
     import plotly.graph_objects as go
 
@@ -127,65 +167,118 @@ def draw_pair(a: Factor, b: Factor, scores: NDArray[np.float64], metric: str) ->
     return made
 
 
-def pair_means(a: Factor, b: Factor, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+def pair_means(a: Factor, b: Factor, scores: Scores) -> Scores:
     """Mean score (levels of a, levels of b); nan where no configuration has the pair."""
     means = scores.mean(axis=1)
     cells = np.full((len(a.order), len(b.order)), np.nan)
     for row, of_a in enumerate(a.order):
         for column, of_b in enumerate(b.order):
-            chosen = [x == of_a and y == of_b for x, y in zip(a.levels, b.levels, strict=True)]
-            if any(chosen):
-                cells[row, column] = means[chosen].mean()
+            both = chosen(a, of_a) & chosen(b, of_b)
+            if both.any():
+                cells[row, column] = means[both].mean()
     return cells
 
 
-def _factor(
-    group: Sequence[str], params: Sequence[Mapping[str, Any]], names: Mapping[str, str]
-) -> Factor:
-    name = ", ".join(names[path] for path in group)
-    values = [tuple(one[path] for path in group if path in one) for one in params]
-    distinct = sorted({one for one in values if one}, key=_sort_key)
-    numeric = len(group) == 1 and all(isinstance(one[0], int | float) for one in distinct)
-    if len(distinct) > MOST_LEVELS and numeric:
-        return _binned(name, [float(one[0]) if one else None for one in values])
-    texts = [", ".join(value_text(part) for part in one) or None for one in values]
-    order = tuple(dict.fromkeys(", ".join(value_text(x) for x in one) for one in distinct))
-    return Factor(name, tuple(texts), order, False)
+def interaction(cells: Scores) -> float | None:
+    """How far a pair's mean lies from what its row and column alone add up to, at most; None where
+    a pair is missing."""
+    if np.isnan(cells).any():
+        return None
+    added = cells.mean(axis=1, keepdims=True) + cells.mean(axis=0, keepdims=True) - cells.mean()
+    return float(np.abs(cells - added).max())
 
 
-def _binned(name: str, values: Sequence[float | None]) -> Factor:
-    known = np.array([value for value in values if value is not None])
-    edges = np.unique(np.quantile(known, np.linspace(0, 1, BINS + 1)))
-    order = tuple(f"{low:.3g} to {high:.3g}" for low, high in pairwise(edges))
-    levels = [None if value is None else
-              order[min(int(np.searchsorted(edges, value, "right")) - 1, len(order) - 1)]
-              for value in values]  # fmt: skip
-    return Factor(name, tuple(levels), order, True)
+def _effect(
+    factor: Factor, scores: Scores, size_ratio: float, mode: str, seconds: NDArray[Any]
+) -> Effect:
+    rows = [chosen(factor, level) for level in factor.order]
+    curves = [scores[one].mean(axis=0) for one in rows]
+    means = tuple(estimate(one, size_ratio) for one in curves)
+    times = None
+    if seconds.size and np.isfinite(seconds).all():
+        of_level = [seconds[one] for one in rows]
+        times = tuple((float(one.mean()), float(one.min()), float(one.max())) for one in of_level)
+    lead = _lead(factor, curves, size_ratio, mode)
+    return Effect(factor, means, tuple(int(one.sum()) for one in rows), lead, times)
 
 
-def _effect(factor: Factor, scores: NDArray[np.float64], size_ratio: float) -> Effect:
-    chosen = [np.array([level == one for level in factor.levels]) for one in factor.order]
-    means = tuple(estimate(scores[rows].mean(axis=0), size_ratio) for rows in chosen)
-    return Effect(factor, means, tuple(int(rows.sum()) for rows in chosen))
+def _lead(factor: Factor, curves: Sequence[Scores], ratio: float, mode: str) -> Lead | None:
+    sign = 1.0 if mode == "max" else -1.0
+    means = sign * np.array([one.mean() if one.size else np.nan for one in curves])
+    if not np.isfinite(means).all():
+        return None
+    best, *others = (int(place) for place in np.argsort(-means, kind="stable"))
+    found = [difference(curves[best], curves[other], ratio) for other in others]
+    p_second = adjusted([one.p_value for one in found])[0]
+    return Lead(factor.order[best], factor.order[others[0]], found[0], p_second)
 
 
-def _sort_key(value: tuple[Any, ...]) -> tuple[tuple[bool, Any], ...]:
-    return tuple((isinstance(one, str), one if isinstance(one, int | float) else str(one))
-                 for one in value)  # fmt: skip
+def _dots(effect: Effect, values: Sequence[Any], up: Sequence[float], down: Sequence[float]) -> Any:
+    import plotly.graph_objects as go
+
+    made = figure(x=effect.factor.name, height_px=300)
+    made.add_trace(go.Scatter(
+        x=list(effect.factor.order), y=list(values), mode="markers",
+        marker={"size": 10, "color": PALETTE[0]}, showlegend=False,
+        error_y={"array": list(up), "arrayminus": list(down), "color": PALETTE[0],
+                 "thickness": 1.6},
+        customdata=list(effect.counts),
+        hovertemplate="%{x}: %{y:.4f} (%{customdata} configurations)<extra></extra>",
+    ))  # fmt: skip
+    made.update_xaxes(type="category", range=[-0.5, len(effect.factor.order) - 0.5])
+    return made
 
 
-def _finding(effect: Effect, mode: str) -> str:
-    known = [(one.mean, level) for one, level in zip(effect.means, effect.factor.order, strict=True)
-             if one.mean is not None]  # fmt: skip
-    if not known:
+def _finding(effect: Effect) -> str:
+    lead = effect.lead
+    if lead is None:
         return effect.factor.name
-    best = max(known) if mode == "max" else min(known)
-    return f"{effect.factor.name}: {best[1]} is best on average, {number(best[0])}"
-
-
-def _explanation(name: str) -> str:
-    return (
-        f"Points are marginal means of validation {name}: over all configurations with that value, "
-        "then over folds, with 95 % intervals (corrected t). Parameters that never change one "
-        "without the other are one factor; many values are cut into ranges of equal count."
+    mean = effect.means[effect.factor.order.index(lead.best)].mean
+    gap = lead.difference
+    text = f"{effect.factor.name}: {lead.best} is best on average, {number(mean)}"
+    if gap.low is None or gap.high is None:
+        return text
+    size = f"{signed(gap.mean)} [{signed(gap.low)}, {signed(gap.high)}]"
+    chance = (
+        "more than chance would give" if (lead.p_holm or 0.0) < ALPHA else "which may be chance"
     )
+    return f"{text}; its lead over {lead.second} is {size}, {chance}"
+
+
+def _pair_finding(a: Factor, b: Factor, scores: Scores, mode: str) -> str:
+    cells = pair_means(a, b, scores)
+    if np.isnan(cells).all():
+        return f"{a.name} and {b.name}: no score"
+    place = int(np.nanargmax(cells) if mode == "max" else np.nanargmin(cells))
+    row, column = divmod(place, cells.shape[1])
+    best = f"{a.order[row]} with {b.order[column]} is best"
+    off = interaction(cells)
+    added = "" if off is None else f"; the two effects add up to within {number(off, 3)}"
+    return f"{a.name} and {b.name}: {best}{added}"
+
+
+def _time_finding(effect: Effect) -> str:
+    times = [mean for mean, _, _ in effect.times or ()]
+    slow, fast = int(np.argmax(times)), int(np.argmin(times))
+    order = effect.factor.order
+    if times[fast] <= 0 or times[slow] < 1.05 * times[fast]:
+        return f"{effect.factor.name} hardly changes the fit time"
+    factor = times[slow] / times[fast]
+    return (f"{effect.factor.name}: {order[slow]} takes {factor:.2g} times as long as {order[fast]}"
+            f" ({time_text(times[slow])} against {time_text(times[fast])})")  # fmt: skip
+
+
+def _explanations(name: str, factors: Sequence[Factor]) -> list[str]:
+    texts = [
+        f"Points are marginal means of validation {name}: over all configurations with that value, "
+        "then over folds, with 95 % intervals (corrected t); a lead is tested on the same folds. "
+        "Many values are cut into ranges of equal count. Fit times are as measured, whatever ran "
+        "beside; their bars reach from the fastest to the slowest configuration."
+    ]
+    texts += [f"{' and '.join([', '.join(one.linked[:-1]), one.linked[-1]])} always change "
+              "together: the effect belongs to all of them, and nothing is claimed of one alone."
+              for one in factors if one.linked]  # fmt: skip
+    if not is_balanced(factors):
+        texts.append("The values did not all meet each other equally often, so a marginal mean "
+                     "also holds the company that its value happened to keep.")  # fmt: skip
+    return texts

@@ -4,13 +4,16 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
+
 from harness.report.content import Cell, Column, Section, Table, Text, section
-from harness.report.study import Configuration, Study
-from harness.report.wording import plural
+from harness.report.study import FOLD, Configuration, Study
+from harness.report.wording import plural, value_text
 from harness.results.selection import identical_logs
 
 KEY, TITLE = "findings", "Failures and findings"
 MOST_NAMED = 10
+ROUNDING = 1e-6
 MEANINGS = {
     "dead_parameters": "some parameters never receive a gradient",
     "softmax_outputs": "outputs sum to one: the loss applies softmax a second time",
@@ -25,12 +28,14 @@ MEANINGS = {
 
 class Findings(NamedTuple):
     """failed: with an error of their own. codes: probe's code -> configurations with it.
-    identical: groups with the same scores in every fold."""
+    identical: groups with the same log in every epoch and fold. impossible: configurations with
+    an accuracy that is no whole number of examples."""
 
     statuses: dict[str, int]
     failed: tuple[Configuration, ...]
     codes: dict[str, tuple[Configuration, ...]]
-    identical: tuple[tuple[str, ...], ...]
+    identical: tuple[tuple[Configuration, ...], ...]
+    impossible: tuple[Configuration, ...]
 
 
 def findings(study: Study) -> Section:
@@ -45,9 +50,11 @@ def findings(study: Study) -> Section:
         blocks.append(_error_table(found.failed))
     if found.codes:
         blocks.append(_code_table(found))
-    for names in found.identical[:MOST_NAMED]:
-        blocks.append(Text(f"{_few(names)} have the same loss in every fold: one may be a copy, "
-                           "or the parameter between them does nothing."))  # fmt: skip
+    blocks += [Text(_identical_text(group, study)) for group in found.identical[:MOST_NAMED]]
+    if found.impossible:
+        blocks.append(Text(f"{_few([one.name for one in found.impossible])}: an accuracy times its "
+                           "number of examples is no whole number, so the tables were changed or "
+                           "belong to other data."))  # fmt: skip
     nothing = Text("No trial failed and no probe found anything.")
     return section(KEY, TITLE, *(blocks or [nothing]))
 
@@ -64,16 +71,46 @@ def compute(study: Study) -> Findings:
         failed=tuple(one for one in study.configurations if one.status == "failed"),
         codes={code: tuple(ones) for code, ones in codes.items()},
         identical=_identical(study),
+        impossible=_impossible(study),
     )
 
 
-def _identical(study: Study) -> tuple[tuple[str, ...], ...]:
+def _identical(study: Study) -> tuple[tuple[Configuration, ...], ...]:
+    """Only groups with the same loss in every fold are looked up epoch by epoch."""
     if len(study.complete) < 2:
         return ()
     losses = study.scores("val_loss").to_numpy(dtype=float)
-    logs = {one.name: row for one, row in zip(study.complete, losses, strict=True)}
-    known = {name: row for name, row in logs.items() if row.size and row[0] == row[0]}
-    return identical_logs(known)
+    by_id = {one.trial_id: one for one in study.complete}
+    known = {one.trial_id: row for one, row in zip(study.complete, losses, strict=True)
+             if row.size and not np.isnan(row).any()}  # fmt: skip
+    suspects = {trial_id for group in identical_logs(known) for trial_id in group}
+    if not suspects:
+        return ()
+    rows = study.epochs(sorted(suspects)).sort_values(["stage", *FOLD, "epoch"])
+    logs = {str(trial_id): of_trial[[*FOLD, "epoch", "train_loss", "val_loss"]].to_numpy(float)
+            for trial_id, of_trial in rows.groupby("trial_id")}  # fmt: skip
+    ordered = {one: logs[one] for one in by_id if one in logs}
+    return tuple(tuple(by_id[one] for one in group) for group in identical_logs(ordered))
+
+
+def _impossible(study: Study) -> tuple[Configuration, ...]:
+    folds = study.folds
+    wrong = np.zeros(len(folds), bool)
+    for split, size in (("val", "n_validation"), ("test", "n_test")):
+        if f"{split}_accuracy" in folds.columns:
+            right = folds[f"{split}_accuracy"].to_numpy(float) * folds[size].to_numpy(float)
+            wrong |= np.abs(right - np.round(right)) > ROUNDING * np.maximum(1.0, np.abs(right))
+    ids = set(folds.loc[wrong, "trial_id"])
+    return tuple(one for one in study.complete if one.trial_id in ids)
+
+
+def _identical_text(group: Sequence[Configuration], study: Study) -> str:
+    differing = [name for path, name in study.names.items()
+                 if len({value_text(one.params[path]) for one in group}) > 1]  # fmt: skip
+    text = f"{_few([one.name for one in group])} have the same log in every epoch and fold"
+    if differing:
+        return f"{text} though they differ in {', '.join(differing)}, which does nothing here."
+    return f"{text}: one may be a copy."
 
 
 def _few(names: Sequence[str]) -> str:

@@ -89,9 +89,10 @@ def table(board: Board) -> Table:
 
 
 def draw(board: Board) -> "go.Figure":
-    """Dots with intervals: validation, test and the first other metric, best on top."""
+    """Dots with intervals: validation, test and F1 where it is measured, best on top."""
     other = [column for column in board.columns if not column.endswith(f"_{board.objective}")]
-    columns = [column for column in board.columns if column not in other] + other[-1:]
+    other.sort(key=lambda column: not column.endswith("_f1"))
+    columns = [column for column in board.columns if column not in other] + other[:1]
     shown = board.ranked[:SHOWN_DOTS]
     height_px = 110 + 21 * len(shown)
     made = panels(len(columns), [_heading(column) for column in columns], height_px=height_px)

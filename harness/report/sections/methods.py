@@ -23,8 +23,9 @@ def methods(study: Study) -> Section:
 def compute(study: Study) -> str:
     """What was trained on what, how it was chosen, and how intervals and tests are made."""
     spec = study.spec
-    sentences = [_trained(study), _validated(study), _chosen(spec), _tested(study)]
-    return " ".join(sentences)
+    sentences = [_trained(study), _validated(study), _chosen(spec), _optimism(study),
+                 _intervals(study), _by_example(study)]  # fmt: skip
+    return " ".join(sentence for sentence in sentences if sentence)
 
 
 def _trained(study: Study) -> str:
@@ -39,7 +40,9 @@ def _trained(study: Study) -> str:
              "lr": f"at learning rate {training.lr:g}",
              "batch_size": f"in batches of {training.batch_size}"}  # fmt: skip
     told = [words for key, words in fixed.items() if f"training.{key}" not in searched]
-    return f"{text} {', '.join(told)}." if told else f"{text}."
+    text += f" {', '.join(told)}." if told else "."
+    unfinished = len(study.configurations) - len(study.complete)
+    return text + (f" {len(study.complete):,} of them completed." if unfinished else "")
 
 
 def _validated(study: Study) -> str:
@@ -64,10 +67,35 @@ def _chosen(spec: BenchmarkSpec) -> str:
             "test was evaluated once, with the chosen weights.")  # fmt: skip
 
 
-def _tested(study: Study) -> str:
+def _optimism(study: Study) -> str:
+    if len(study.complete) < 2:
+        return ""
+    text = (f"As the best of {len(study.complete):,} complete configurations was chosen on "
+            "validation, its validation score is optimistic")  # fmt: skip
+    if study.test_rotates:
+        text += ("; the nested estimate lets each fold choose on its own validation and takes the "
+                 "mean of the chosen ones' test scores")  # fmt: skip
+    return text + "."
+
+
+def _intervals(study: Study) -> str:
+    if len(study.shared_folds) < 2:
+        return ("With a single fold there is no interval over folds; intervals of accuracy are "
+                "Wilson's, over examples.")  # fmt: skip
+    reference = "the baseline" if study.baseline else "the best one"
     return (
         "Intervals are 95 % by the corrected resampled t-test (Nadeau and Bengio 2003); "
-        f"configurations were compared on {ROLE_OF[study.compared_split]} scores paired by fold, "
-        "p-values adjusted by Holm (1979), with the Bayesian correlated t-test (Corani and "
-        "Benavoli 2015) and a region of practical equivalence of 0.01."
+        f"configurations were compared with {reference} on {ROLE_OF[study.compared_split]} scores "
+        "paired by fold, p-values adjusted by Holm (1979), with the Bayesian correlated t-test "
+        "(Corani and Benavoli 2015) and a region of practical equivalence of 0.01."
     )
+
+
+def _by_example(study: Study) -> str:
+    if len(study.complete) < 2 or study.spec.predictions == "none":
+        return ""
+    if study.test_rotates:
+        return ("Pooled test predictions were compared by the exact McNemar test and a paired "
+                "bootstrap over examples, or over whole groups where there are groups.")  # fmt: skip
+    return ("Predictions were compared by a paired bootstrap over examples, or over whole groups "
+            "where there are groups.")  # fmt: skip
