@@ -32,6 +32,7 @@ KEY, TITLE = "layers", "Inside the layers"
 SHOWN = 8
 BOUNDED = ("Sigmoid", "Tanh")
 SATURATED = 0.5  # share of outputs from which an activation is called saturated
+SAME = 0.05  # standard deviation below which an activation's outputs are nearly one number
 WEAK = 0.1  # of the largest gradient, below which one is called weak
 
 Values = NDArray[np.float64]
@@ -199,10 +200,13 @@ def _saturation(look: Look) -> str:
     if share >= SATURATED:
         return (f"Saturation goes with it: up to {100 * share:.0f} % of the outputs of {most.name} "
                 f"({most.module}) lie where it is flat, at epoch {epoch}.")  # fmt: skip
-    at_start = min(float(layer.std[0]) for layer in look.bounded)
-    return (f"Saturation does not explain it: at most {100 * share:.1f} % of the outputs of its "
-            f"{most.module} layers lie where they are flat, in any epoch. Before training they "
-            f"hardly depend on the input (standard deviation {at_start:.2g}).")  # fmt: skip
+    text = (f"Saturation does not explain it: at most {100 * share:.1f} % of the outputs of its "
+            f"{most.module} layers lie where they are flat, in any epoch.")  # fmt: skip
+    std = min(float(layer.std[0]) for layer in look.bounded)
+    if std >= SAME:
+        return text
+    return (f"{text} Before training the outputs of one of them are nearly one number, whatever "
+            f"the input (standard deviation {std:.2g}).")  # fmt: skip
 
 
 def _explanation(looks: Sequence[Look]) -> str:
