@@ -30,6 +30,7 @@ def describe(
         own.class_names,
         title=f"Sounds of {path}",
         input_shape=(1, _samples(rate_hz, seconds)),
+        sample_rate_hz=rate_hz,
     )
 
 
