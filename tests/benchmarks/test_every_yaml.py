@@ -26,10 +26,12 @@ CONFIGURATIONS = {
     "cifar10_cnn": 6,
     "cifar10_cnn_pooled": 6,
     "cifar10_cnn_changes": 12,
+    "cifar10_rotation": 12,
     "cifar10_vit_patches": 6,
     "cifar10_vit_heads": 9,
     "cifar10_vit_cls": 11,
     "cifar10_vit_matched": 33,
+    "emotion_transformer": 3,
 }
 COMMAND = re.compile(r"bench run .*")
 
@@ -58,7 +60,8 @@ def test_the_shipped_benchmarks_are_found():
 def test_number_of_configurations(name, n):
     """heads x patches x CLS x optimizer; lr x batch; heads x hidden; published draws and our own;
     architectures in both readings; initialisation x dropout x schedule;
-    patches with overlap; heads that fit their width; ten layers and a control; cells x lr."""
+    patches with overlap; heads that fit their width; ten layers and a control; cells x lr;
+    starts x labels; two embeddings and a bag of tokens."""
     assert len(configurations(read_benchmark(file_of(name)))) == n
 
 
