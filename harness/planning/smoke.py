@@ -1,21 +1,25 @@
 """What `--smoke` changes: the same path through everything, in as little time as it takes."""
 
 from collections.abc import Sequence
+from math import ceil
 
 from data_prep.examples import Description
 from harness.spec.benchmark import BenchmarkSpec
+from harness.spec.pretraining import Pretraining
 
 SMOKE_CONFIGURATIONS = 2
-SMOKE_BATCH_SIZE = 8
-EXAMPLES_PER_PART = 4
+SMOKE_BATCH_SIZE = 4
+EXAMPLES_PER_PART = 2
 
 
 def smoke_overrides(spec: BenchmarkSpec, description: Description) -> Sequence[str]:
     """Overrides for one epoch of small batches on the fewest examples that the folds allow."""
     parts = max(len(description.parts), spec.cross_validation.n_splits or 0, 2)
-    needed = parts * EXAMPLES_PER_PART
+    needed = max(parts * EXAMPLES_PER_PART, len(description.class_names))
     if spec.cross_validation.strategy in ("stratified", "group", "kfold"):
         needed = max(needed, parts * len(description.class_names))
+    if spec.pretraining is not None:
+        needed = _beside_pretraining(needed, spec, spec.pretraining)
     limit = min(needed, spec.dataset.limit or needed, description.n_examples)
     batch_size = min(SMOKE_BATCH_SIZE, spec.training.batch_size)
     return (
@@ -24,4 +28,19 @@ def smoke_overrides(spec: BenchmarkSpec, description: Description) -> Sequence[s
         f"training.batch_size={batch_size}",
         f"dataset.limit={limit}",
         "repeats=1",
+        *_of_pretraining(spec.pretraining),
     )
+
+
+def _beside_pretraining(needed: int, spec: BenchmarkSpec, section: Pretraining) -> int:
+    """So many examples that `needed` are left to the folds; the limit gives test as many."""
+    left = ceil(needed / (1 - section.share))
+    return 2 * left if spec.cross_validation.test_fold == "official" else left
+
+
+def _of_pretraining(section: Pretraining | None) -> Sequence[str]:
+    if section is None:
+        return ()
+    batch_size = min(SMOKE_BATCH_SIZE, section.batch_size)
+    numbers = {"epochs": 1, "warmup_epochs": 0, "batch_size": batch_size}
+    return tuple(f"pretraining.{key}={value}" for key, value in numbers.items())

@@ -1,6 +1,6 @@
 """The weights that trials start from: files read, pretraining found again or done through Ray."""
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from harness.training.pretrain import Pretrained, Progress
 
 SAY_EVERY_S = 2.0
+
+Step = tuple[str, Any]
 
 
 @dataclass(frozen=True)
@@ -142,19 +144,11 @@ def _made(plan: Plan, task: PretrainingTask, name: str, data: TrialData, on_even
     from harness.training.pretrain import Pretrained
     from harness.training.weight_files import read_checkpoint, unpack, write_checkpoint
 
-    share = plan.spec.resources.gpu if task.device == "cuda" else 0.0
-    remote = ray.remote(_pretrain).options(
-        num_cpus=min(task.threads, available_cores()),
-        num_gpus=share,
-        num_returns="streaming",
-        max_retries=0,
-        _generator_backpressure_num_objects=2,
-    )
     checkpoint = read_checkpoint(plan.folder, name)
     say = _teller(task.section.epochs, on_event)
     say(0, None)
-    for reference in remote.remote(task, data, checkpoint):
-        kind, content = ray.get(reference)
+    gpu = plan.spec.resources.gpu if task.device == "cuda" else 0.0
+    for kind, content in in_worker(task, data, checkpoint, gpu=gpu):
         if kind == "failed":
             raise _Failed(content)
         progress = unpack(content["progress"])
@@ -166,10 +160,25 @@ def _made(plan: Plan, task: PretrainingTask, name: str, data: TrialData, on_even
     raise _Failed("it ended without weights")
 
 
-def _pretrain(
+def in_worker(
+    task: PretrainingTask, data: TrialData, checkpoint: bytes | None, *, gpu: float
+) -> Iterator[Step]:
+    """`pretraining_steps` in a Ray worker, which is no more than two epochs ahead."""
+    remote = ray.remote(pretraining_steps).options(
+        num_cpus=min(task.threads, available_cores()),
+        num_gpus=gpu,
+        num_returns="streaming",
+        max_retries=0,
+        _generator_backpressure_num_objects=2,
+    )
+    for reference in remote.remote(task, data, checkpoint):
+        yield ray.get(reference)
+
+
+def pretraining_steps(
     task: PretrainingTask, data: TrialData, checkpoint: bytes | None
-) -> Generator[tuple[str, Any], None, None]:
-    """In a worker: (`epoch`, ...) after each epoch, then (`done`, ...), or (`failed`, text)."""
+) -> Generator[Step, None, None]:
+    """(`epoch`, checkpoint) after each epoch, then (`done`, ...), or (`failed`, text)."""
     import torch
 
     from harness.training.pretrain import PretrainingJob, Progress, pretrain
@@ -197,7 +206,7 @@ def _pretrain(
 
 def _packed(
     epochs: "Generator[Progress, None, Pretrained]",
-) -> "Generator[tuple[str, Any], None, Pretrained]":
+) -> "Generator[Step, None, Pretrained]":
     from harness.training.weight_files import pack
 
     while True:
