@@ -29,6 +29,8 @@ const figures = (() => {
   const title = (axis, fallback) => text(axis?.title?.text) || fallback;
   const axisOf = (layout, trace, letter) =>
     layout[(trace[`${letter}axis`] ?? letter).replace(letter, `${letter}axis`)];
+  const panel = (layout, trace) =>
+    text(layout.annotations?.[Number((trace.xaxis ?? "x").slice(1) || 1) - 1]?.text);
 
   // One row a point: panel and series first, so that figures of several traces stay one table.
   const rowsOf = (trace, layout) => {
@@ -45,21 +47,24 @@ const figures = (() => {
     }
     if (trace.fill === "toself" || !trace.x || !trace.y) return [];
     const x = axisOf(layout, trace, "x"), y = axisOf(layout, trace, "y");
+    const xName = title(x, panel(layout, trace) || "x"), yName = title(y, "y");
     const bars = (letter, end) => trace[`error_${letter}`]?.[end];
     return [...trace.x].map((value, i) => {
-      const row = { series, [title(x, "x")]: text(value), [title(y, "y")]: text(trace.y[i]) };
+      const row = { series, [xName]: text(value), [yName]: text(trace.y[i]) };
       for (const letter of ["x", "y"]) {
         const up = bars(letter, "array");
         if (!up) continue;
-        row[`${letter} error up`] = up[i];
-        row[`${letter} error down`] = (bars(letter, "arrayminus") ?? up)[i];
+        const name = letter === "x" ? xName : yName;
+        row[`${name}, error up`] = up[i];
+        row[`${name}, error down`] = (bars(letter, "arrayminus") ?? up)[i];
       }
       const said = trace.customdata?.[i] ?? (Array.isArray(trace.text) ? trace.text[i] : undefined);
       return said === undefined ? row : { ...row, label: text(said) };
     });
   };
   const cell = (value) => /[",\n]/.test(value) ? `"${value.replace(/"/g, '""')}"` : value;
-  const csv = (plot) => {
+  const csv = async (plot) => {
+    await draw(plot);
     const rows = plot.data.flatMap((trace) => rowsOf(trace, plot.layout));
     const names = [...new Set(rows.flatMap(Object.keys))];
     const line = (values) => values.map((value) => cell(String(value ?? ""))).join(",");
@@ -88,13 +93,12 @@ const figures = (() => {
   const save = (url, name) =>
     Object.assign(document.createElement("a"), { href: url, download: name }).click();
   const exported = async (plot, format) => {
-    await draw(plot);
     const caption = plot.parentElement.querySelector("figcaption").firstChild.textContent;
     const part = plot.closest("section");
     const place = [...part.querySelectorAll(".plot")].indexOf(plot) + 1;
     const name = `${part.closest("article").querySelector(".name").textContent}-${part.className}-${place}.${format}`;
     if (format !== "csv") return save(await image(plot, format, caption), name);
-    const url = URL.createObjectURL(new Blob([csv(plot)], { type: "text/csv" }));
+    const url = URL.createObjectURL(new Blob([await csv(plot)], { type: "text/csv" }));
     save(url, name);
     setTimeout(() => URL.revokeObjectURL(url), 1000);
   };
