@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 KEY, TITLE = "layers", "Inside the layers"
+NOT_LOOKED_AT = (
+    "No layer was looked at; ask for it with `diagnostics: layers` (with --force for done trials)."
+)
 SHOWN = 8
 BOUNDED = ("Sigmoid", "Tanh")
 SATURATED = 0.5  # share of outputs from which an activation is called saturated
@@ -62,9 +65,17 @@ class Look(NamedTuple):
         return tuple(layer for layer in self.layers if layer.module in BOUNDED)
 
     @property
-    def first(self) -> Layer | None:
-        """The first layer with weights: the farthest from the loss."""
-        return next((layer for layer in self.layers if layer.has_weights), None)
+    def weighted(self) -> tuple[Layer, ...]:
+        """Its layers with weights."""
+        return tuple(layer for layer in self.layers if layer.has_weights)
+
+    @property
+    def reach(self) -> Values:
+        """(epochs,) the first layer's gradient norm as a share of the last layer's."""
+        if not self.weighted:
+            return np.full(len(self.epochs), np.nan)
+        first, last = self.weighted[0].gradient, self.weighted[-1].gradient
+        return np.array(first / np.where(last > 0, last, np.nan))
 
 
 def layers(study: Study) -> Section:
@@ -72,14 +83,12 @@ def layers(study: Study) -> Section:
     shown = study.complete[:SHOWN]
     looks = compute(study.layers([one.trial_id for one in shown]), shown)
     if not looks:
-        return empty_section(
-            KEY, TITLE, "No layer was looked at; ask for it with `diagnostics: layers`."
-        )
+        return empty_section(KEY, TITLE, NOT_LOOKED_AT)
     blocks: list[Block] = [Text(words(looks)), Text(_explanation(looks))]
     if any(look.bounded for look in looks):
         title = "Share of outputs where sigmoid and tanh are flat"
         blocks.append(Figure(title, draw_saturation(looks), narrow=True))
-    title = "Gradient that reaches the first layer"
+    title = "How much of the last layer's gradient reaches the first"
     blocks.append(Figure(title, draw_gradient(looks), narrow=True))
     blocks.append(Choice("configuration", tuple(_option(look) for look in looks)))
     return section(KEY, TITLE, *blocks)
@@ -93,19 +102,20 @@ def compute(rows: "pd.DataFrame", shown: Sequence[Configuration]) -> tuple[Look,
 
 def words(looks: Sequence[Look]) -> str:
     """What the numbers say of the weakest gradient, and whether saturation goes with it."""
-    known = [(look, look.first.gradient[0]) for look in looks if look.first is not None]
-    known = [pair for pair in known if np.isfinite(pair[1])]
-    if len(known) < 2:
-        return _saturation(looks[0])
-    weakest, low = min(known, key=lambda pair: pair[1])
-    strongest, high = max(known, key=lambda pair: pair[1])
-    if not low < WEAK * high:
-        return ("Before training, no configuration's first layer gets less than a tenth of the "
-                "gradient that another's gets: no gradient vanishes.")  # fmt: skip
-    times = f"{high / low:,.0f} times less gradient" if low > 0 else "no gradient, unlike"
-    text = (f"Before training, the first layer of {_name(weakest)} gets {times} than that of "
-            f"{_name(strongest)} ({low:.2g} and {high:.2g}).")  # fmt: skip
-    return f"{text} {_saturation(weakest)}"
+    for moment in (-1, 0):
+        known = [look for look in looks if np.isfinite(look.reach[moment])]
+        if len(known) < 2:
+            return _saturation(looks[0])
+        weakest, *_, strongest = sorted(known, key=lambda look: look.reach[moment])
+        low, high = weakest.reach[moment], strongest.reach[moment]
+        if low < WEAK * high:
+            when = f"After epoch {weakest.epochs[-1]}" if moment else "Before training"
+            before = f"; before training it was {weakest.reach[0]:.2g}" if moment else ""
+            return (f"{when}, the first layer of {_name(weakest)} gets {low:.2g} of the gradient "
+                    f"of its last, that of {_name(strongest)} {high:.2g}{before}. "
+                    f"{_saturation(weakest)}")  # fmt: skip
+    return ("No gradient vanishes: before training and after the last epoch, every first layer "
+            "gets at least a tenth of the share that another's gets.")  # fmt: skip
 
 
 def draw_saturation(looks: Sequence[Look]) -> "go.Figure":
@@ -121,11 +131,9 @@ def draw_saturation(looks: Sequence[Look]) -> "go.Figure":
 
 def draw_gradient(looks: Sequence[Look]) -> "go.Figure":
     """One line per configuration, on a logarithmic axis."""
-    made = figure(x="epoch", y="gradient norm", legend=True)
+    made = figure(x="epoch", y="first layer's gradient / last layer's", legend=True)
     for look in looks:
-        if look.first is not None:
-            name = look.configuration.name
-            made.add_trace(_line(look, look.first.gradient, name, "solid"))
+        made.add_trace(_line(look, look.reach, look.configuration.name, "solid"))
     made.update_yaxes(type="log", exponentformat="power")
     return made
 
@@ -134,7 +142,7 @@ def draw_map(look: Look) -> "go.Figure":
     """Layers with weights as rows, epochs as columns, the gradient norm as colour."""
     import plotly.graph_objects as go
 
-    weighted = [layer for layer in look.layers if layer.has_weights]
+    weighted = look.weighted
     norms = np.stack([layer.gradient for layer in weighted])
     with np.errstate(divide="ignore"):
         logs = np.where(norms > 0, np.log10(norms), np.nan)
@@ -198,8 +206,9 @@ def _saturation(look: Look) -> str:
     share = float(np.nanmax(most.saturated))
     epoch = look.epochs[int(np.nanargmax(most.saturated))]
     if share >= SATURATED:
-        return (f"Saturation goes with it: up to {100 * share:.0f} % of the outputs of {most.name} "
-                f"({most.module}) lie where it is flat, at epoch {epoch}.")  # fmt: skip
+        return (f"Saturation goes with it: {100 * share:.0f} % of the outputs of {most.name} "
+                f"({most.module}) lie where it is flat at epoch {epoch}, and "
+                f"{100 * most.saturated[0]:.0f} % before training.")  # fmt: skip
     text = (f"Saturation does not explain it: at most {100 * share:.1f} % of the outputs of its "
             f"{most.module} layers lie where they are flat, in any epoch.")  # fmt: skip
     std = min(float(layer.std[0]) for layer in look.bounded)
@@ -219,7 +228,7 @@ def _explanation(looks: Sequence[Look]) -> str:
 def _option(look: Look) -> Option:
     one = look.configuration
     blocks: list[Block] = [table(look)]
-    if look.first is not None:
+    if look.weighted:
         title = f"{_name(look)}: gradient norm of each layer with weights"
         blocks.insert(0, Figure(title, draw_map(look)))
     return Option(f"{one.name} {one.label}", tuple(blocks), one.colour)

@@ -23,7 +23,7 @@ def rows_of(
     shares: tuple[float, float] | None,
     fold: int = 1,
 ) -> list[dict[str, Any]]:
-    """A dense layer and its activation at epochs 0 and 1."""
+    """A dense layer, its activation and a head of gradient norm 10, at epochs 0 and 1."""
     made = []
     for epoch in (0, 1):
         place = {"trial_id": one.trial_id, "repeat": 1, "fold": fold, "epoch": epoch}
@@ -32,7 +32,8 @@ def rows_of(
         flat = {"position": 2, "layer": "1", "module": "Sigmoid" if shares else "ReLU"}
         flat |= {"activation_std": 0.03, "saturated_share": shares[epoch] if shares else 0.4}
         flat |= {"gradient_norm": 0.1, "weight_norm": None}
-        made += [place | dense, place | flat]
+        head = dense | {"position": 3, "layer": "2", "gradient_norm": 10.0}
+        made += [place | dense, place | flat, place | head]
     return made
 
 
@@ -48,35 +49,37 @@ def test_layers_are_means_over_folds_from_epoch_0():
         rows_of(A, gradients=(3.0, 4.0), shares=(0.2, 0.7), fold=2),
     )
     assert found.epochs == (0, 1)
-    dense, sigmoid = found.layers
+    dense, sigmoid, head = found.layers
     assert dense.gradient.tolist() == [2.0, 3.0]
     assert np.isnan(dense.saturated).all()
     assert sigmoid.saturated.tolist() == pytest.approx([0.1, 0.6])
-    assert (found.first, found.bounded) == (dense, (sigmoid,))
+    assert (found.weighted, found.bounded) == ((dense, head), (sigmoid,))
+    assert found.reach.tolist() == pytest.approx([0.2, 0.3])
+
+
+def test_a_gradient_that_dies_with_saturation_names_layer_and_epoch():
+    """From a hundredth to 2e-10 of the last layer's, while all outputs become flat."""
+    found = look(
+        rows_of(A, gradients=(1.0, 1.0), shares=None),
+        rows_of(B, gradients=(0.1, 2e-9), shares=(0.0, 1.0)),
+    )
+    assert layers.words(found) == (
+        "After epoch 1, the first layer of #2 (act=sigmoid) gets 2e-10 of the gradient of its "
+        "last, that of #1 (act=relu) 0.1; before training it was 0.01. Saturation goes with it: 100 % of "
+        "the outputs of 1 (Sigmoid) lie where it is flat at epoch 1, and 0 % before training."
+    )
 
 
 def test_a_weak_gradient_without_saturation_is_not_put_down_to_it():
-    """1/500 of the gradient, and 2 % flat outputs: something else does it."""
+    """A hundredth of the other's share at the start alone, and 2 % flat outputs."""
     found = look(
         rows_of(A, gradients=(1.0, 1.0), shares=None),
-        rows_of(B, gradients=(0.002, 0.1), shares=(0.0, 0.02)),
+        rows_of(B, gradients=(0.01, 0.5), shares=(0.0, 0.02)),
     )
     text = layers.words(found)
-    assert "first layer of #2 (act=sigmoid) gets 500 times less gradient than that of #1" in text
+    assert text.startswith("Before training, the first layer of #2 (act=sigmoid) gets 0.001 of")
     assert "Saturation does not explain it: at most 2.0 %" in text
     assert "nearly one number, whatever the input (standard deviation 0.03)" in text
-
-
-def test_a_weak_gradient_with_saturation_names_layer_and_epoch():
-    """Nine tenths are flat after epoch 1."""
-    found = look(
-        rows_of(A, gradients=(1.0, 1.0), shares=None),
-        rows_of(B, gradients=(0.002, 0.1), shares=(0.1, 0.9)),
-    )
-    assert "Saturation goes with it: up to 90 % of the outputs of 1 (Sigmoid)" in layers.words(
-        found
-    )
-    assert "at epoch 1" in layers.words(found)
 
 
 def test_gradients_of_like_size_make_no_claim():
@@ -85,7 +88,7 @@ def test_gradients_of_like_size_make_no_claim():
         rows_of(A, gradients=(1.0, 1.0), shares=None),
         rows_of(B, gradients=(0.2, 0.2), shares=(0.9, 0.9)),
     )
-    assert "no gradient vanishes" in layers.words(found)
+    assert layers.words(found).startswith("No gradient vanishes")
     assert "aturation" not in layers.words(found)
 
 
@@ -106,6 +109,6 @@ def test_the_section_shows_what_was_written(tmp_path):
     assert kinds == [Text, Text, Figure, Figure, Choice]
     (view,) = made.blocks[-1].options
     heat_map, table = view.blocks
-    assert heat_map.figure.data[0].z.tolist() == [[0.0, pytest.approx(0.301)]]
+    assert heat_map.figure.data[0].z.tolist() == [[0.0, pytest.approx(0.301)], [1.0, 1.0]]
     assert [cell.text for cell in table.rows[0][2:4]] == ["–", "–"]
     assert [cell.text for cell in table.rows[1][2:4]] == ["0.0000", "0.5000"]
