@@ -1,9 +1,13 @@
-"""A study's sections, in the order of the report."""
+"""A study's sections, in the order of the report, and the chapters of several studies."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from harness.report.content import Section
+from harness.report.page import Chapter
+from harness.report.sections.across import across
 from harness.report.sections.answer import answer
+from harness.report.sections.attention import attention
+from harness.report.sections.calibration import calibration
 from harness.report.sections.classes import classes
 from harness.report.sections.comparisons import comparisons
 from harness.report.sections.curves import curves
@@ -11,9 +15,13 @@ from harness.report.sections.data_card import data_card
 from harness.report.sections.effects import effects
 from harness.report.sections.findings import findings
 from harness.report.sections.fold_map import fold_map
+from harness.report.sections.hardest import hardest
 from harness.report.sections.importance import importance
+from harness.report.sections.items import items
+from harness.report.sections.layers import layers
 from harness.report.sections.leaderboard import leaderboard
 from harness.report.sections.methods import methods
+from harness.report.sections.pairs import pairs
 from harness.report.sections.pareto import pareto
 from harness.report.sections.provenance import provenance
 from harness.report.sections.published import published
@@ -25,10 +33,16 @@ ORDER: tuple[Callable[[Study], Section], ...] = (
     published,
     effects,
     comparisons,
+    items,
+    pairs,
     pareto,
     fold_map,
     curves,
+    layers,
     classes,
+    attention,
+    calibration,
+    hardest,
     importance,
     findings,
     data_card,
@@ -41,3 +55,12 @@ ORDER: tuple[Callable[[Study], Section], ...] = (
 def build_sections(study: Study) -> tuple[Section, ...]:
     """Every section of the report; one without data says so in a line."""
     return tuple(make(study) for make in ORDER)
+
+
+def build_chapters(studies: Sequence[Study]) -> tuple[Chapter, ...]:
+    """A chapter for each study; several are led by one about all of them."""
+    own = tuple(Chapter(one.name, one.spec.question, build_sections(one)) for one in studies)
+    if len(studies) < 2:
+        return own
+    title = "How do the benchmarks compare?"
+    return (Chapter(" and ".join(one.name for one in studies), title, across(studies)), *own)

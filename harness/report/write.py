@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from harness.errors import BenchError, nearest
-from harness.report.build import build_sections
+from harness.report.build import build_chapters
 from harness.report.load import load_study
 from harness.report.page import Chapter, render_page
 from harness.report.study import Study
@@ -40,7 +40,7 @@ def write_report(
     there is nothing to read or the file can't be written.
     """
     studies = [load_study(folder, run_id=run_id, baseline=baseline) for folder in folders]
-    chapters = [Chapter(one.name, one.spec.question, build_sections(one)) for one in studies]
+    chapters = build_chapters(studies)
     place = out or (folders[0] if len(folders) == 1 else results) / "report.html"
     files = []
     for name in formats:
@@ -55,7 +55,7 @@ def _render(name: str, studies: Sequence[Study], chapters: Sequence[Chapter]) ->
         return render_csv(studies)
     if name != "html":
         return render_markdown(chapters) if name == "md" else render_latex(chapters)
-    title = ", ".join(chapter.name for chapter in chapters)
+    title = ", ".join(study.name for study in studies)
     made_at = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
     return render_page(chapters, title=f"{title}: report", made_at=made_at)
 

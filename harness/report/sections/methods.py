@@ -85,9 +85,9 @@ def _intervals(study: Study) -> str:
     reference = "the baseline" if study.baseline else "the best one"
     return (
         "Intervals are 95 % by the corrected resampled t-test (Nadeau and Bengio 2003); "
-        f"configurations were compared with {reference} on {ROLE_OF[study.compared_split]} scores "
-        "paired by fold, p-values adjusted by Holm (1979), with the Bayesian correlated t-test "
-        "(Corani and Benavoli 2015) and a region of practical equivalence of 0.01."
+        f"configurations were compared on {ROLE_OF[study.compared_split]} scores, paired by fold, "
+        f"with {reference}; p-values were adjusted by Holm (1979), with the Bayesian correlated "
+        "t-test (Corani and Benavoli 2015) and a region of practical equivalence of 0.01."
     )
 
 
@@ -96,6 +96,6 @@ def _by_example(study: Study) -> str:
         return ""
     if study.test_rotates:
         return ("Pooled test predictions were compared by the exact McNemar test and a paired "
-                "bootstrap over examples, or over whole groups where there are groups.")  # fmt: skip
-    return ("Predictions were compared by a paired bootstrap over examples, or over whole groups "
-            "where there are groups.")  # fmt: skip
+                "bootstrap over examples, or whole groups where there are groups.")  # fmt: skip
+    return ("Predictions were compared by a paired bootstrap over examples, or whole groups where "
+            "there are groups.")  # fmt: skip

@@ -144,7 +144,7 @@ def test_findings_count_failures_codes_and_copies(tmp_path):
     found = findings.compute(study)
     assert found.statuses == {"complete": 2, "failed": 1}
     assert set(found.codes) == {"dead_parameters", "softmax_outputs"}
-    assert found.identical == (("#1", "#2"),)
+    assert [[one.name for one in group] for group in found.identical] == [["#1", "#2"]]
 
 
 def test_the_data_card_counts_examples_of_each_role():
@@ -156,7 +156,7 @@ def test_the_data_card_counts_examples_of_each_role():
 def test_methods_say_what_was_done(tmp_path):
     text = methods.compute(make_study(tmp_path, EVEN, BETTER))
     assert "2 configurations of vit (grid over num_heads) were trained on digits" in text
-    assert "compared on test scores" in text
+    assert "compared on test scores, paired by fold, with the best one" in text
 
 
 def test_provenance_repeats_the_run_under_its_own_name(tmp_path):
