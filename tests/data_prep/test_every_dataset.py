@@ -2,6 +2,7 @@
 
 import inspect
 import os
+import tempfile
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -13,8 +14,10 @@ import pytest
 from data_prep.examples import DataError, Description, Examples, Fitted
 from harness.data import catalog
 from harness.data.checks import refuse_bad_inputs, refuse_undescribed
+from tests.own_data import write_images, write_sounds, write_texts
 
 FUNCTIONS = ("describe", "prepare", "files", "load")
+OWN = tempfile.TemporaryDirectory(prefix="bench-own-data-")  # removed with the process
 
 
 def _cases() -> Iterator[tuple[str, tuple[tuple[str, Any], ...]]]:
@@ -32,13 +35,13 @@ def _load(name: str, options: tuple[tuple[str, Any], ...]) -> Examples:
     """The examples; skips where the raw data isn't on this machine."""
     module, root = _module(name), Path(os.environ.get("BENCH_DATA", "no-data"))
     try:
-        files = module.files(root, **dict(options))
+        files = module.files(root, **_given(name, options))
     except DataError as error:
         cure = "" if "BENCH_DATA" in os.environ else "set BENCH_DATA to the data folder: "
         pytest.skip(f"{cure}{str(error).splitlines()[0]}")
     assert files
     assert all(file.is_file() for file in files)
-    return module.load(root, **dict(options))
+    return module.load(root, **_given(name, options))
 
 
 def _module(name: str) -> Any:
@@ -46,7 +49,24 @@ def _module(name: str) -> Any:
 
 
 def _describe(name: str, options: tuple[tuple[str, Any], ...]) -> Description:
-    return _module(name).describe(**dict(options))
+    return _module(name).describe(**_given(name, options))
+
+
+@lru_cache(maxsize=1)
+def _own_paths() -> Mapping[str, Path]:
+    """Where the datasets that describe a user's own files find some."""
+    folder = Path(OWN.name)
+    return {
+        "image_folder": write_images(folder / "images"),
+        "audio_folder": write_sounds(folder / "sounds"),
+        "text_csv": write_texts(folder / "texts.csv"),
+    }
+
+
+def _given(name: str, options: tuple[tuple[str, Any], ...]) -> dict[str, Any]:
+    """The options, and the path that some datasets can't do without."""
+    own = _own_paths().get(name)
+    return dict(options) if own is None else {"path": str(own), **dict(options)}
 
 
 every_dataset = pytest.mark.parametrize(
@@ -77,7 +97,7 @@ def test_all_functions_take_the_same_options(name: str, options: tuple[Any, ...]
 
 @every_dataset
 def test_the_description_needs_no_data(name: str, options: tuple[Any, ...]) -> None:
-    """Title, source and licence are said; classes are distinct."""
+    """Or its listing alone. Title, source and licence are said; classes are distinct."""
     description = _describe(name, options)
     assert description.title
     assert description.source

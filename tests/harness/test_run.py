@@ -95,7 +95,7 @@ def test_smoke_wins_over_overrides(user: Path) -> None:
     overrides = ("training.epochs=5", "training.lr=0.5", "repeats=2")
     spec = read_spec(RunOptions("rates", overrides, smoke=True))
 
-    assert (spec.training.epochs, spec.training.batch_size, spec.repeats) == (1, 8, 1)
+    assert (spec.training.epochs, spec.training.batch_size, spec.repeats) == (1, 4, 1)
     assert spec.dataset.limit == 40
     assert spec.training.lr == 0.5
 
