@@ -66,7 +66,8 @@ def test_a_gradient_that_dies_with_saturation_names_layer_and_epoch():
     assert layers.words(found) == (
         "After epoch 1, the first layer of #2 (act=sigmoid) gets 2e-10 of the gradient of its "
         "last, that of #1 (act=relu) 0.1; before training it was 0.01. Saturation goes with it: "
-        "100 % of the outputs of 1 (Sigmoid) lie where it is flat at epoch 1, and 0 % before training."
+        "100 % of the outputs of 1 (Sigmoid) lie where it is flat at epoch 1, and 0 % before "
+        "training."
     )
 
 
