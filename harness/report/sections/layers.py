@@ -198,10 +198,12 @@ def _layer(rows: "pd.DataFrame", epochs: tuple[int, ...]) -> Layer:
 
 
 def _saturation(look: Look) -> str:
-    """Whether the configuration's sigmoids and tanhs are flat, in numbers."""
-    who = _name(look)
+    """Whether the configuration's activations are flat, in numbers."""
+    if dead := [layer for layer in look.layers if _is_dead(layer)]:
+        return (f"Dead units go with it: all outputs of {dead[0].name} (ReLU) are zero at epoch "
+                f"{look.epochs[int(np.nanargmax(dead[0].saturated))]}.")  # fmt: skip
     if not look.bounded:
-        return f"{who} has no sigmoid or tanh that could saturate."
+        return f"{_name(look)} has no sigmoid or tanh that could saturate."
     most = max(look.bounded, key=lambda layer: np.nanmax(layer.saturated))
     share = float(np.nanmax(most.saturated))
     epoch = look.epochs[int(np.nanargmax(most.saturated))]
@@ -216,6 +218,10 @@ def _saturation(look: Look) -> str:
         return text
     return (f"{text} Before training the outputs of one of them are nearly one number, whatever "
             f"the input (standard deviation {std:.2g}).")  # fmt: skip
+
+
+def _is_dead(layer: Layer) -> bool:
+    return layer.module == "ReLU" and float(np.nanmax(layer.saturated)) == 1.0
 
 
 def _explanation(looks: Sequence[Look]) -> str:

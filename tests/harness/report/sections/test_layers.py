@@ -21,6 +21,7 @@ def rows_of(
     *,
     gradients: tuple[float, float],
     shares: tuple[float, float] | None,
+    zeros: float = 0.4,
     fold: int = 1,
 ) -> list[dict[str, Any]]:
     """A dense layer, its activation and a head of gradient norm 10, at epochs 0 and 1."""
@@ -30,7 +31,7 @@ def rows_of(
         dense = {"position": 1, "layer": "0", "module": "Linear", "activation_std": 1.0}
         dense |= {"saturated_share": None, "gradient_norm": gradients[epoch], "weight_norm": 2.0}
         flat = {"position": 2, "layer": "1", "module": "Sigmoid" if shares else "ReLU"}
-        flat |= {"activation_std": 0.03, "saturated_share": shares[epoch] if shares else 0.4}
+        flat |= {"activation_std": 0.03, "saturated_share": shares[epoch] if shares else zeros}
         flat |= {"gradient_norm": 0.1, "weight_norm": None}
         head = dense | {"position": 3, "layer": "2", "gradient_norm": 10.0}
         made += [place | dense, place | flat, place | head]
@@ -81,6 +82,18 @@ def test_a_weak_gradient_without_saturation_is_not_put_down_to_it():
     assert text.startswith("Before training, the first layer of #2 (act=sigmoid) gets 0.001 of")
     assert "Saturation does not explain it: at most 2.0 %" in text
     assert "nearly one number, whatever the input (standard deviation 0.03)" in text
+
+
+def test_a_relu_that_is_zero_everywhere_is_dead():
+    """Then nothing reaches what lies before it."""
+    found = look(
+        rows_of(A, gradients=(1.0, 1.0), shares=None),
+        rows_of(B, gradients=(0.0, 0.0), shares=None, zeros=1.0),
+    )
+    assert "gets 0 of the gradient of its last" in layers.words(found)
+    assert "Dead units go with it: all outputs of 1 (ReLU) are zero at epoch 0." in layers.words(
+        found
+    )
 
 
 def test_gradients_of_like_size_make_no_claim():
