@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from math import ceil
 
 from data_prep.examples import Description
+from harness.data.cutting import DEFAULT_SIZE
 from harness.spec.benchmark import BenchmarkSpec
 from harness.spec.pretraining import Pretraining
+from harness.spec.sections import CrossValidation
 
 SMOKE_CONFIGURATIONS = 2
 SMOKE_BATCH_SIZE = 4
@@ -28,8 +30,16 @@ def smoke_overrides(spec: BenchmarkSpec, description: Description) -> Sequence[s
         f"training.batch_size={batch_size}",
         f"dataset.limit={limit}",
         "repeats=1",
+        *_of_holdout(spec.cross_validation),
         *_of_pretraining(spec.pretraining),
     )
+
+
+def _of_holdout(section: CrossValidation) -> Sequence[str]:
+    """A fraction for every number of examples, of which few are left."""
+    sizes = {"validation_size": section.validation_size, "test_size": section.test_size}
+    counts = [key for key, size in sizes.items() if isinstance(size, int)]
+    return tuple(f"cross_validation.{key}={DEFAULT_SIZE}" for key in counts)
 
 
 def _beside_pretraining(needed: int, spec: BenchmarkSpec, section: Pretraining) -> int:

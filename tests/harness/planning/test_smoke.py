@@ -58,3 +58,14 @@ def test_parts_of_the_dataset_s_own_need_two_examples_each() -> None:
     file = next(file for file in FILES if file.stem == "esc50_cnn")
 
     assert overrides(read_benchmark(file))["dataset.limit"] == "10"
+
+
+def test_counts_of_a_holdout_become_fractions() -> None:
+    """6,000 test images can't be taken of ten."""
+    text = FILE.replace("{strategy: stratified, n_splits: 4}",
+                        "{strategy: holdout, test_size: 600, validation_size: 0.1}")  # fmt: skip
+
+    given = overrides(read(text))
+
+    assert given["cross_validation.test_size"] == "0.2"
+    assert "cross_validation.validation_size" not in given
