@@ -14,8 +14,13 @@ const figures = (() => {
     const { data, layout } = described(plot);
     layout.font.color = ink();
     if (plot.clientWidth < PHONE_PX) {
-      layout.margin = { ...layout.margin, l: 44, r: 6 };
+      if (layout.margin.r <= 16) layout.margin = { ...layout.margin, l: 44, r: 6 };
       layout.font.size = 11;
+      (layout.annotations ?? []).forEach((one) => {
+        one.text = one.text?.replace(" ", "<br>");
+        one.font = { ...one.font, size: 11 };
+      });
+      if (layout.annotations?.length) layout.margin.t += 14;
     }
     plot.drawn = Plotly.newPlot(plot, data, layout, config);
     return plot.drawn;
@@ -32,18 +37,22 @@ const figures = (() => {
   const panel = (layout, trace) =>
     text(layout.annotations?.[Number((trace.xaxis ?? "x").slice(1) || 1) - 1]?.text);
 
+  const named = ({ tickvals, ticktext }, value) =>
+    ticktext ? text(ticktext[[...tickvals].indexOf(value)] ?? value) : value;
+
   // One row a point: panel and series first, so that figures of several traces stay one table.
   const rowsOf = (trace, layout) => {
     const series = text(trace.name);
     if (trace.type === "heatmap") {
       return trace.z.flatMap((row, i) => [...row].map((value, j) => ({ series,
         [title(layout.yaxis, "y")]: text(trace.y?.[i] ?? i),
-        [title(layout.xaxis, "x")]: text(trace.x?.[j] ?? j), value })));
+        [title(layout.xaxis, "x")]: text(trace.x?.[j] ?? j), value,
+        label: text(trace.text?.[i]?.[j]) })));
     }
     if (trace.type === "parcoords") {
       const { dimensions } = trace;
       return [...dimensions[0].values].map((_, i) => Object.fromEntries(
-        dimensions.map((one) => [text(one.label), one.values[i]])));
+        dimensions.map((one) => [text(one.label), named(one, one.values[i])])));
     }
     if (trace.fill === "toself" || !trace.x || !trace.y) return [];
     const x = axisOf(layout, trace, "x"), y = axisOf(layout, trace, "y");
@@ -85,7 +94,7 @@ const figures = (() => {
     layout.font.color = INK;
     layout.margin = { ...layout.margin, t: layout.margin.t + room };
     layout.title = { text: lines.join("<br>"), font: { size: 16 }, x: 0.02, xanchor: "left",
-      y: 1, yref: "container", yanchor: "top", pad: { t: 14 } };
+      y: 1 - 12 / (layout.height + room), yref: "container", yanchor: "top" };
     const wide = plot.closest(".narrow") ? 640 : 1000;
     const sizes = { width: wide, height: layout.height + room, scale: format === "png" ? 2 : 1 };
     return Plotly.toImage({ data, layout }, { format, ...sizes });

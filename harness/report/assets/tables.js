@@ -4,6 +4,7 @@
   const SHOWN = 50, FILTERED_FROM = 6;
   const numeric = (text) => Number(text.replace(/,/g, ""));
 
+  const width = ({ length }) => length > 40 ? "wide" : length <= 16 ? "short" : "";
   const ofElement = (row) => ({ element: row, cells: [...row.cells].map((cell) =>
     ({ text: cell.textContent, sort: cell.dataset.sort })) });
   const ofData = (cells) => ({ cells: cells.map((cell) => {
@@ -15,7 +16,7 @@
     row.element = document.createElement("tr");
     row.element.append(...row.cells.map((cell, i) => {
       const made = document.createElement("td");
-      made.className = headings[i].classList.contains("n") ? "n" : cell.text.length > 40 ? "wide" : "";
+      made.className = headings[i].classList.contains("n") ? "n" : width(cell.text);
       if (cell.colour) {
         const dot = Object.assign(document.createElement("i"), { className: "dot" });
         dot.style.background = cell.colour;

@@ -28,6 +28,7 @@ KEY, TITLE = "attention", "Attention by class"
 SHOWN = 10  # tokens of each ranking
 MIN_COUNT = 5  # occurrences below which a mean says nothing
 MOST_CONFIGURATIONS = 6
+MOST_LOOKED_AT = 40  # each is a read of the tables
 MOST_HEADS = 16  # of all blocks together; beyond, only whole blocks can be chosen
 MOST_CLASSES = 12
 Place = tuple[int | None, int | None]  # block and head, None for all of them
@@ -58,7 +59,7 @@ class ClassTokens(NamedTuple):
 
 def attention(study: Study) -> Section:
     """The rankings as a section; only where a model shows its attention."""
-    frames = [(one, study.attention(one.trial_id)) for one in study.complete]
+    frames = [(one, study.attention(one.trial_id)) for one in study.complete[:MOST_LOOKED_AT]]
     shown = [(one, rows) for one, rows in frames if not rows.empty][:MOST_CONFIGURATIONS]
     if not shown:
         return empty_section(KEY, TITLE, "No complete configuration shows what it attends to.")

@@ -10,7 +10,7 @@ from harness.report.endings import Ending, endings
 from harness.report.endings import table as endings_table
 from harness.report.predictions import looked_at
 from harness.report.study import Configuration, Study
-from harness.report.wording import metric_name, number, plural, signed
+from harness.report.wording import metric_name, number, plural
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -109,7 +109,7 @@ def draw(found: Sequence[Curve], y: str) -> "go.Figure":
 
 
 def draw_folds(found: Sequence[FoldCurve], colour: str, y: str) -> "go.Figure":
-    """One line a fold in the configuration's colour, named at its end; train dotted."""
+    """One line a fold in the configuration's colour; the highest and the lowest are named."""
     import plotly.graph_objects as go
 
     made = figure(x="epoch", y=y)
@@ -118,13 +118,14 @@ def draw_folds(found: Sequence[FoldCurve], colour: str, y: str) -> "go.Figure":
             x=_thinned(one.epochs), y=_thinned(one.train), mode="lines", name=f"{one.name}, train",
             line={"color": faded(colour, 0.6), "width": 1, "dash": "dot"}, hoverinfo="skip",
         ))  # fmt: skip
+    ends = sorted(found, key=lambda one: one.values[-1])
     for one in found:
         epochs = _thinned(one.epochs)
-        number_of = one.name.removeprefix("fold ").partition(",")[0]
+        said = one.name if one in (ends[0], ends[-1]) else ""
         made.add_trace(go.Scatter(
             x=epochs, y=_thinned(one.values), mode="lines+text", name=one.name,
-            line={"color": colour, "width": 1.6}, text=[""] * (len(epochs) - 1) + [number_of],
-            textposition="middle right", cliponaxis=False,
+            line={"color": colour, "width": 1.6}, text=[""] * (len(epochs) - 1) + [said],
+            textposition="top left" if one is ends[-1] else "bottom left", cliponaxis=False,
             hovertemplate=f"{one.name}, epoch %{{x}}: %{{y:.4f}}<extra></extra>",
         ))  # fmt: skip
     _whole_epochs(made, max(one.epochs[-1] for one in found))
@@ -240,8 +241,8 @@ def _endings_text(found: Sequence[Ending], study: Study) -> str:
         text += (f"{first.configuration.name} reaches its best validation score at epoch "
                  f"{_middle(first)} and {_loses(first)} by the last. ")  # fmt: skip
     if first.gap_last is not None:
-        text += (f"Its train score lies {signed(first.gap_last)} from validation at the last "
-                 "epoch. ")  # fmt: skip
+        side = "above" if first.gap_last >= 0 else "below"
+        text += f"There its train score lies {number(abs(first.gap_last))} {side} validation. "
     return text + ("The best epoch is picked on the scores it is judged by, so part of what the "
                    "last one loses is luck.")  # fmt: skip
 

@@ -107,7 +107,7 @@ def table(found: Hardest) -> Table:
         Column("probability of the truth", numeric=True, hint="mean over its predictions"),
     )
     rows = tuple(
-        (Cell(one.example_id), Cell(one.target), Cell(f"{one.share:.0%}", one.share),
+        (Cell(one.example_id), Cell(one.target), Cell(f"{100 * one.share:.0f} %", one.share),
          Cell(f"{one.n:,}", one.n), Cell(f"{one.answer} ({one.times})"),
          Cell(number(one.p_truth, 3), one.p_truth))
         for one in found.examples[:SHOWN] if one.wrong
@@ -119,7 +119,7 @@ def draw(found: Hardest) -> "go.Figure":
     """How many examples are wrong how often."""
     import plotly.graph_objects as go
 
-    names = ("never", "up to a quarter", "up to half", "up to three quarters", "more", "always")
+    names = ("never", "≤ 25 %", "≤ 50 %", "≤ 75 %", "< 100 %", "always")
     counts = np.bincount([_level(one) for one in found.examples], minlength=len(names))
     made = figure(x="share of its predictions that are wrong", y="examples", height_px=300)
     made.add_trace(go.Bar(
