@@ -56,7 +56,7 @@ def bests_table(studies: Sequence[Study]) -> Table:
 def meetings_table(meetings: Sequence[Meeting]) -> Table:
     """One row for each two configurations that met."""
     columns = (
-        Column("first"), Column("second"), Column("scores"),
+        Column("first"), Column("second"), Column("verdict"), Column("scores"),
         Column("difference", numeric=True, hint="second minus first, mean over folds"),
         Column("95 % interval", numeric=True),
         Column("p, Holm", numeric=True, hint="corrected t on paired folds"),
@@ -65,7 +65,7 @@ def meetings_table(meetings: Sequence[Meeting]) -> Table:
         Column("P(higher)", numeric=True, hint="posterior: second more than 0.01 above the first"),
         Column("visible", numeric=True, hint="smallest difference found four times in five"),
         Column("by example", numeric=True, hint="accuracy over examples, bootstrap interval"),
-        Column("p, McNemar", numeric=True), Column("verdict"),
+        Column("p, McNemar", numeric=True),
     )  # fmt: skip
     return Table(columns, tuple(_meeting_row(one) for one in meetings))
 
@@ -101,8 +101,7 @@ def _best_row(study: Study) -> tuple[Cell, ...]:
 
 
 def _meeting_row(one: Meeting) -> tuple[Cell, ...]:
-    names = tuple(Cell(f"{side.name} ({side.role}): {side.configuration.label}")
-                  for side in (one.a, one.b))  # fmt: skip
+    names = tuple(Cell(f"{side.name} ({side.role})") for side in (one.a, one.b))
     assert not isinstance(one.found, str)
     folds = one.found.folds
     gap, rope = folds.difference, folds.rope
@@ -111,6 +110,7 @@ def _meeting_row(one: Meeting) -> tuple[Cell, ...]:
     how = f"{folds.role}, {folds.counted}" + (", not paired" if folds.unpaired else "")
     return (
         *names,
+        Cell(VERDICTS[verdict(one.found.headline)]),
         Cell(how),
         Cell(signed(gap.mean), gap.mean),
         Cell(interval),
@@ -118,7 +118,6 @@ def _meeting_row(one: Meeting) -> tuple[Cell, ...]:
         *(Cell(number(share, 2), share) for share in shares),
         Cell(number(folds.detectable, 3), folds.detectable),
         *_items(one.found.items),
-        Cell(VERDICTS[verdict(one.found.headline)]),
     )
 
 
@@ -137,6 +136,10 @@ def _lead(found: SideBySide) -> str:
         return (f"{plural(len(found.studies), 'benchmark')}; no two were scored on the same "
                 "examples, so their scores stand side by side without a test.")  # fmt: skip
     clear = [one for one in compared if one.p_holm is not None and one.p_holm < 0.05]
+    if len(compared) == 1:
+        seen = "a difference" if clear else "no difference"
+        return ("The one comparison between benchmarks on the same examples shows "
+                f"{seen} (corrected t, 5 %).")  # fmt: skip
     text = f"Of {plural(len(compared), 'comparison')} between benchmarks on the same examples, "
     if not clear:
         return text + "none shows a difference (corrected t, Holm, 5 %)."

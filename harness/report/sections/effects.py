@@ -253,7 +253,7 @@ def _pair_finding(a: Factor, b: Factor, scores: Scores, mode: str) -> str:
     row, column = divmod(place, cells.shape[1])
     best = f"{a.order[row]} with {b.order[column]} is best"
     off = interaction(cells)
-    added = "" if off is None else f"; the two effects add up to within {number(off, 3)}"
+    added = "" if off is None else f"; no pair is more than {number(off, 3)} off their sum"
     return f"{a.name} and {b.name}: {best}{added}"
 
 

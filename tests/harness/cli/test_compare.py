@@ -87,6 +87,16 @@ def test_of_losses_the_larger_is_worse_and_comes_first(bench, user):
     assert [line.split()[0] for line in table if line[:2] in ("+0", "-0")] == ["+0.3060", "-0.3060"]
 
 
+def test_of_many_differing_values_a_few_are_named(bench, results, user):
+    """Ten values of the model and the width."""
+    many = {f"option_{i}": i for i in range(10)}
+    rows = trial_rows("c" * 16, rotating([0.5, 0.5, 0.6]), **many)
+    write_results(user / "results" / "new", rows, params={"model.option_0": [0]})
+    said = bench("compare", "digits", "new")
+    (line,) = [line for line in said.out.splitlines() if line.startswith("differ in")]
+    assert line.endswith(", 3 more")
+
+
 def test_the_same_trial_twice_is_named(bench, results):
     said = bench("compare", "digits", "digits")
     assert "nothing: they are the same trial" in said.out

@@ -45,6 +45,7 @@ class Trial(NamedTuple):
     status: str = "complete"
     rotates: bool = True
     row: Mapping[str, Any] = {}
+    predictions: Sequence[FoldPredictions] | None = None
 
     @property
     def trial_id(self) -> str:
@@ -113,6 +114,12 @@ def _rows(trial: Trial) -> TrialRows:
                  "val_accuracy": val / (3 - epoch), "val_loss": 1.0 / epoch, "train_loss": 0.5,
                  "train_accuracy": 1.0}
                 for fold, val in enumerate(trial.val, start=1) for epoch in (1, 2)],
-        predictions=[FoldPredictions(1, 1, "test", ["a", "b", "c", "d"], None, TARGETS,
-                                     PROBABILITIES.argmax(1), PROBABILITIES)] if done else (),
+        predictions=_predictions(trial) if done else (),
     )  # fmt: skip
+
+
+def _predictions(trial: Trial) -> Sequence[FoldPredictions]:
+    if trial.predictions is not None:
+        return trial.predictions
+    return [FoldPredictions(1, 1, "test", ["a", "b", "c", "d"], None, TARGETS,
+                            PROBABILITIES.argmax(1), PROBABILITIES)]  # fmt: skip

@@ -3,7 +3,8 @@
 import pytest
 
 from harness.errors import BenchError
-from tests.harness.report.folders import Trial, make_results, make_study
+from harness.report.load import load_study
+from tests.harness.report.folders import FILE, RUN, Trial, make_results, make_study
 
 
 def test_configurations_come_ranked_and_the_unfinished_last(tmp_path):
@@ -19,8 +20,6 @@ def test_configurations_come_ranked_and_the_unfinished_last(tmp_path):
 
 def test_a_planned_trial_without_a_row_is_missing(tmp_path):
     folder = make_results(tmp_path, Trial(1, [0.5, 0.5]), planned=[Trial(2)])
-    from harness.report.load import load_study
-
     study = load_study(folder)
     assert [one.status for one in study.configurations] == ["complete", "missing"]
     assert study.configurations[1].label == "num_heads=2"
@@ -41,7 +40,26 @@ def test_an_unknown_baseline_and_run_are_named_with_what_there_is(tmp_path):
 
 
 def test_a_folder_without_runs_is_said(tmp_path):
-    from harness.report.load import load_study
-
     with pytest.raises(BenchError, match="no results in"):
         load_study(tmp_path)
+
+
+def test_a_baseline_of_the_file_that_is_not_complete_is_none(tmp_path):
+    text = FILE + "baseline: {model.num_heads: 2}\n"
+    trials = Trial(1, [0.5, 0.5]), Trial(2, status="failed")
+    assert make_study(tmp_path, *trials, text=text).baseline is None
+
+
+def test_a_damaged_plan_is_an_error_in_words(tmp_path):
+    folder = make_results(tmp_path, Trial(1, [0.5, 0.5]))
+    (folder / "runs" / RUN / "plan.parquet").write_bytes(b"not parquet")
+    with pytest.raises(BenchError, match=r"plan\.parquet is damaged"):
+        load_study(folder)
+
+
+def test_repeats_that_only_some_have_count_for_themselves_alone(tmp_path):
+    """Three folds against two: comparisons take the two that both have."""
+    study = make_study(tmp_path, Trial(1, [0.5, 0.7]), Trial(4, [0.7, 0.9, 0.8]))
+    assert study.shared_folds == [(1, 1), (1, 2)]
+    means = [one.mean for one in study.estimates("val_accuracy").values()]
+    assert means == [pytest.approx(0.8), pytest.approx(0.6)]

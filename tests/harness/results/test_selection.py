@@ -15,6 +15,7 @@ def test_the_winner_is_chosen_on_validation_and_judged_on_test():
 
     assert (found.winner, found.n_tried) == (1, 2)
     assert (found.validation, found.test, found.gap) == pytest.approx((0.8, 0.6, 0.2))
+    assert found.per_fold == pytest.approx((0.75, 0.8))
     assert found.nested == pytest.approx((0.75 + 0.8) / 2)
 
 

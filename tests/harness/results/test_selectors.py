@@ -1,11 +1,13 @@
 """Which trials a selector means, and what it says to one that means none."""
 
+from dataclasses import replace
+
 import pytest
 
 from harness.errors import BenchError
-from harness.results.operands import open_operand
+from harness.results.operands import open_operand, open_source
 from harness.results.selectors import choose, matching, selected_values
-from tests.results_folders import fold, trial_rows, write_results
+from tests.results_folders import RUN, fold, trial_rows, write_results
 
 WIDTHS, KERNELS = [8, 16], [[3, 5], [7]]
 
@@ -91,3 +93,17 @@ def test_a_trial_of_another_run_is_told_where_it_is(tmp_path):
     write_results(tmp_path / "digits", *rows, planned=["a" * 16])
     with pytest.raises(BenchError, match="write digits@20260101T000000-aaaa:bb"):
         chosen(tmp_path, "bb")
+
+
+def test_a_files_mapping_means_what_its_text_would(results):
+    found = open_source(results / "digits", RUN, {"model.width": 8, "kernels": [7]})
+    assert choose(found).candidate.trial.trial_id[:2] == "a2"
+
+
+def test_a_variant_is_meant_by_its_name_and_as_a_value(results):
+    found = source(results)
+    named = [replace(one, params={"variant": one.trial.trial_id[0], **one.params})
+             for one in found.candidates]  # fmt: skip
+    of_c = replace(found, candidates=tuple(named), selector="c")
+    assert choose(of_c).candidate.trial.trial_id[:2] == "c1"
+    assert choose(replace(of_c, selector="variant=a")).candidate.trial.trial_id[:2] == "a2"

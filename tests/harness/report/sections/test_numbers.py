@@ -1,5 +1,7 @@
 """The numbers of each section, from rows chosen by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -145,6 +147,21 @@ def test_findings_count_failures_codes_and_copies(tmp_path):
     assert found.statuses == {"complete": 2, "failed": 1}
     assert set(found.codes) == {"dead_parameters", "softmax_outputs"}
     assert [[one.name for one in group] for group in found.identical] == [["#1", "#2"]]
+
+
+def test_an_accuracy_that_no_count_of_examples_gives_is_flagged(tmp_path):
+    """23 of 40 is 0.575; 0.58 of 40 is 23.2."""
+    study = make_study(tmp_path, Trial(1, [0.575, 0.6]), Trial(2, [0.58, 0.6]))
+    assert [one.params["model.num_heads"] for one in findings.compute(study).impossible] == [2]
+
+
+def test_equal_scores_with_other_curves_are_no_copy(tmp_path):
+    """Both validate alike in every fold, but one trains to another loss."""
+    study = make_study(tmp_path, EVEN, EVEN._replace(heads=2))
+    logs = study.epochs([EVEN.trial_id, EVEN._replace(heads=2).trial_id])
+    logs.loc[logs["trial_id"] == EVEN.trial_id, "train_loss"] = 0.4
+    changed = replace(study, epochs=lambda _: logs)
+    assert findings.compute(changed).identical == ()
 
 
 def test_the_data_card_counts_examples_of_each_role():
