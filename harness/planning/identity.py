@@ -22,7 +22,7 @@ def trial_id(config: Mapping[str, Any], *, data_fingerprint: str, code_fingerpri
     file of initial weights counts by its content, not by its path.
     """
     identity = {
-        **config,
+        **_without_paths(config),
         "training": _deciding(config),
         "data_fingerprint": data_fingerprint,
         "code_fingerprint": code_fingerprint,
@@ -40,9 +40,10 @@ def pretraining_id(
     if "pretraining" not in config or config["training"].get("initial_weights") != "pretrained":
         return None
     dataset = {k: v for k, v in config["dataset"].items() if k != "train_per_class"}
-    shared = ("model", "pretraining", "cross_validation", "seed")
+    shared = ("model", "pretraining", "pretraining_initial_weights_sha256", "cross_validation",
+              "seed")  # fmt: skip
     identity = {
-        **{key: config[key] for key in shared},
+        **{key: value for key, value in _without_paths(config).items() if key in shared},
         "dataset": dataset,
         "data_fingerprint": data_fingerprint,
         "code_fingerprint": code_fingerprint,
@@ -52,7 +53,16 @@ def pretraining_id(
 
 def comparable(config: Mapping[str, Any]) -> str:
     """Equal for configurations that differ in nothing that decides numbers."""
-    return canonical_json(_without_nulls({**config, "training": _deciding(config)}))
+    return canonical_json(_without_nulls({**_without_paths(config), "training": _deciding(config)}))
+
+
+def _without_paths(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Without the path of the file that pretraining begins with: its content's hash counts."""
+    section = config.get("pretraining")
+    if section is None:
+        return {**config}
+    kept = {key: value for key, value in section.items() if key != "initial_weights"}
+    return {**config, "pretraining": kept}
 
 
 def _deciding(config: Mapping[str, Any]) -> dict[str, Any]:

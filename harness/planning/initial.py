@@ -11,6 +11,8 @@ from harness.planning.start import is_file
 from harness.spec.benchmark import BenchmarkSpec
 from harness.spec.pretraining_rules import PATH, weights_file
 
+TRAINABLE = "training.trainable"
+
 if TYPE_CHECKING:
     from harness.training.initial import Match
 
@@ -23,17 +25,16 @@ def check_initial_weights(spec: BenchmarkSpec, configurations: Sequence[Resolved
     """
     problems: dict[str, Problem] = {}
     lines: dict[str, None] = {}
-    for one in _distinct(configurations):
+    for one, path, value in _distinct(configurations):
         model = distinct_models([one])[0]
-        value = one.config["training"].get("initial_weights")
+        names_file = path != TRAINABLE and is_file(value)
         try:
             head = _head(model)
-            if is_file(value):
+            if names_file:
                 lines[_line(value, model, _match(value, model, head))] = None
         except (BenchError, ValueError) as error:
-            path = PATH if is_file(value) else "model.name"
-            choice = {"value": value} if is_file(value) else {}
-            problem = spec.problem(path, str(error), variant=one.variant, **choice)
+            place, said = (path, {"value": value}) if names_file else ("model.name", {})
+            problem = spec.problem(place, str(error), variant=one.variant, **said)
             problems.setdefault(str(error), problem)
         except Exception:  # what else a model raises becomes its trials' failed rows
             continue
@@ -42,15 +43,20 @@ def check_initial_weights(spec: BenchmarkSpec, configurations: Sequence[Resolved
     return list(lines)
 
 
-def _distinct(configurations: Sequence[Resolved]) -> list[Resolved]:
-    """One configuration for each model and start that needs to know the model's head."""
-    found: dict[tuple[str, str | None, bool], Resolved] = {}
+def _distinct(configurations: Sequence[Resolved]) -> list[tuple[Resolved, str, str]]:
+    """(configuration, path, value) for each model and each start that asks for its head."""
+    found: dict[tuple[str, str, str], Resolved] = {}
     for one in configurations:
         training = one.config["training"]
-        value, only_head = training.get("initial_weights"), training.get("trainable") == "head"
-        if only_head or value not in (None, "random"):
-            found.setdefault((model_key(one), value, only_head), one)
-    return list(found.values())
+        starts = {
+            PATH: training.get("initial_weights"),
+            TRAINABLE: training.get("trainable"),
+            "pretraining.initial_weights": one.config.get("pretraining", {}).get("initial_weights"),
+        }
+        for path, value in starts.items():
+            if value not in (None, "random", "all"):
+                found.setdefault((model_key(one), path, value), one)
+    return [(one, path, value) for (_, path, value), one in found.items()]
 
 
 def _head(model: DistinctModel) -> frozenset[str]:

@@ -14,6 +14,7 @@ from harness.spec.pretraining import PRETRAINED, RANDOM
 from harness.spec.pretraining_rules import weights_file
 
 FILE_HASH = "initial_weights_sha256"
+PRETRAINING_FILE_HASH = "pretraining_initial_weights_sha256"
 
 
 def started(training: Mapping[str, Any], spec: BenchmarkSpec) -> dict[str, Any]:
@@ -28,6 +29,7 @@ def started(training: Mapping[str, Any], spec: BenchmarkSpec) -> dict[str, Any]:
         "training": {**training, "initial_weights": value or PRETRAINED},
         "pretraining": spec.pretraining.model_dump(mode="json"),
         **_file_hash(value),
+        **_file_hash(spec.pretraining.initial_weights, PRETRAINING_FILE_HASH),
     }
 
 
@@ -47,11 +49,11 @@ def why_no_rotation(dataset: catalog.Entry, description: Description) -> str | N
     return None
 
 
-def _file_hash(value: str | None) -> dict[str, str]:
+def _file_hash(value: str | None, key: str = FILE_HASH) -> dict[str, str]:
     if value is None or not is_file(value):
         return {}
     status = weights_file(value).stat()
-    return {FILE_HASH: _hash(weights_file(value), status.st_size, status.st_mtime_ns)}
+    return {key: _hash(weights_file(value), status.st_size, status.st_mtime_ns)}
 
 
 @cache

@@ -35,9 +35,14 @@ class Pretraining(Section):
     schedule: LrSchedule = "constant"
     warmup_epochs: Annotated[int, Field(ge=0)] = Field(default=0, description="linear, from 0")
     gradient_clip: Positive | None = Field(default=None, description="largest gradient norm")
+    initial_weights: str | None = Field(
+        default=None, description="a file with a state dict to begin with; default: random weights"
+    )
 
     @property
     def training(self) -> Training:
         """The same as a training section, for optimizers and schedules."""
-        shared = Pretraining.model_fields.keys() & Training.model_fields.keys()
+        shared = (Pretraining.model_fields.keys() & Training.model_fields.keys()) - {
+            "initial_weights"
+        }
         return Training.model_validate({key: getattr(self, key) for key in shared})

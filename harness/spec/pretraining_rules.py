@@ -46,6 +46,10 @@ def _check_section(section: Pretraining, problems: Problems) -> None:
         training, section.momentum, section.warmup_epochs, section.schedule
     ):
         problems.add(("pretraining", path.partition(".")[2]), text, found=found)
+    start = section.initial_weights
+    if start is not None and not weights_file(start).is_file():
+        at = ("pretraining", "initial_weights")
+        problems.add(at, "no such file", found=repr(start), allowed="a file with a state dict")
 
 
 def _starts(draft: Draft) -> Iterator[tuple[Any, KeyPath]]:

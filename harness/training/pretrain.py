@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from harness.data.values import TrialData
 from harness.spec.pretraining import Pretraining
+from harness.training.initial import Start, begin, head_entries
 from harness.training.optimizers import make_optimizer, plain_step
 from harness.training.resident import (
     FoldSource,
@@ -32,7 +33,8 @@ Row = dict[str, Any]
 class PretrainingJob:
     """One pretraining. build: the model's `build`; model_arguments: its arguments but the data's.
 
-    data: with `pretraining`, the examples that take part.
+    data: with `pretraining`, the examples that take part. weights: a state dict to begin with,
+    its head left out; None begins with random ones.
     """
 
     section: Pretraining
@@ -41,6 +43,7 @@ class PretrainingJob:
     model_arguments: Mapping[str, Any]
     seed: int
     device: torch.device
+    weights: Mapping[str, Tensor] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,14 +108,21 @@ def pretrain(
 
 
 def _start(job: PretrainingJob) -> _Run:
-    """The model of the task, initialised on the CPU by the seed alone."""
+    """The model of the task, initialised on the CPU by the seed, then by weights given."""
     examples = job.data.pretraining
     if examples is None:
         raise ValueError("the data has no examples set aside for pretraining")
     seed_everything(derive(job.seed, "pretraining", "init"), job.device)
-    model = job.build(
-        input_shape=job.data.input_shape, num_classes=TURNS, **job.model_arguments
-    ).to(job.device)
+    model = job.build(input_shape=job.data.input_shape, num_classes=TURNS, **job.model_arguments)
+    if job.weights is not None:
+        head = head_entries(
+            job.build,
+            input_shape=job.data.input_shape,
+            num_classes=TURNS,
+            arguments=job.model_arguments,
+        )
+        begin(model, Start(job.weights, head))
+    model = model.to(job.device)
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = make_optimizer(parameters, job.section.training)
     roles = (examples.train, examples.validation, examples.test)

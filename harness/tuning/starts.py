@@ -15,7 +15,7 @@ from harness.events import Note, OnEvent, StepStarted
 from harness.planning.identity import pretraining_id
 from harness.planning.jobs import data_key
 from harness.planning.plan import Plan, PlannedTrial
-from harness.planning.start import FILE_HASH
+from harness.planning.start import FILE_HASH, PRETRAINING_FILE_HASH
 from harness.spec.pretraining import Pretraining
 from harness.spec.pretraining_rules import weights_file
 from harness.trial_rows import Initial
@@ -41,7 +41,7 @@ class Starts:
 
 @dataclass(frozen=True)
 class PretrainingTask:
-    """One pretraining as a Ray worker does it."""
+    """One pretraining as a Ray worker does it. weights: entries of a state dict to begin with."""
 
     section: Pretraining
     model: catalog.Entry
@@ -49,6 +49,7 @@ class PretrainingTask:
     seed: int
     threads: int
     device: str
+    weights: Mapping[str, Array] | None = None
 
 
 def start_key(trial: PlannedTrial) -> str | None:
@@ -90,12 +91,19 @@ def _pretraining_id(trial: PlannedTrial) -> str | None:
 
 
 def _from_file(trial: PlannedTrial) -> tuple[Initial, Mapping[str, Array]]:
+    config = trial.resolved.config
+    path = config["training"]["initial_weights"]
+    return Initial(_file_in_words(path, config[FILE_HASH])), _arrays(path)
+
+
+def _arrays(path: str) -> dict[str, Array]:
     from harness.training.weight_files import read_state
 
-    config = trial.resolved.config
-    file = weights_file(config["training"]["initial_weights"])
-    arrays = {name: entry.numpy() for name, entry in read_state(file).items()}
-    return Initial(f"{file.name} (sha256 {config[FILE_HASH]})"), arrays
+    return {name: entry.numpy() for name, entry in read_state(weights_file(path)).items()}
+
+
+def _file_in_words(path: str, content: str) -> str:
+    return f"{weights_file(path).name} (sha256 {content})"
 
 
 def _pretrained(
@@ -105,7 +113,7 @@ def _pretrained(
 
     name = _pretraining_id(trial)
     assert name is not None
-    source = f"pretraining {name}"
+    source = _source(trial, name)
     found = read_pretrained(plan.folder, name)
     if found is None:
         task = _task(plan, trial, gpu=gpus > 0)
@@ -122,9 +130,18 @@ def _pretrained(
     return initial, {key: entry.numpy() for key, entry in found.weights.items()}
 
 
+def _source(trial: PlannedTrial, name: str) -> str:
+    config = trial.resolved.config
+    path = config["pretraining"].get("initial_weights")
+    if path is None:
+        return f"pretraining {name}"
+    return f"pretraining {name}, from {_file_in_words(path, config[PRETRAINING_FILE_HASH])}"
+
+
 def _task(plan: Plan, trial: PlannedTrial, *, gpu: bool) -> PretrainingTask:
     one = trial.resolved
     assert plan.spec.pretraining is not None
+    start = plan.spec.pretraining.initial_weights
     return PretrainingTask(
         section=plan.spec.pretraining,
         model=one.model,
@@ -132,6 +149,7 @@ def _task(plan: Plan, trial: PlannedTrial, *, gpu: bool) -> PretrainingTask:
         seed=plan.spec.seed,
         threads=plan.spec.resources.cpu,
         device="cuda" if gpu and plan.spec.resources.gpu else "cpu",
+        weights=None if start is None else _arrays(start),
     )
 
 
@@ -186,6 +204,7 @@ def pretraining_steps(
     from harness.training.weight_files import pack, unpack
 
     prepare_process(threads=task.threads, device=task.device)
+    given = task.weights
     try:
         job = PretrainingJob(
             section=task.section,
@@ -194,6 +213,7 @@ def pretraining_steps(
             model_arguments=task.model_arguments,
             seed=task.seed,
             device=torch.device(task.device),
+            weights=None if given is None else {k: torch.tensor(v) for k, v in given.items()},
         )
         epochs = pretrain(job, None if checkpoint is None else unpack(checkpoint))
         made = yield from _packed(epochs)

@@ -80,6 +80,16 @@ def test_a_file_of_weights_counts_by_its_content(tmp_path):
     assert len({first, changed, trial(PLAIN)}) == 3
 
 
+def test_a_file_that_pretraining_begins_with_counts_by_its_content_too(tmp_path):
+    """In the pretraining's identity and in that of its trials."""
+    names = [tmp_path / name for name in ("a.pth", "b.pth")]
+    for file in names:
+        file.write_bytes(b"the same")
+    first, moved = (f"pretraining.initial_weights={file}" for file in names)
+    assert pretraining(FILE, first) == pretraining(FILE, moved) != pretraining()
+    assert trial(FILE, first) == trial(FILE, moved) != trial()
+
+
 def test_only_square_images_can_be_turned():
     text = FILE.replace("{name: digits}", "{name: esc50, subset: esc10}")
     text = text.replace(text.split("\n")[2], "model: {name: conv1d}")

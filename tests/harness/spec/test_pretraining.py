@@ -46,6 +46,7 @@ def test_the_resolved_file_reads_back():
         ("lr: 0.01", "lr: 0.01, share: 1.0", "pretraining.share: not a valid value; found 1.0"),
         ("lr: 0.01", "lr: 0.01, warmup_epochs: 2", "the warm-up must end before the last epoch"),
         ("optimizer: sgd, lr: 0.01", "optimizer: adam, lr: 0.01, momentum: 0.9", "no momentum"),
+        ("lr: 0.01", "lr: 0.01, initial_weights: no.pth", "pretraining.initial_weights: no such"),
         ("[random, pretrained]", "[random]", "no configuration starts from it"),
         ("[random, pretrained]", "[pretraind]", "did you mean 'pretrained'?"),
         ("[random, pretrained]", "[pretrained, /no/such.pth]", "no such file"),
@@ -83,5 +84,5 @@ def test_train_examples_per_class_may_be_searched():
     text = FILE.replace(
         "    training.initial", "    dataset.train_per_class: [5, null]\n    training.initial"
     )
-    assert [domain.path for domain in read(text).domains][0] == "dataset.train_per_class"
+    assert next(domain.path for domain in read(text).domains) == "dataset.train_per_class"
     assert any("at least 1" in one for one in problems_of(text.replace("[5,", "[0,")))
