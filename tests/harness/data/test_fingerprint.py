@@ -138,3 +138,22 @@ def test_a_missing_file_is_named(root: Path, memory: Path) -> None:
     """No traceback for a file that went away."""
     with pytest.raises(BenchError, match=r"gone\.txt: raw data can't be read"):
         data_fingerprint([root / "gone.txt"], root=root, memory=memory)
+
+
+def test_files_elsewhere_count_by_their_place_below_their_common_folder(
+    tmp_path: Path, root: Path, memory: Path
+) -> None:
+    """Two files of one name that change places change what they are examples of."""
+    pets = tmp_path / "pets"
+    for name, text in (("cat/1.png", "a"), ("dog/1.png", "b")):
+        (pets / name).parent.mkdir(parents=True)
+        (pets / name).write_text(text)
+
+    def found(root: Path) -> str:
+        return data_fingerprint(_files(pets), root=root, memory=memory)
+
+    before = found(root)
+    assert found(tmp_path) == before, "below the data folder they have the same names"
+    (pets / "cat/1.png").write_text("b")
+    (pets / "dog/1.png").write_text("a")
+    assert found(root) != before
