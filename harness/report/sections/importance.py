@@ -97,7 +97,9 @@ def draw_parallel(study: Study, metric: str) -> "go.Figure":
 
 def _axis(name: str, values: list[Any]) -> dict[str, Any]:
     distinct = sorted({value_text(value) for value in values})
-    numbers = [value for value in values if isinstance(value, int | float)]
+    numbers = [
+        value for value in values if isinstance(value, int | float) and not isinstance(value, bool)
+    ]
     if len(distinct) > 12 and len(numbers) == len(values):
         return {"label": name, "values": [float(value) for value in numbers]}
     if len(numbers) == len(values) and not any(is_missing(value) for value in values):

@@ -33,6 +33,7 @@ NOT_LOOKED_AT = (
     "No layer was looked at; ask for it with `diagnostics: layers` (with --force for done trials)."
 )
 SHOWN = 8
+NAMED = 5  # weak gradients that words are spent on
 BOUNDED = ("Sigmoid", "Tanh")
 SATURATED = 0.5  # share of outputs from which an activation is called saturated
 SAME = 0.05  # standard deviation below which an activation's outputs are nearly one number
@@ -78,13 +79,21 @@ class Look(NamedTuple):
         return np.array(first / np.where(last > 0, last, np.nan))
 
 
+class Flattest(NamedTuple):
+    """The sigmoid or tanh with the largest saturated share, and when that was."""
+
+    layer: Layer
+    share: float
+    epoch: int
+
+
 def layers(study: Study) -> Section:
     """What `diagnostics: layers` noted, as a section."""
     shown = study.complete[:SHOWN]
     looks = compute(study.layers([one.trial_id for one in shown]), shown)
     if not looks:
         return empty_section(KEY, TITLE, NOT_LOOKED_AT)
-    blocks: list[Block] = [Text(words(looks)), Text(_explanation(looks))]
+    blocks: list[Block] = [*map(Text, words(looks)), Text(_explanation(looks))]
     if any(look.bounded for look in looks):
         title = "Share of outputs where sigmoid and tanh are flat"
         blocks.append(Figure(title, draw_saturation(looks), narrow=True))
@@ -100,22 +109,25 @@ def compute(rows: "pd.DataFrame", shown: Sequence[Configuration]) -> tuple[Look,
     return tuple(look for look in looks if look.layers)
 
 
-def words(looks: Sequence[Look]) -> str:
-    """What the numbers say of the weakest gradient, and whether saturation goes with it."""
+def words(looks: Sequence[Look]) -> tuple[str, ...]:
+    """Whose gradient reaches the first layer, whose hardly does, and what goes with that.
+
+    Said of the end of training, or of its start where only there a share is weak.
+    """
     for moment in (-1, 0):
         known = [look for look in looks if np.isfinite(look.reach[moment])]
         if len(known) < 2:
-            return _saturation(looks[0])
-        weakest, *_, strongest = sorted(known, key=lambda look: look.reach[moment])
-        low, high = weakest.reach[moment], strongest.reach[moment]
-        if low < WEAK * high:
-            when = f"After epoch {weakest.epochs[-1]}" if moment else "Before training"
-            before = f"; before training it was {weakest.reach[0]:.2g}" if moment else ""
-            return (f"{when}, the first layer of {_name(weakest)} gets {low:.2g} of the gradient "
-                    f"of its last, that of {_name(strongest)} {high:.2g}{before}. "
-                    f"{_saturation(weakest)}")  # fmt: skip
+            return (f"{_name(looks[0])}. {_flatness(looks[0])}",)
+        *others, most = sorted(known, key=lambda look: look.reach[moment])
+        weak = [look for look in others if look.reach[moment] < WEAK * most.reach[moment]]
+        if weak:
+            when = f"after epoch {most.epochs[-1]}" if moment else "before training"
+            lead = (f"The first layer of {_name(most)} gets the largest share of the gradient of "
+                    f"its last: {_share(most, moment)} {when}. {_flatness(most)}")  # fmt: skip
+            return (lead, *(f"{_name(look)}: {_share(look, moment)} {when}. {_cause(look)}"
+                            for look in weak[:NAMED]))  # fmt: skip
     return ("No gradient vanishes: before training and after the last epoch, every first layer "
-            "gets at least a tenth of the share that another's gets.")  # fmt: skip
+            "gets at least a tenth of the share that another's gets.",)  # fmt: skip
 
 
 def draw_saturation(looks: Sequence[Look]) -> "go.Figure":
@@ -197,27 +209,41 @@ def _layer(rows: "pd.DataFrame", epochs: tuple[int, ...]) -> Layer:
     )
 
 
-def _saturation(look: Look) -> str:
-    """Whether the configuration's activations are flat, in numbers."""
+def _cause(look: Look) -> str:
+    """What in the activations goes with a weak gradient, if anything does."""
     if dead := [layer for layer in look.layers if _is_dead(layer)]:
         return (f"Dead units go with it: all outputs of {dead[0].name} (ReLU) are zero at epoch "
                 f"{look.epochs[int(np.nanargmax(dead[0].saturated))]}.")  # fmt: skip
-    if not look.bounded:
-        return f"{_name(look)} has no sigmoid or tanh that could saturate."
-    most = max(look.bounded, key=lambda layer: np.nanmax(layer.saturated))
-    share = float(np.nanmax(most.saturated))
-    epoch = look.epochs[int(np.nanargmax(most.saturated))]
-    if share >= SATURATED:
-        return (f"Saturation goes with it: {100 * share:.0f} % of the outputs of {most.name} "
-                f"({most.module}) lie where it is flat at epoch {epoch}, and "
-                f"{100 * most.saturated[0]:.0f} % before training.")  # fmt: skip
-    text = (f"Saturation does not explain it: at most {100 * share:.1f} % of the outputs of its "
-            f"{most.module} layers lie where they are flat, in any epoch.")  # fmt: skip
-    std = min(float(layer.std[0]) for layer in look.bounded)
+    if look.bounded and _flattest(look).share >= SATURATED:
+        return f"Saturation goes with it. {_flatness(look)}"
+    explained = "Saturation does not explain it. " if look.bounded else ""
+    std = min((float(layer.std[0]) for layer in look.bounded), default=SAME)
     if std >= SAME:
-        return text
-    return (f"{text} Before training the outputs of one of them are nearly one number, whatever "
-            f"the input (standard deviation {std:.2g}).")  # fmt: skip
+        return explained + _flatness(look)
+    return (f"{explained}{_flatness(look)} Before training the outputs of one of them are nearly "
+            f"one number, whatever the input (standard deviation {std:.2g}).")  # fmt: skip
+
+
+def _flatness(look: Look) -> str:
+    """How much of its sigmoids and tanhs is flat, at most in any epoch."""
+    if not look.bounded:
+        return "It has no sigmoid or tanh that could saturate."
+    layer, share, epoch = _flattest(look)
+    return (f"At most {100 * share:.1f} % of the outputs of a {layer.module} lie where it is flat "
+            f"({layer.name}, epoch {epoch}; {100 * layer.saturated[0]:.1f} % before "
+            "training).")  # fmt: skip
+
+
+def _flattest(look: Look) -> Flattest:
+    layer = max(look.bounded, key=lambda one: float(np.nanmax(one.saturated)))
+    place = int(np.nanargmax(layer.saturated))
+    return Flattest(layer, float(layer.saturated[place]), look.epochs[place])
+
+
+def _share(look: Look, moment: int) -> str:
+    """`0.63 (before training 0.19)`."""
+    before = f" (before training {look.reach[0]:.2g})" if moment else ""
+    return f"{look.reach[moment]:.2g}{before}"
 
 
 def _is_dead(layer: Layer) -> bool:

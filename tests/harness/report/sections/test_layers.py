@@ -61,14 +61,15 @@ def test_layers_are_means_over_folds_from_epoch_0():
 def test_a_gradient_that_dies_with_saturation_names_layer_and_epoch():
     """From a hundredth to 2e-10 of the last layer's, while all outputs become flat."""
     found = look(
-        rows_of(A, gradients=(1.0, 1.0), shares=None),
+        rows_of(A, gradients=(2.0, 1.0), shares=None),
         rows_of(B, gradients=(0.1, 2e-9), shares=(0.0, 1.0)),
     )
     assert layers.words(found) == (
-        "After epoch 1, the first layer of #2 (act=sigmoid) gets 2e-10 of the gradient of its "
-        "last, that of #1 (act=relu) 0.1; before training it was 0.01. Saturation goes with it: "
-        "100 % of the outputs of 1 (Sigmoid) lie where it is flat at epoch 1, and 0 % before "
-        "training."
+        "The first layer of #1 (act=relu) gets the largest share of the gradient of its last: 0.1 "
+        "(before training 0.2) after epoch 1. It has no sigmoid or tanh that could saturate.",
+        "#2 (act=sigmoid): 2e-10 (before training 0.01) after epoch 1. Saturation goes with it. "
+        "At most 100.0 % of the outputs of a Sigmoid lie where it is flat (1, epoch 1; 0.0 % "
+        "before training).",
     )
 
 
@@ -78,9 +79,9 @@ def test_a_weak_gradient_without_saturation_is_not_put_down_to_it():
         rows_of(A, gradients=(1.0, 1.0), shares=None),
         rows_of(B, gradients=(0.01, 0.5), shares=(0.0, 0.02)),
     )
-    text = layers.words(found)
-    assert text.startswith("Before training, the first layer of #2 (act=sigmoid) gets 0.001 of")
-    assert "Saturation does not explain it: at most 2.0 %" in text
+    _, text = layers.words(found)
+    assert text.startswith("#2 (act=sigmoid): 0.001 before training. Saturation does not explain")
+    assert "At most 2.0 % of the outputs" in text
     assert "nearly one number, whatever the input (standard deviation 0.03)" in text
 
 
@@ -90,9 +91,9 @@ def test_a_relu_that_is_zero_everywhere_is_dead():
         rows_of(A, gradients=(1.0, 1.0), shares=None),
         rows_of(B, gradients=(0.0, 0.0), shares=None, zeros=1.0),
     )
-    assert "gets 0 of the gradient of its last" in layers.words(found)
-    assert "Dead units go with it: all outputs of 1 (ReLU) are zero at epoch 0." in layers.words(
-        found
+    dead = "Dead units go with it: all outputs of 1 (ReLU) are zero at epoch 0."
+    assert (
+        layers.words(found)[1] == f"#2 (act=sigmoid): 0 (before training 0) after epoch 1. {dead}"
     )
 
 
@@ -102,8 +103,15 @@ def test_gradients_of_like_size_make_no_claim():
         rows_of(A, gradients=(1.0, 1.0), shares=None),
         rows_of(B, gradients=(0.2, 0.2), shares=(0.9, 0.9)),
     )
-    assert layers.words(found).startswith("No gradient vanishes")
-    assert "aturation" not in layers.words(found)
+    (text,) = layers.words(found)
+    assert text.startswith("No gradient vanishes")
+
+
+def test_one_configuration_alone_is_compared_with_nothing():
+    """Its saturation is told, and no claim is made."""
+    found = look(rows_of(B, gradients=(1.0, 1.0), shares=(0.0, 0.25)))
+    (text,) = layers.words(found)
+    assert text.startswith("#2 (act=sigmoid). At most 25.0 % of the outputs of a Sigmoid")
 
 
 def test_the_section_says_how_to_ask_for_it(tmp_path):

@@ -129,6 +129,13 @@ def test_the_fold_map_splits_the_variance(tmp_path):
     assert found.between_folds == pytest.approx(0.02 / 3 / total)
 
 
+def test_parallel_coordinates_take_switches_for_words():
+    """True and False are places on the axis, not numbers."""
+    axis = importance._axis("batch_norm", [True, False, True])
+    assert axis["ticktext"] == ["False", "True"]
+    assert axis["values"] == [1, 0, 1]
+
+
 def test_importance_goes_to_the_parameter_that_matters(tmp_path):
     trials = EVEN, BETTER, Trial(2, [0.9, 0.9, 0.9])
     assert importance.compute(make_study(tmp_path / "three", *trials)) is None
