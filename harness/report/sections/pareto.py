@@ -7,7 +7,7 @@ from harness.report.colours import OTHER, faded
 from harness.report.content import Figure, Section, Text, empty_section, section
 from harness.report.draw import figure
 from harness.report.study import Configuration, Study
-from harness.report.wording import is_missing, magnitude, metric_name, plural, time_text
+from harness.report.wording import count, is_missing, magnitude, metric_name, plural, time_text
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -104,4 +104,7 @@ def _finding(found: Front) -> str:
     names = ", ".join(found.configurations[i].name for i in found.front[:4])
     text = f"{plural(len(found.front), 'configuration')} on the front: {names}"
     text += "…" if len(found.front) > 4 else ""
-    return f"{text}; from {show(found.costs[cheapest])} to {show(found.costs[best])}"
+    low, high = show(found.costs[cheapest]), show(found.costs[best])
+    if low == high:
+        low, high = count(found.costs[cheapest]), count(found.costs[best])
+    return f"{text}; from {low} to {high}"
