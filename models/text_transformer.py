@@ -23,6 +23,7 @@ def build(
     num_heads: int = 4,
     hidden_dim: int = 256,
     dropout: float = 0.1,
+    token_dropout: float = 0.0,
     pool: Literal["mean", "cls"] = "mean",
 ) -> nn.Module:
     """Token vectors plus learned positions, `depth` encoder blocks (norm first), one linear head.
@@ -33,6 +34,8 @@ def build(
         embedding_dim) to start from, mapped to `width` by a dense layer; None: learned vectors.
     tune_embedding: whether a given matrix is trained further; learned vectors always are.
     dropout: of token vectors, and of what attention and feed-forward add to them.
+    token_dropout: share of tokens whose whole vector is hidden in training, position left, so that
+        no single word decides.
     pool: what the head reads: the mean over real tokens, or a CLS token put before them.
     Raises ValueError for inputs that are no ids (tokens,), and where num_heads does not divide
         width.
@@ -46,6 +49,7 @@ def build(
         width=width,
         num_classes=num_classes,
         dropout=dropout,
+        token_dropout=token_dropout,
         pool=pool,
     )
 
@@ -77,6 +81,7 @@ class TextTransformer(nn.Module):
         width: int,
         num_classes: int,
         dropout: float,
+        token_dropout: float,
         pool: str,
     ) -> None:
         super().__init__()
@@ -86,6 +91,7 @@ class TextTransformer(nn.Module):
             self.cls_token = nn.Parameter(INITIAL_STD * torch.randn(1, 1, width))
         self.pool = pool
         self.dropout = nn.Dropout(dropout)
+        self.token_dropout = nn.Dropout(token_dropout)
         self.blocks = blocks
         self.norm = nn.LayerNorm(width)
         self.head = nn.Linear(width, num_classes)
@@ -103,7 +109,8 @@ class TextTransformer(nn.Module):
 
     def embed(self, ids: Tensor) -> tuple[Tensor, Tensor]:
         """Token vectors with positions (batch, T, width), and which are no padding (batch, T)."""
-        x = self.vectors(ids) + self.positions
+        x = self.vectors(ids)
+        x = x * self.token_dropout(torch.ones_like(x[..., :1])) + self.positions
         is_real = ids != PADDING
         if self.pool == "cls":
             cls = self.cls_token.expand(len(ids), -1, -1)

@@ -84,3 +84,14 @@ def test_a_bag_of_tokens_is_logistic_regression_of_counts():
     counts = torch.stack([torch.bincount(text, minlength=10) for text in TEXTS]).float()
     counts[:, 0] = 0
     torch.testing.assert_close(model(TEXTS), counts @ model.table.weight + model.bias)
+
+
+def test_a_hidden_token_loses_its_whole_vector_in_training_alone():
+    """With half of the tokens hidden, a vector is zero or twice itself; the position stays."""
+    model = build(token_dropout=0.5, dropout=0.0)
+    vectors = model.vectors(TEXTS[1:2])
+    hidden = model.train().embed(TEXTS[1:2])[0] - model.positions
+    kept = hidden.abs().sum(dim=-1) > 1e-6
+    assert 0 < kept.sum() < 5
+    torch.testing.assert_close(hidden, 2 * vectors * kept[..., None])
+    torch.testing.assert_close(model.eval().embed(TEXTS[1:2])[0], vectors + model.positions)
