@@ -23,6 +23,7 @@ from harness.report.sections.leaderboard import leaderboard
 from harness.report.sections.methods import methods
 from harness.report.sections.pairs import pairs
 from harness.report.sections.pareto import pareto
+from harness.report.sections.pretraining import pretraining
 from harness.report.sections.provenance import provenance
 from harness.report.sections.published import published
 from harness.report.study import Study
@@ -38,6 +39,7 @@ ORDER: tuple[Callable[[Study], Section], ...] = (
     pareto,
     fold_map,
     curves,
+    pretraining,
     layers,
     classes,
     attention,

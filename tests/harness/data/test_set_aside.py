@@ -1,5 +1,7 @@
 """Examples set aside for pretraining are in no fold; train roles are cut, nested."""
 
+import os
+
 import numpy as np
 import pytest
 
@@ -149,3 +151,19 @@ def test_train_examples_are_cut_per_class_and_nested():
 def test_a_class_with_fewer_examples_gives_all_it_has():
     whole, cut = (assigned(train_per_class=n).folds for n in (None, 1000))
     assert [fold.split_hash for fold in whole] == [fold.split_hash for fold in cut]
+
+
+@pytest.mark.skipif("BENCH_DATA" not in os.environ, reason="BENCH_DATA names no real data")
+def test_the_published_split_of_cifar10():
+    """40,000 images without labels; of each class the first 1,000 train images keep theirs."""
+    from data_prep.cifar10 import load
+
+    given = load(os.environ["BENCH_DATA"])
+    cross_validation = cutting(n_splits=5, test_fold="official")
+    folds, aside = assigned(given, cross_validation, repeats=1, set_aside="last")
+    assert np.bincount(given.targets[aside]).tolist() == [4000] * 10
+    train = np.flatnonzero(given.parts == "train")
+    first = [train[given.targets[train] == target][:1000] for target in range(10)]
+    labelled = np.concatenate([folds[0].train, folds[0].validation])
+    assert np.array_equal(np.sort(labelled), np.sort(np.concatenate(first)))
+    assert all(np.array_equal(fold.test, np.flatnonzero(given.parts == "test")) for fold in folds)

@@ -1,0 +1,98 @@
+"""Pretraining: how its own task went, epoch by epoch, and on examples it never saw."""
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from harness.report.content import Figure, Section, Text, empty_section, section
+from harness.report.draw import figure
+from harness.report.study import Configuration, Study
+from harness.report.wording import is_missing, number, plural
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import plotly.graph_objects as go
+
+KEY, TITLE = "pretraining", "Pretraining"
+
+
+class Task(NamedTuple):
+    """One pretraining, whichever configurations start from it: its numbers by epoch.
+
+    rows: of the first of them, by epoch; test_accuracy: None without a test.
+    """
+
+    name: str
+    configurations: tuple[Configuration, ...]
+    rows: "pd.DataFrame"
+    test_accuracy: float | None
+
+
+def pretraining(study: Study) -> Section:
+    """The task's accuracy and loss as a section."""
+    shown = study.complete
+    found = compute(study.epochs([one.trial_id for one in shown]), shown)
+    if not found:
+        return empty_section(KEY, TITLE, "No configuration starts from pretrained weights.")
+    words = " ".join(_words(task) for task in found)
+    text = Text(f"{words} No label was read, and no test example was trained on. Lines: examples "
+                "held out; dotted: running train values. How much of what was learned is of use "
+                "for the classes, only the leaderboard says.")  # fmt: skip
+    figures = [
+        Figure(f"{what.capitalize()} of the pretraining's own task", draw(found, what), True)
+        for what in ("accuracy", "loss")
+    ]
+    return section(KEY, TITLE, text, *figures)
+
+
+def compute(rows: "pd.DataFrame", shown: tuple[Configuration, ...]) -> tuple[Task, ...]:
+    """One entry for each distinct pretraining of these configurations."""
+    if rows.empty or "stage" not in rows.columns:
+        return ()
+    own = rows[rows["stage"] == "pretraining"]
+    users: dict[str, list[Configuration]] = {}
+    for one in shown:
+        name = one.row.get("pretraining_id")
+        if not is_missing(name):
+            users.setdefault(str(name), []).append(one)
+    return tuple(
+        Task(
+            name,
+            tuple(using),
+            own[own["trial_id"] == using[0].trial_id].sort_values("epoch"),
+            _score(using[0].row.get("pretraining_test_accuracy")),
+        )
+        for name, using in users.items()
+    )
+
+
+def draw(found: tuple[Task, ...], what: str) -> "go.Figure":
+    """Held-out and train values by epoch. what: accuracy or loss."""
+    import plotly.graph_objects as go
+
+    made = figure(x="epoch", y=what, legend=len(found) > 1)
+    for task in found:
+        line = {"color": task.configurations[0].colour}
+        shared = {"x": task.rows["epoch"].tolist(), "mode": "lines", "name": task.name}
+        for role, style in (("train", {"dash": "dot"}), ("val", {})):
+            values = task.rows[f"{role}_{what}"]
+            if values.notna().any():
+                made.add_trace(
+                    go.Scatter(**shared, y=values.tolist(), line={**line, **style},
+                               showlegend=role == "val" and len(found) > 1)
+                )  # fmt: skip
+    return made
+
+
+def _score(value: float | None) -> float | None:
+    return None if is_missing(value) else value
+
+
+def _words(task: Task) -> str:
+    used = plural(len(task.configurations), "configuration")
+    last = task.rows.iloc[-1]
+    held_out = last["val_accuracy"]
+    said = [f"train accuracy {number(last['train_accuracy'])} after {last['epoch']} epochs"]
+    if not is_missing(held_out):
+        said.append(f"{number(held_out)} on examples held out")
+    if task.test_accuracy is not None:
+        said.append(f"{number(task.test_accuracy)} on test examples")
+    return f"{used} started from pretraining {task.name}: {', '.join(said)}."
