@@ -144,7 +144,7 @@ def draw(found: Sequence[ClassTokens], ranking: str) -> "go.Figure":
               for rank in range(depth)],
         customdata=[[_hover(tokens, rank) for tokens in columns] for rank in range(depth)],
         x=[one.name for one in shown], y=[str(rank + 1) for rank in range(depth)],
-        colorscale="Blues", zmin=0, zmax=1.6, showscale=False, xgap=2, ygap=1,
+        colorscale="Blues", zmin=0, zmax=2.6, showscale=False, xgap=2, ygap=1,
         texttemplate="%{text}", hovertemplate="%{x}, rank %{y}: %{customdata}<extra></extra>",
     ))  # fmt: skip
     made.update_yaxes(autorange="reversed", type="category", showgrid=False)
