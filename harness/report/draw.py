@@ -13,11 +13,8 @@ def figure(*, x: str = "", y: str = "", height_px: int = 380, legend: bool = Fal
     """An empty figure; x, y: axis titles with their units."""
     import plotly.graph_objects as go
 
-    made = go.Figure()
-    made.update_layout(**layout(height_px=height_px, legend=legend))
-    made.update_xaxes(title_text=x, **axis())
-    made.update_yaxes(title_text=y, **axis())
-    return made
+    axes = {"xaxis": {"title": _title(x), **axis()}, "yaxis": {"title": _title(y), **axis()}}
+    return go.Figure(layout={**layout(height_px=height_px, legend=legend), **axes})
 
 
 def panels(columns: int, titles: list[str], *, height_px: int = 380, **choices: Any) -> "go.Figure":
@@ -29,8 +26,8 @@ def panels(columns: int, titles: list[str], *, height_px: int = 380, **choices: 
         **{"shared_yaxes": True, **choices},
     )  # fmt: skip
     made.update_layout(**layout(height_px=height_px, legend=False))
-    made.update_xaxes(**axis())
-    made.update_yaxes(**axis())
+    made.update_xaxes(title=_title(""), **axis())
+    made.update_yaxes(title=_title(""), **axis())
     made.update_annotations(font_size=13)
     return made
 
@@ -58,5 +55,8 @@ def escaped(text: str) -> str:
 
 def axis() -> dict[str, Any]:
     """A quiet grid and room for the labels."""
-    return {"gridcolor": GRID, "zeroline": False, "automargin": True, "ticks": "",
-            "title_standoff": 8, "title_font": {"size": 13}}  # fmt: skip
+    return {"gridcolor": GRID, "zeroline": False, "automargin": True, "ticks": ""}  # fmt: skip
+
+
+def _title(text: str) -> dict[str, Any]:
+    return {"text": text, "standoff": 8, "font": {"size": 13}}

@@ -128,37 +128,36 @@ def draw_confusion(found: Classes) -> "go.Figure":
 
 def draw_roc(found: Classes, colour: str) -> "go.Figure":
     """One curve a class; the hardest to rank in the configuration's colour, the others grey."""
-    made = _draw_curves(found, found.roc, found.auc, colour)
-    made.update_xaxes(title_text="false positive rate")
-    made.update_yaxes(title_text="true positive rate")
+    made = figure(x="false positive rate", y="true positive rate", height_px=440, legend=True)
+    _add_curves(made, found, found.roc, found.auc, colour)
     made.add_shape(type="line", x0=0, y0=0, x1=1, y1=1, line={"dash": "dot", "color": OTHER})
     return made
 
 
 def draw_precision_recall(found: Classes, colour: str) -> "go.Figure":
     """One curve a class, as steps: between two points precision is not interpolated."""
-    made = _draw_curves(found, found.curves, found.average_precision, colour, shape="vh")
-    made.update_xaxes(title_text="recall")
-    made.update_yaxes(title_text="precision")
+    made = figure(x="recall", y="precision", height_px=440, legend=True)
+    _add_curves(made, found, found.curves, found.average_precision, colour, "vh")
     return made
 
 
-def _draw_curves(
+def _add_curves(
+    made: "go.Figure",
     found: Classes,
     curves: tuple[tuple[Array, Array], ...],
     areas: Array,
     colour: str,
     shape: str = "linear",
-) -> "go.Figure":
+) -> None:
     import plotly.graph_objects as go
 
-    made = figure(height_px=440, legend=True)
     order = [int(i) for i in np.argsort(areas) if not np.isnan(areas[i])]
+    traces = []
     for place, index in reversed(list(enumerate(order))):
         hard = place < HARDEST
         across, up = curves[index]
         name = f"{found.names[index]} ({areas[index]:.3f})"
-        made.add_trace(go.Scatter(
+        traces.append(go.Scatter(
             x=np.round(across, 4).tolist(), y=np.round(up, 4).tolist(), mode="lines", name=name,
             showlegend=hard, hovertemplate=f"{escaped(name)}: %{{x:.3f}}, %{{y:.3f}}"
             "<extra></extra>",
@@ -166,10 +165,9 @@ def _draw_curves(
                   "dash": DASHES[place] if hard else "solid", "shape": shape},
             opacity=1 if hard else 0.55,
         ))  # fmt: skip
-    made.update_layout(legend_traceorder="reversed")
-    made.update_xaxes(range=[-0.01, 1.01])
-    made.update_yaxes(range=[-0.01, 1.02])
-    return made
+    made.add_traces(traces)
+    made.update_layout(legend_traceorder="reversed", xaxis_range=[-0.01, 1.01],
+                       yaxis_range=[-0.01, 1.02])  # fmt: skip
 
 
 def _option(found: Pooled) -> Option:

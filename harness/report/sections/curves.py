@@ -100,9 +100,7 @@ def fold_curves(
 def draw(found: Sequence[Curve], y: str) -> "go.Figure":
     """Mean lines over bands, the best on top."""
     made = figure(x="epoch", y=y, legend=True)
-    for curve in reversed(found):
-        for trace in _traces(curve):
-            made.add_trace(trace)
+    made.add_traces([trace for curve in reversed(found) for trace in _traces(curve)])
     made.update_layout(legend_traceorder="reversed")
     _whole_epochs(made, max(curve.epochs[-1] for curve in found))
     return made
@@ -113,21 +111,24 @@ def draw_folds(found: Sequence[FoldCurve], colour: str, y: str) -> "go.Figure":
     import plotly.graph_objects as go
 
     made = figure(x="epoch", y=y)
-    for one in (each for each in found if each.train):
-        made.add_trace(go.Scatter(
+    traces = [
+        go.Scatter(
             x=_thinned(one.epochs), y=_thinned(one.train), mode="lines", name=f"{one.name}, train",
             line={"color": faded(colour, 0.6), "width": 1, "dash": "dot"}, hoverinfo="skip",
-        ))  # fmt: skip
+        )
+        for one in found if one.train
+    ]  # fmt: skip
     ends = sorted(found, key=lambda one: one.values[-1])
     for one in found:
         epochs = _thinned(one.epochs)
         said = one.name if one in (ends[0], ends[-1]) else ""
-        made.add_trace(go.Scatter(
+        traces.append(go.Scatter(
             x=epochs, y=_thinned(one.values), mode="lines+text", name=one.name,
             line={"color": colour, "width": 1.6}, text=[""] * (len(epochs) - 1) + [said],
             textposition="top left" if one is ends[-1] else "bottom left", cliponaxis=False,
             hovertemplate=f"{one.name}, epoch %{{x}}: %{{y:.4f}}<extra></extra>",
         ))  # fmt: skip
+    made.add_traces(traces)
     _whole_epochs(made, max(one.epochs[-1] for one in found))
     return made
 
