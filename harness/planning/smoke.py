@@ -16,7 +16,8 @@ EXAMPLES_PER_PART = 2
 
 def smoke_overrides(spec: BenchmarkSpec, description: Description) -> Sequence[str]:
     """Overrides for one epoch of small batches on the fewest examples that the folds allow."""
-    parts = max(len(description.parts), spec.cross_validation.n_splits or 0, 2)
+    splits = _fewest_splits(spec.cross_validation)
+    parts = max(len(description.parts), splits or 0, 2)
     needed = max(parts * EXAMPLES_PER_PART, len(description.class_names))
     if spec.cross_validation.strategy in ("stratified", "group", "kfold"):
         needed = max(needed, parts * len(description.class_names))
@@ -30,9 +31,19 @@ def smoke_overrides(spec: BenchmarkSpec, description: Description) -> Sequence[s
         f"training.batch_size={batch_size}",
         f"dataset.limit={limit}",
         "repeats=1",
+        *([f"cross_validation.n_splits={splits}"] if splits else []),
         *_of_holdout(spec.cross_validation),
         *_of_pretraining(spec.pretraining),
     )
+
+
+def _fewest_splits(section: CrossValidation) -> int | None:
+    """As few parts as can be cut for such a test; None where the dataset's own are used."""
+    if section.n_splits is None:
+        return None
+    if isinstance(section.test_fold, int):
+        return max(3, section.test_fold)
+    return 2 if section.test_fold in ("official", "none") else 3
 
 
 def _of_holdout(section: CrossValidation) -> Sequence[str]:

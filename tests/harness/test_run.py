@@ -96,7 +96,7 @@ def test_smoke_wins_over_overrides(user: Path) -> None:
     spec = read_spec(RunOptions("rates", overrides, smoke=True))
 
     assert (spec.training.epochs, spec.training.batch_size, spec.repeats) == (1, 4, 1)
-    assert spec.dataset.limit == 40
+    assert spec.dataset.limit == 30
     assert spec.training.lr == 0.5
 
 

@@ -32,25 +32,34 @@ def test_every_shipped_file_takes_its_smoke_overrides(file: Path) -> None:
         assert training["batch_size"] <= 4
         assert 2 * len(one.description.parts) <= limit
         assert len(one.description.class_names) <= limit
-        assert limit <= (40 if smoke.pretraining is None else 600)
+        assert limit <= (40 if smoke.pretraining is None else 220)
 
 
-def test_parts_that_are_cut_get_one_example_of_each_class(tmp_path: Path) -> None:
-    """Digits: ten classes in four parts."""
+def test_parts_that_are_cut_are_few_and_get_one_example_of_each_class() -> None:
+    """Digits: ten classes in three parts, the fewest of which each can be the test once."""
     assert overrides(read()) == {
         "training.epochs": "1",
         "training.warmup_epochs": "0",
         "training.batch_size": "4",
-        "dataset.limit": "40",
+        "dataset.limit": "30",
         "repeats": "1",
+        "cross_validation.n_splits": "3",
     }
+
+
+@pytest.mark.parametrize(("test_fold", "fewest"), [("none", "2"), ("1", "3"), ("4", "4")])
+def test_as_few_parts_are_cut_as_the_test_allows(test_fold: str, fewest: str) -> None:
+    """Part 4 exists only where four are cut; without a test, two are enough."""
+    text = FILE.replace("n_splits: 4", f"n_splits: 5, test_fold: {test_fold}")
+
+    assert overrides(read(text))["cross_validation.n_splits"] == fewest
 
 
 def test_a_file_that_is_small_already_stays_small() -> None:
     """Its own limit and batch size are kept where they are lower."""
-    given = overrides(read(FILE, "dataset.limit=30", "training.batch_size=3"))
+    given = overrides(read(FILE, "dataset.limit=20", "training.batch_size=3"))
 
-    assert (given["dataset.limit"], given["training.batch_size"]) == ("30", "3")
+    assert (given["dataset.limit"], given["training.batch_size"]) == ("20", "3")
 
 
 def test_parts_of_the_dataset_s_own_need_two_examples_each() -> None:
