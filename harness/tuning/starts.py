@@ -164,7 +164,7 @@ def _made(plan: Plan, task: PretrainingTask, name: str, data: TrialData, on_even
 
     checkpoint = read_checkpoint(plan.folder, name)
     say = _teller(task.section.epochs, on_event)
-    say(0, None)
+    say(0 if checkpoint is None else unpack(checkpoint).epoch, None)
     gpu = plan.spec.resources.gpu if task.device == "cuda" else 0.0
     for kind, content in in_worker(task, data, checkpoint, gpu=gpu):
         if kind == "failed":
