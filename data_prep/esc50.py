@@ -175,6 +175,17 @@ def preprocess(
     return np.concatenate(frames)[np.newaxis]
 
 
+def preview(inputs: "np.ndarray", *, framing: str = "frames", rate_hz: int = 16000) -> "np.ndarray":
+    """(n, 1, samples) as a person would hear them: frames without their overlap are the clip."""
+    import numpy as np
+
+    if framing == "whole":
+        return inputs
+    frames = inputs.reshape(len(inputs), N_FRAMES, rate_hz)
+    halves = frames[:, :, : rate_hz // 2].reshape(len(inputs), -1)
+    return np.concatenate([halves, frames[:, -1, rate_hz // 2 :]], axis=1)[:, np.newaxis]
+
+
 def _class_names(subset: str) -> tuple[str, ...]:
     return ESC10_CLASSES if subset == "esc10" else ESC50_CLASSES
 

@@ -121,6 +121,7 @@ def file_fingerprint(entry: Entry) -> str:
 
     Siblings are files of the same folder, followed through their own imports; what only a
     dataset's `prepare` imports is left out, since the raw files have a fingerprint of their own.
+    So is its `preview`, which only shows examples.
     """
     digest = hashlib.sha256()
     for file in sorted(_with_siblings(entry.file, FOLDERS[entry.kind], seen=set())):
@@ -158,11 +159,16 @@ def _offers(file: Path, function: str) -> bool:
 
 
 def _bare_code(tree: ast.Module) -> str:
+    tree.body = [node for node in tree.body if not _is_function(node, "preview")]
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
         if isinstance(body, list) and body and _is_docstring(body[0]):
             node.body = body[1:]  # type: ignore[attr-defined]
     return ast.dump(tree)
+
+
+def _is_function(node: ast.stmt, name: str) -> bool:
+    return isinstance(node, ast.FunctionDef) and node.name == name
 
 
 def _is_docstring(node: ast.AST) -> bool:
@@ -181,7 +187,7 @@ def _with_siblings(file: Path, package: str, *, seen: set[Path]) -> set[Path]:
     tree.body = [
         node
         for node in tree.body
-        if not (isinstance(node, ast.FunctionDef) and node.name == "prepare")
+        if not (_is_function(node, "prepare") or _is_function(node, "preview"))
     ]
     for name in _imported_names(tree, package):
         sibling = file.parent / f"{name}.py"

@@ -1,21 +1,18 @@
-"""From a dataset's file to all that a trial needs to know of its data."""
+"""From a dataset's examples to all that a trial needs to know of its data."""
 
 import hashlib
-import inspect
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 
-from data_prep.examples import DataError, Examples, Fitted
-from harness.data.cache import cached_examples
+from data_prep.examples import Examples, Fitted
 from harness.data.checks import refuse_bad_inputs, refuse_undescribed, refuse_unequal_fits
 from harness.data.front_end import through_front_end
 from harness.data.limit import limited
-from harness.data.memory import refuse_too_large
+from harness.data.loading import Loaded, accepted, as_json, call, load_dataset
 from harness.data.normalise import fold_scales
 from harness.data.seeds import derive_32
 from harness.data.set_aside import (
@@ -24,15 +21,13 @@ from harness.data.set_aside import (
     pretraining_examples,
     without_labels,
 )
-from harness.data.shared import content_codes, group_codes, repeated_codes, shared_codes
+from harness.data.shared import content_codes, group_codes, shared_codes
 from harness.data.values import Array, Fold, FoldInputs, TrialData
 from harness.errors import BenchError
 from harness.spec.pretraining import Pretraining
 from harness.spec.sections import CrossValidation, DatasetSection
 
 SHARED_EXAMPLES = "shared_examples"
-CARD_EXAMPLES = 3  # ids shown per class
-CARD_DUPLICATES = 20
 
 
 def prepare_data(
@@ -55,12 +50,36 @@ def prepare_data(
     found whatever model is trained. Raises BenchError for data that is missing, damaged, not as
     described or too large, and for folds that can't be.
     """
-    options = {**_defaults(module.load), **section.options}
-    file = module.__file__ or section.name
-    description = _call(module, "describe", **_accepted(module.describe, {**options, "root": root}))
-    refuse_too_large(description, name=section.name)
-    key = _json([section.name, options, data_fingerprint, code_fingerprint])
-    examples = _load(module, root, options, key=key, cache_dir=cache_dir)
+    loaded = load_dataset(
+        module,
+        section=section,
+        root=root,
+        cache_dir=cache_dir,
+        data_fingerprint=data_fingerprint,
+        code_fingerprint=code_fingerprint,
+    )
+    return prepare_loaded(
+        loaded,
+        cross_validation=cross_validation,
+        seed=seed,
+        repeats=repeats,
+        cache_dir=cache_dir,
+        pretraining=pretraining,
+    )
+
+
+def prepare_loaded(
+    loaded: Loaded,
+    *,
+    cross_validation: CrossValidation,
+    seed: int,
+    repeats: int,
+    cache_dir: Path,
+    pretraining: Pretraining | None = None,
+) -> TrialData:
+    """The same, of examples that are there already."""
+    examples, description, key = loaded.examples, loaded.description, loaded.key
+    section, file = loaded.section, loaded.file
     if section.front_end is not None:
         refuse_bad_inputs(examples.inputs, examples, description, file=file)
         examples, description, key = through_front_end(
@@ -71,7 +90,7 @@ def prepare_data(
     folds, aside = _assigned(
         cross_validation, examples, section, pretraining=pretraining, seed=seed, repeats=repeats
     )
-    fits = _fits(module, examples, folds, options=options, seed=seed)
+    fits = _fits(loaded.module, examples, folds, options=loaded.options, seed=seed)
     inputs, numbers = _distinct_inputs(examples, fits)
     for array in inputs:
         refuse_bad_inputs(array, examples, description, file=file)
@@ -92,7 +111,7 @@ def prepare_data(
         groups=None if examples.groups is None else _plain(examples.groups),
         input_scale=examples.input_scale,
         findings=_findings(examples, folds),
-        fingerprint=hashlib.sha256(_json(identity).encode()).hexdigest()[:16],
+        fingerprint=hashlib.sha256(as_json(identity).encode()).hexdigest()[:16],
         pretraining=None
         if pretraining is None
         else pretraining_examples(
@@ -100,72 +119,6 @@ def prepare_data(
             input_scale=examples.input_scale, seed=seed,
         ),
     )  # fmt: skip
-
-
-def data_card(data: TrialData) -> dict[str, Any]:
-    """What a person wants to know of the data, as plain JSON values.
-
-    Counts by class, and by class in each role of each fold; groups; examples of equal content
-    (of the first fold's inputs where `fit` made them); a few ids per class.
-    """
-    ids, names = data.example_ids, data.class_names
-    codes = content_codes(data.inputs[0])
-    duplicates = [ids[codes == code].tolist() for code in repeated_codes(codes)]
-    card: dict[str, Any] = {
-        "n_examples": len(ids),
-        "input_shape": list(data.input_shape),
-        "counts": _counts(data.targets, names),
-        "folds": [_fold_card(fold, data) for fold in data.folds],
-        "n_groups": None if data.groups is None else len(np.unique(data.groups)),
-        "groups_in_two_roles": [],
-        "n_duplicates": len(duplicates),
-        "duplicates": duplicates[:CARD_DUPLICATES],
-        "findings": list(data.findings),
-        "examples": {
-            name: ids[data.targets == number][:CARD_EXAMPLES].tolist()
-            for number, name in enumerate(names)
-        },
-        "fingerprint": data.fingerprint,
-    }
-    if data.pretraining is not None:
-        sizes = {"train": data.pretraining.train, "validation": data.pretraining.validation}
-        card["set_aside"] = {role: len(indices) for role, indices in sizes.items()}
-    if data.groups is not None:
-        shared = shared_codes(group_codes(data.groups), data.folds)
-        card["groups_in_two_roles"] = np.unique(data.groups)[shared].tolist()
-    return card
-
-
-def _load(
-    module: ModuleType, root: Path, options: Mapping[str, Any], *, key: str, cache_dir: Path
-) -> Examples:
-    def made() -> Examples:
-        loaded = _call(module, "load", root, **options)
-        if not isinstance(loaded, Examples):
-            kind = type(loaded).__name__
-            raise BenchError(f"{module.__file__}: load must return Examples, not {kind}")
-        return loaded
-
-    try:
-        return cached_examples(key, made, cache_dir)
-    except MemoryError as error:
-        raise BenchError(
-            f"{module.__file__}: load needs more memory than this machine has; "
-            "data larger than memory isn't supported"
-        ) from error
-
-
-def _call(module: ModuleType, function: str, *args: Any, **kwargs: Any) -> Any:
-    """A function of the dataset's file; what goes wrong there is said with the file's name."""
-    try:
-        return getattr(module, function)(*args, **kwargs)
-    except DataError as error:
-        raise BenchError(str(error)) from error
-    except MemoryError:
-        raise
-    except Exception as error:
-        text = f"{module.__file__}: {function}: {type(error).__name__}: {error}"
-        raise BenchError(text) from error
 
 
 def _assigned(
@@ -210,13 +163,13 @@ def _fits(
     if fit is None:
         return (Fitted(),) * len(folds)
     fits = tuple(
-        _call(
+        call(
             module,
             "fit",
             examples,
             fold.train,
             seed=derive_32(seed, fold.repeat, fold.fold, "fit"),
-            **_accepted(fit, options),
+            **accepted(fit, options),
         )
         for fold in folds
     )
@@ -260,40 +213,6 @@ def _findings(examples: Examples, folds: Sequence[Fold]) -> tuple[str, ...]:
     return (SHARED_EXAMPLES,) if len(shared) else ()
 
 
-def _fold_card(fold: Fold, data: TrialData) -> dict[str, Any]:
-    return {
-        "repeat": fold.repeat,
-        "fold": fold.fold,
-        "test_part": fold.test_part,
-        "split_hash": fold.split_hash,
-        "counts": {
-            "train": _counts(data.targets[fold.train], data.class_names),
-            "validation": _counts(data.targets[fold.validation], data.class_names),
-            "test": _counts(data.targets[fold.test], data.class_names),
-        },
-    }
-
-
-def _counts(targets: Array, class_names: Sequence[str]) -> dict[str, int]:
-    labelled = targets[targets >= 0]
-    counts = np.bincount(labelled, minlength=len(class_names)).tolist()
-    return dict(zip(class_names, counts, strict=True))
-
-
 def _plain(array: Array) -> Array:
     """Contiguous, and never the memmap subclass, so that it can be shared as it is."""
     return np.ascontiguousarray(np.asarray(array))
-
-
-def _defaults(function: Callable[..., Any]) -> dict[str, Any]:
-    parameters = inspect.signature(function).parameters.values()
-    return {p.name: p.default for p in parameters if p.default is not p.empty}
-
-
-def _accepted(function: Callable[..., Any], options: Mapping[str, Any]) -> dict[str, Any]:
-    known = inspect.signature(function).parameters
-    return {name: value for name, value in options.items() if name in known}
-
-
-def _json(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, default=str)

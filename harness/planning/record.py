@@ -16,10 +16,12 @@ def record_run(
     *,
     settings: Mapping[str, Any],
     data_card: Mapping[str, Any] | None = None,
+    previews: Mapping[str, Any] | None = None,
 ) -> None:
     """Writes `runs/<run_id>/`. settings: how it was called, as JSON values.
 
-    data_card: by data key; None where no data was read: then that of the last run stands.
+    data_card, previews: by data key; None where no data was read: then those of the last run
+    stand.
     """
     configurations = [trial.resolved for trial in plan.trials]
     write_run(
@@ -27,7 +29,7 @@ def record_run(
         run_id,
         resolved=dump_resolved(plan.spec, **file_defaults(configurations)),
         record={"run_id": run_id, "plan": _rows(plan), **settings},
-        data_card=data_card,
+        read={"data_card.json": data_card, "previews.json": previews},
     )
 
 

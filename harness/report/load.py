@@ -68,6 +68,7 @@ def load_study(folder: Path, *, run_id: str | None = None, baseline: str | None 
         record=_json(run / "run.json"),
         resolved=resolved,
         data_cards=_json(run / "data_card.json"),
+        previews=_json(run / "previews.json"),
     )
 
 

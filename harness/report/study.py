@@ -51,6 +51,7 @@ class Study:
     are predictions of one role without probabilities.
     names: searched path -> short name, of those that differ between configurations.
     record: run.json. resolved: the text of the resolved file. data_cards: dataset -> card.
+    previews: dataset -> examples to look at, see harness.data.previews.
     """
 
     name: str
@@ -70,6 +71,7 @@ class Study:
     record: Mapping[str, Any] = field(default_factory=dict)
     resolved: str = ""
     data_cards: Mapping[str, Any] = field(default_factory=dict)
+    previews: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def objective(self) -> str:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+_NOTHING: Mapping[str, Any] = {}
 RANKED = ("status", "n_folds", "n_repeats", "n_parameters", "fit_time_s", "error", "findings")
 
 
@@ -59,28 +60,31 @@ def write_run(
     *,
     resolved: str,
     record: Mapping[str, Any],
-    data_card: Mapping[str, Any] | None = None,
+    read: Mapping[str, Mapping[str, Any] | None] = _NOTHING,
 ) -> Path:
-    """Writes `runs/<run_id>/`: the resolved file, run.json, the data card, the distributions.
+    """Writes `runs/<run_id>/`: the resolved file, run.json, what the data is, the distributions.
 
     record: JSON values; `plan` within it lists trial id, state and reason of every trial.
-    data_card: None where no data was read: then that of the last run stands.
+    read: file name -> what was found in the data; None where none was read: then that of the last
+    run stands.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     from harness.results.provenance import installed_distributions
 
-    last_card = _last(folder, "data_card.json")
+    before = {name: _last(folder, name) for name in read}
     run_folder = folder / "runs" / run_id
     run_folder.mkdir(parents=True, exist_ok=True)
     (run_folder / "benchmark.yaml").write_text(resolved, encoding="utf-8")
     listed = "\n".join(f"{name}=={version}" for name, version in installed_distributions())
     (run_folder / "distributions.txt").write_text(listed + "\n", encoding="utf-8")
-    if data_card is not None:
-        _write_json(run_folder / "data_card.json", data_card)
-    elif last_card is not None:
-        shutil.copyfile(last_card, run_folder / "data_card.json")
+    for name, value in read.items():
+        last = before[name]
+        if value is not None:
+            _write_json(run_folder / name, value)
+        elif last is not None:
+            shutil.copyfile(last, run_folder / name)
     plan = pa.Table.from_pylist(list(record["plan"]), schema=plan_schema())
     pq.write_table(plan, run_folder / "plan.parquet")
     _write_json(run_folder / "run.json", {k: v for k, v in record.items() if k != "plan"})

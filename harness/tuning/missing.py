@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from harness.data import catalog
+from harness.data.card import data_card
+from harness.data.loading import Loaded, load_dataset
 from harness.data.places import available_cores, cache_dir
-from harness.data.prepare import data_card, prepare_data
+from harness.data.prepare import prepare_loaded
+from harness.data.previews import previews
 from harness.data.values import TrialData
 from harness.events import Note, OnEvent, StepStarted, SweepPlanned
 from harness.planning.jobs import data_key, fit_tables, provenance_of, trial_job
@@ -53,14 +56,13 @@ def train_missing(
     with ray_session(address=address, num_cpus=num_cpus, threads=cpu) as capacity:
         with clock("data"):
             on_event(StepStarted("reading the data, starting Ray"))
-            data = _data(plan, root)
+            data, cards, shown = _data(plan, root, on_event)
         with clock("tables"):
             schemas, lines = fit_tables(plan)
             for line in lines:
                 on_event(Note(line))
-            cards = {key: data_card(value) for key, value in data.items()}
             settings = {"command": command, "jobs": jobs, "address": address}
-            record_run(plan, run_id, settings=settings, data_card=cards)
+            record_run(plan, run_id, settings=settings, data_card=cards, previews=shown)
         with clock("waiting for Ray"):
             ready = capacity()
         with clock("pretraining"):
@@ -108,30 +110,63 @@ def _planned(plan: Plan) -> SweepPlanned:
     return SweepPlanned(len(plan.trials) - missing, missing, metric, METRICS[metric].mode, labels)
 
 
-def _data(plan: Plan, root: Path) -> dict[str, TrialData]:
-    """Data key -> data, for the missing trials."""
+def _data(
+    plan: Plan, root: Path, on_event: OnEvent
+) -> tuple[dict[str, TrialData], dict[str, Any], dict[str, Any]]:
+    """Data key -> data, its card and its previews, for the missing trials."""
     found: dict[str, TrialData] = {}
+    cards: dict[str, Any] = {}
+    shown: dict[str, Any] = {}
     for trial in plan.missing:
         key = data_key(trial)
         if key not in found:
-            found[key] = _prepared(plan, trial, root)
-    return found
+            loaded = _loaded(trial, root)
+            found[key] = _prepared(plan, loaded)
+            section = trial.resolved.config["dataset"]
+            cards[key] = data_card(found[key], description=loaded.description, dataset=section)
+            shown[key] = _previews(loaded, found[key], on_event)
+    return found, cards, _distinct(shown)
 
 
-def _prepared(plan: Plan, trial: PlannedTrial, root: Path) -> TrialData:
-    spec = plan.spec
-    return prepare_data(
+def _loaded(trial: PlannedTrial, root: Path) -> Loaded:
+    return load_dataset(
         catalog.load(trial.resolved.dataset),
         section=DatasetSection.model_validate(trial.resolved.config["dataset"]),
-        cross_validation=spec.cross_validation,
-        seed=spec.seed,
-        repeats=spec.repeats,
         root=root,
         cache_dir=cache_dir(),
         data_fingerprint=trial.data_fingerprint,
         code_fingerprint=catalog.file_fingerprint(trial.resolved.dataset),
+    )
+
+
+def _prepared(plan: Plan, loaded: Loaded) -> TrialData:
+    spec = plan.spec
+    return prepare_loaded(
+        loaded,
+        cross_validation=spec.cross_validation,
+        seed=spec.seed,
+        repeats=spec.repeats,
+        cache_dir=cache_dir(),
         pretraining=spec.pretraining,
     )
+
+
+def _previews(loaded: Loaded, data: TrialData, on_event: OnEvent) -> dict[str, Any] | None:
+    """For the report alone: whatever goes wrong with them, the trials train."""
+    try:
+        return previews(loaded, data)
+    except Exception as error:
+        on_event(Note(f"no examples for the report: {type(error).__name__}: {error}"))
+        return None
+
+
+def _distinct(shown: Mapping[str, Any]) -> dict[str, Any]:
+    """Each of several equal ones once, under the first key."""
+    kept: dict[str, Any] = {}
+    for key, value in shown.items():
+        if value is not None and value not in kept.values():
+            kept[key] = value
+    return kept
 
 
 def _sweep_trials(

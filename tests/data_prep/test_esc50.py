@@ -65,6 +65,7 @@ def test_a_whole_clip_is_the_frames_without_their_repetitions() -> None:
         assert frames.shape == esc50.input_shape("frames", rate_hz) == (1, 9 * rate_hz)
         third = frames[0, 2 * rate_hz : 3 * rate_hz]
         assert np.array_equal(third, whole[0, rate_hz : 2 * rate_hz])
+        assert np.array_equal(esc50.preview(frames[np.newaxis], rate_hz=rate_hz)[0], whole)
 
 
 def test_clips_at_their_own_rate_are_untouched() -> None:

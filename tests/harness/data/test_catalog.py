@@ -104,6 +104,18 @@ def test_the_fingerprint_follows_siblings_but_not_what_prepare_imports(tmp_path:
     assert catalog.file_fingerprint(entry) != before
 
 
+def test_the_fingerprint_leaves_out_how_examples_are_shown(tmp_path: Path) -> None:
+    """`preview` is for the reader of a report; no number depends on it."""
+    (tmp_path / "data_prep").mkdir()
+    file = tmp_path / "data_prep" / "mine.py"
+    file.write_text("def load(root): ...\n")
+    entry = catalog.find("dataset", "mine", folder=tmp_path)
+    before = catalog.file_fingerprint(entry)
+    file.write_text("def preview(inputs):\n    return inputs\ndef load(root): ...\n")
+
+    assert catalog.file_fingerprint(entry) == before
+
+
 def test_changed_code_names_the_file() -> None:
     """So that `--dry-run` can say whose code makes a trial new."""
     model, dataset = catalog.find("model", "vit"), catalog.find("dataset", "digits")

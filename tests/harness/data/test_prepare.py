@@ -10,7 +10,7 @@ import pytest
 
 from data_prep.examples import DataError, Examples
 from harness.data import memory
-from harness.data.prepare import data_card
+from harness.data.card import data_card
 from harness.errors import BenchError
 from tests.dataset_builders import N, noise_examples, noise_module, prepare_noise
 

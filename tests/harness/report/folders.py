@@ -64,7 +64,7 @@ def make_results(
     """Writes `digits/` with a run and these trials; `planned` adds trials that have no row."""
     results = folder / "digits"
     write_run(results, RUN, resolved=text, record={"plan": _plan([*trials, *planned])},
-              data_card={"digits": CARD})  # fmt: skip
+              read={"data_card.json": {"digits": CARD}})  # fmt: skip
     writer = TableWriter(results, SCHEMAS)
     for trial in trials:
         writer.add(trial.trial_id, to_tables(_rows(trial), SCHEMAS))

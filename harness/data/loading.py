@@ -1,0 +1,104 @@
+"""A dataset's file called: its description and its examples, from the cache or anew."""
+
+import inspect
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from data_prep.examples import DataError, Description, Examples
+from harness.data.cache import cached_examples
+from harness.data.memory import refuse_too_large
+from harness.errors import BenchError
+from harness.spec.sections import DatasetSection
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """All examples as the dataset's file gives them: before a front end, a limit and folds.
+
+    options: of the file's functions, defaults included. key: names all that decides the arrays.
+    """
+
+    module: ModuleType
+    section: DatasetSection
+    options: Mapping[str, Any]
+    description: Description
+    examples: Examples
+    key: str
+
+    @property
+    def file(self) -> str:
+        """The dataset's file, as errors name it."""
+        return self.module.__file__ or self.section.name
+
+
+def load_dataset(
+    module: ModuleType,
+    *,
+    section: DatasetSection,
+    root: Path,
+    cache_dir: Path,
+    data_fingerprint: str,
+    code_fingerprint: str,
+) -> Loaded:
+    """The examples of a dataset. The arguments are those of `prepare_data`.
+
+    Raises BenchError for data that is missing, damaged or too large.
+    """
+    options = {**_defaults(module.load), **section.options}
+    description = call(module, "describe", **accepted(module.describe, {**options, "root": root}))
+    refuse_too_large(description, name=section.name)
+    key = as_json([section.name, options, data_fingerprint, code_fingerprint])
+    examples = _load(module, root, options, key=key, cache_dir=cache_dir)
+    return Loaded(module, section, options, description, examples, key)
+
+
+def call(module: ModuleType, function: str, *args: Any, **kwargs: Any) -> Any:
+    """A function of the dataset's file; what goes wrong there is said with the file's name."""
+    try:
+        return getattr(module, function)(*args, **kwargs)
+    except DataError as error:
+        raise BenchError(str(error)) from error
+    except MemoryError:
+        raise
+    except Exception as error:
+        text = f"{module.__file__}: {function}: {type(error).__name__}: {error}"
+        raise BenchError(text) from error
+
+
+def accepted(function: Callable[..., Any], options: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of the options that the function takes."""
+    known = inspect.signature(function).parameters
+    return {name: value for name, value in options.items() if name in known}
+
+
+def as_json(value: Any) -> str:
+    """One text for equal values."""
+    return json.dumps(value, sort_keys=True, default=str)
+
+
+def _load(
+    module: ModuleType, root: Path, options: Mapping[str, Any], *, key: str, cache_dir: Path
+) -> Examples:
+    def made() -> Examples:
+        loaded = call(module, "load", root, **options)
+        if not isinstance(loaded, Examples):
+            kind = type(loaded).__name__
+            raise BenchError(f"{module.__file__}: load must return Examples, not {kind}")
+        return loaded
+
+    try:
+        return cached_examples(key, made, cache_dir)
+    except MemoryError as error:
+        raise BenchError(
+            f"{module.__file__}: load needs more memory than this machine has; "
+            "data larger than memory isn't supported"
+        ) from error
+
+
+def _defaults(function: Callable[..., Any]) -> dict[str, Any]:
+    parameters = inspect.signature(function).parameters.values()
+    return {p.name: p.default for p in parameters if p.default is not p.empty}
