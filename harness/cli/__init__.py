@@ -15,6 +15,7 @@ COMMANDS = {
     "compare": "is B better than A, and could so few folds tell",
     "check": "validate benchmark files without training",
     "list": "benchmarks, models, datasets and metrics",
+    "show": "a dataset's classes, folds and examples, as a page",
     "prepare": "download a dataset and check it",
     "new": "start a benchmark, model or dataset of your own",
     "info": "versions, folders and hardware",

@@ -27,7 +27,7 @@ def command(dataset: str, options: tuple[str, ...], data: Path | None) -> None:
     from harness.errors import BenchError
 
     entry, root = catalog.find("dataset", dataset), default_data_root(data)
-    arguments = _arguments(entry, options)
+    arguments = dataset_arguments(entry, options)
     module = catalog.load(entry)
     try:
         with download_progress(dataset) as progress:
@@ -46,7 +46,8 @@ def _accepted(function: Callable[..., Any], **arguments: Any) -> dict[str, Any]:
     return {name: value for name, value in arguments.items() if name in known}
 
 
-def _arguments(entry: Any, options: tuple[str, ...]) -> dict[str, Any]:
+def dataset_arguments(entry: Any, options: tuple[str, ...]) -> dict[str, Any]:
+    """The dataset's own options as typed, checked. Raises BenchError with the nearest name."""
     from harness.data import catalog
     from harness.errors import BenchError, nearest
     from harness.spec.yaml_text import parse_value

@@ -60,6 +60,32 @@ class Code:
 
 
 @dataclass(frozen=True)
+class Example:
+    """Something of the data: texts, a picture, a waveform's course, something to play.
+
+    picture, sound: data URIs. columns: images side by side in the picture, 0 for one that fills
+    its place. course: lowest and highest values by turns, -100 to 100.
+    """
+
+    name: str
+    caption: str = ""
+    texts: tuple[str, ...] = ()
+    picture: str = ""
+    columns: int = 0
+    course: tuple[int, ...] = ()
+    sound: str = ""
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """Examples beside each other, or below each other where they are wide."""
+
+    title: str
+    examples: tuple[Example, ...]
+    wide: bool = False
+
+
+@dataclass(frozen=True)
 class Option:
     """One of the views of a Choice, such as a configuration's. colour: the one it belongs to."""
 
@@ -76,7 +102,7 @@ class Choice:
     options: tuple[Option, ...]
 
 
-Block = Table | Figure | Text | Code | Choice
+Block = Table | Figure | Text | Code | Choice | Gallery
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,25 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, NamedTuple
 
-from harness.report.content import Cell, Choice, Code, Figure, Section, Table, Text
+from harness.report.content import (
+    Block,
+    Cell,
+    Choice,
+    Code,
+    Figure,
+    Gallery,
+    Section,
+    Table,
+    Text,
+)
 from harness.report.draw import escaped
 
 SCRIPTS = ("figures.js", "tables.js", "page.js")
 ROWS_WRITTEN = 50  # of a sortable table; the page makes the others when somebody asks for them
+
+
+KINDS = {Text: "text", Table: "table", Figure: "figure", Code: "code", Choice: "choice",
+         Gallery: "gallery"}  # fmt: skip
 
 
 class Chapter(NamedTuple):
@@ -29,11 +43,11 @@ def render_page(chapters: Sequence[Chapter], *, title: str, made_at: str) -> str
         title=title,
         made_at=made_at,
         chapters=chapters,
-        kinds={Text: "text", Table: "table", Figure: "figure", Code: "code", Choice: "choice"},
+        kinds=KINDS,
         rows_written=ROWS_WRITTEN,
         style=_resource("page.css"),
         scripts=[_resource(name) for name in SCRIPTS],
-        plotly=get_plotlyjs(),
+        plotly=get_plotlyjs() if any(map(_draws, _blocks(chapters))) else "",
     ))  # fmt: skip
 
 
@@ -58,7 +72,26 @@ def _template() -> Any:
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     environment.filters["figure_json"] = _figure_json
     environment.filters["rows_json"] = _rows_json
+    environment.filters["course"] = _course
     return environment.from_string(_resource("page.html"))
+
+
+def _blocks(chapters: Sequence[Chapter]) -> list[Block]:
+    return [block for chapter in chapters for part in chapter.sections for block in part.blocks]
+
+
+def _draws(block: Block) -> bool:
+    """Whether there is a figure in it; a page without any needs no plotly."""
+    if isinstance(block, Choice):
+        return any(_draws(one) for option in block.options for one in option.blocks)
+    return isinstance(block, Figure)
+
+
+def _course(values: Sequence[int]) -> str:
+    """An SVG outline: along the highest values, back along the lowest; up is positive."""
+    highest = [f"{x},{-y}" for x, y in enumerate(values[1::2])]
+    lowest = [f"{x},{-y}" for x, y in enumerate(values[::2])]
+    return "M" + "L".join([*highest, *reversed(lowest)]) + "Z"
 
 
 def _figure_json(figure: Figure) -> str:

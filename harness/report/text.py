@@ -4,7 +4,18 @@ import csv
 import io
 from collections.abc import Sequence
 
-from harness.report.content import Block, Choice, Code, Column, Figure, Option, Section, Table, Text
+from harness.report.content import (
+    Block,
+    Choice,
+    Code,
+    Column,
+    Figure,
+    Gallery,
+    Option,
+    Section,
+    Table,
+    Text,
+)
 from harness.report.page import Chapter
 from harness.report.sections.leaderboard import compute as board_of
 from harness.report.study import Study
@@ -62,6 +73,10 @@ def _markdown(block: Block) -> str:
             return f"```\n{text.rstrip()}\n```"
         case Figure(title):
             return f"*Figure: {_plain(title)}*"
+        case Gallery(title, examples):
+            texts = [f"- {_plain(one.name)}: {_plain(text)}" for one in examples
+                     for text in one.texts]  # fmt: skip
+            return "\n".join([f"*{_plain(title)}*", *(["", *texts] if texts else [])])
         case Choice(_, options):
             return "\n\n".join(_markdown_option(one) for one in options)
         case Table():

@@ -1,13 +1,16 @@
 """Writing the report's files: which folders, which formats, where to."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from harness.errors import BenchError, nearest
 from harness.report.build import build_chapters
+from harness.report.content import section
 from harness.report.load import load_study
 from harness.report.page import Chapter, render_page
+from harness.report.sections.data_card import KEY, TITLE, card_blocks
 from harness.report.study import Study
 from harness.report.text import render_csv, render_latex, render_markdown
 
@@ -50,14 +53,29 @@ def write_report(
     return files
 
 
+def write_card(card: Mapping[str, Any], shown: Mapping[str, Any], *, name: str, out: Path) -> Path:
+    """Writes the page of one dataset: its card and its previews.
+
+    Raises BenchError where it can't be written.
+    """
+    part = section(KEY, TITLE, *card_blocks(card, shown))
+    title = str(card.get("title") or name)
+    page = render_page([Chapter(name, title, [part])], title=title, made_at=_now())
+    _write(out, page)
+    return out
+
+
+def _now() -> str:
+    return f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
+
+
 def _render(name: str, studies: Sequence[Study], chapters: Sequence[Chapter]) -> str:
     if name == "csv":
         return render_csv(studies)
     if name != "html":
         return render_markdown(chapters) if name == "md" else render_latex(chapters)
     title = ", ".join(study.name for study in studies)
-    made_at = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
-    return render_page(chapters, title=f"{title}: report", made_at=made_at)
+    return render_page(chapters, title=f"{title}: report", made_at=_now())
 
 
 def _folder(results: Path, name: str, known: Sequence[str]) -> Path:

@@ -1,0 +1,90 @@
+"""`bench show`: a dataset's card as a page, and in short in the terminal."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+EPILOG = """\b
+examples:
+  bench show digits
+  bench show esc50 subset=esc10 --data ~/data
+  bench show esc50 --cv stratified,n_splits=4 --out card.html
+  bench show image_folder path=photos size=32
+"""
+
+
+@click.command("show", epilog=EPILOG)
+@click.argument("dataset")
+@click.argument("options", nargs=-1, metavar="[KEY=VALUE]...")
+@click.option("--data", type=click.Path(path_type=Path), help="Folder that holds the datasets.")
+@click.option("--cv", metavar="STRATEGY[,KEY=VALUE]...",
+              help="How to cut folds; default: what suits the dataset.")  # fmt: skip
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False),
+              help="File to write; default ./<dataset>.html.")  # fmt: skip
+def command(
+    dataset: str, options: tuple[str, ...], data: Path | None, cv: str | None, out: Path | None
+) -> None:
+    """Show what is in DATASET: classes, folds, and examples to look at, listen to or read."""
+    from harness.data import catalog
+    from harness.data.places import cache_dir, default_data_root
+    from harness.data.show import show_dataset
+    from harness.report.sections.data_card import words
+    from harness.report.write import write_card
+
+    entry = catalog.find("dataset", dataset)
+    card, shown = show_dataset(
+        entry,
+        section=_section(entry, options),
+        cross_validation=_cross_validation(cv),
+        root=default_data_root(data),
+        cache_dir=cache_dir(),
+    )
+    file = write_card(card, shown, name=dataset, out=out or Path(f"{dataset}.html"))
+    for line in words(card):
+        click.echo(line)
+    for name, number in list(card["counts"].items())[:_SHOWN]:
+        click.echo(f"  {name}  {number:,}")
+    if len(card["counts"]) > _SHOWN:
+        click.echo(f"  … and {len(card['counts']) - _SHOWN:,} more classes")
+    click.echo(f"page: {file}")
+
+
+_SHOWN = 20
+
+
+def _section(entry: Any, options: tuple[str, ...]) -> Any:
+    """The dataset section of a file with these options: its own, and those of every dataset."""
+    from harness.cli.prepare import dataset_arguments
+    from harness.planning.resolve import COMMON_DATASET_KEYS
+    from harness.spec.sections import DatasetSection
+    from harness.spec.yaml_text import parse_value
+
+    shared = [one for one in options if one.partition("=")[0] in COMMON_DATASET_KEYS[1:]]
+    own = dataset_arguments(entry, tuple(one for one in options if one not in shared))
+    named = {name: parse_value(text) for name, _, text in (one.partition("=") for one in shared)}
+    return _validated(DatasetSection, {"name": entry.name, **named, **own})
+
+
+def _cross_validation(text: str | None) -> Any:
+    from harness.spec.sections import CrossValidation
+    from harness.spec.yaml_text import parse_value
+
+    if text is None:
+        return None
+    strategy, *rest = text.split(",")
+    pairs = [one.partition("=") for one in rest]
+    given = {name.strip(): parse_value(value) for name, _, value in pairs}
+    return _validated(CrossValidation, {"strategy": strategy.strip(), **given})
+
+
+def _validated(section: Any, given: dict[str, Any]) -> Any:
+    from pydantic import ValidationError
+
+    from harness.errors import BenchError
+
+    try:
+        return section.model_validate(given)
+    except ValidationError as error:
+        told = [f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()]
+        raise BenchError("; ".join(told)) from None
