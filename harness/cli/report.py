@@ -1,5 +1,8 @@
 """`bench report`: from the results folder to one page, Markdown, CSV or LaTeX."""
 
+from collections.abc import Callable
+from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import click
@@ -16,6 +19,8 @@ FORMATS = ("html", "md", "csv", "latex")
 @click.option("--baseline", metavar="SELECTOR", help="Trial id's start, or param=value,…")
 @click.option("--run", "run_id", metavar="ID", help="A run other than the last.")
 @click.option("--all", "everything", is_flag=True, help="Every trial in the tables.")
+@click.option("--watch", "watching", is_flag=True,
+              help="Write the page again and again while a run lasts.")  # fmt: skip
 @click.option("--results", type=click.Path(path_type=Path), default=Path("results"),
               show_default=True, help="Folder that holds one folder per benchmark.")  # fmt: skip
 def command(
@@ -25,6 +30,7 @@ def command(
     baseline: str | None,
     run_id: str | None,
     everything: bool,
+    watching: bool,
     results: Path,
 ) -> None:
     """Turn results into a report; all benchmarks under --results where none is named."""
@@ -36,13 +42,47 @@ def command(
             raise click.UsageError(f"--format {one!r}: choose from {', '.join(FORMATS)}")
     if run_id and everything:
         raise click.UsageError("--run and --all exclude each other")
+    shown = "all" if everything else run_id
+    make = partial(write_report, results=results, out=out, baseline=baseline, run_id=shown)
+    if watching:
+        if wanted != ("html",):
+            raise click.UsageError("--watch writes the page: leave --format out")
+        _watch(results, benchmarks, make)
+        return
     folders = results_folders(results, benchmarks)
-    for file in write_report(
-        folders,
-        results=results,
-        out=out,
-        formats=wanted,
-        baseline=baseline,
-        run_id="all" if everything else run_id,
-    ):
+    for file in make(folders, formats=wanted):
         click.echo(str(file))
+
+
+def _watch(results: Path, benchmarks: tuple[str, ...], make: Callable[..., list[Path]]) -> None:
+    """Until the run ends, or Ctrl-C."""
+    from harness.report.watch import watch
+    from harness.report.write import results_folders
+    from harness.results.lock import is_held
+
+    def write(reload_s: int | None) -> Path:
+        return make(results_folders(results, benchmarks), reload_s=reload_s)[0]
+
+    given = [Path(name) if (Path(name) / "runs").is_dir() else results / name
+             for name in benchmarks]  # fmt: skip
+    folders = given or results_folders(results, benchmarks)
+    if not any(map(is_held, folders)):
+        names = ", ".join(str(folder) for folder in folders)
+        click.echo(f"no run is under way in {names}: waiting for one, Ctrl-C ends", err=True)
+    try:
+        watch(folders, write, on_written=_teller())
+    except KeyboardInterrupt:
+        click.echo("no longer watched", err=True)
+
+
+def _teller() -> Callable[[Path], None]:
+    """Names the page once on stdout, and on stderr the time whenever it was written."""
+    named: set[Path] = set()
+
+    def tell(page: Path) -> None:
+        if page not in named:
+            click.echo(str(page))
+            named.add(page)
+        click.echo(f"written at {datetime.now().astimezone():%H:%M:%S}", err=True)
+
+    return tell

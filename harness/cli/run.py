@@ -34,10 +34,11 @@ examples:
 @click.option("--dry-run", is_flag=True, help="Say what would be trained and why, and stop.")
 @click.option("--force", is_flag=True, help="Train all trials again.")
 @click.option("--retry-failed", is_flag=True, help="Train failed trials again.")
-@click.option("--quiet", is_flag=True, help="No progress.")
+@click.option("--quiet", is_flag=True, help="No progress, and no report at the end.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 def command(**options: Any) -> None:
     """Train what is missing of FILE: every configuration on the same folds."""
+    from harness.cli.after_run import report_after
     from harness.cli.progress import progress
     from harness.cli.summary import as_plain, print_dry_run, print_summary
     from harness.run import RunOptions, run_benchmark
@@ -48,9 +49,12 @@ def command(**options: Any) -> None:
     with progress(quiet=quiet) as watch:
         outcome = run_benchmark(request, watch)
     if as_json:
-        click.echo(json.dumps(as_plain(outcome)))
+        report = None if request.dry_run else report_after(outcome, request, quiet=quiet).page
+        plain = as_plain(outcome)
+        click.echo(json.dumps({**plain, "report": None if report is None else str(report)}))
     elif request.dry_run:
         print_dry_run(outcome)
     else:
         print_summary(outcome)
+        click.echo(report_after(outcome, request, quiet=quiet).line)
     raise click.exceptions.Exit(outcome.exit_code)

@@ -20,6 +20,7 @@ from harness.report.content import (
 from harness.report.draw import escaped
 
 SCRIPTS = ("figures.js", "tables.js", "page.js")
+LIVE = '<script class="live">'
 ROWS_WRITTEN = 50  # of a sortable table; the page makes the others when somebody asks for them
 
 
@@ -35,8 +36,13 @@ class Chapter(NamedTuple):
     sections: Sequence[Section]
 
 
-def render_page(chapters: Sequence[Chapter], *, title: str, made_at: str) -> str:
-    """The page as text. Everything that comes from files is escaped, also inside figures."""
+def render_page(
+    chapters: Sequence[Chapter], *, title: str, made_at: str, reload_s: int | None = None
+) -> str:
+    """The page as text. Everything that comes from files is escaped, also inside figures.
+
+    reload_s: a browser reads the page anew after so many seconds, over and over; None: never.
+    """
     from plotly.offline import get_plotlyjs
 
     return str(_template().render(
@@ -47,8 +53,23 @@ def render_page(chapters: Sequence[Chapter], *, title: str, made_at: str) -> str
         rows_written=ROWS_WRITTEN,
         style=_resource("page.css"),
         scripts=[_resource(name) for name in SCRIPTS],
+        live="" if reload_s is None else live_script(reload_s),
         plotly=get_plotlyjs() if any(map(_draws, _blocks(chapters))) else "",
     ))  # fmt: skip
+
+
+def live_script(reload_s: int) -> str:
+    """What makes a page read itself anew, as the whole element, so that it can be taken out."""
+    code = _resource("live.js").replace("RELOAD_S", str(reload_s))
+    return f"{LIVE}{code}</script>"
+
+
+def without_live_script(page: str) -> str:
+    """The page as it stays once nobody writes it any more."""
+    start = page.rfind(LIVE)
+    if start < 0:
+        return page
+    return page[:start] + page[page.index("</script>", start) + len("</script>") :]
 
 
 def escaped_values(value: Any, key: str = "") -> Any:

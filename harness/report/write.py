@@ -36,21 +36,28 @@ def write_report(
     formats: Sequence[str] = ("html",),
     baseline: str | None = None,
     run_id: str | None = None,
+    reload_s: int | None = None,
 ) -> list[Path]:
     """Writes the report of these results folders and returns its files, one for each format.
 
-    out: its suffix gives way to the format's where several are written. Raises BenchError where
+    out: its suffix gives way to the format's where several are written. reload_s: of a page that
+    is written again and again, see `render_page`. Raises BenchError where
     there is nothing to read or the file can't be written.
     """
     studies = [load_study(folder, run_id=run_id, baseline=baseline) for folder in folders]
     chapters = build_chapters(studies)
-    place = out or (folders[0] if len(folders) == 1 else results) / "report.html"
+    place = out or report_file(folders, results)
     files = []
     for name in formats:
         chosen = place if out and len(formats) == 1 else place.with_suffix(SUFFIXES[name])
-        _write(chosen, _render(name, studies, chapters))
+        _write(chosen, _render(name, studies, chapters, reload_s=reload_s))
         files.append(chosen)
     return files
+
+
+def report_file(folders: Sequence[Path], results: Path) -> Path:
+    """Where the page of these folders lies unless said otherwise."""
+    return (folders[0] if len(folders) == 1 else results) / "report.html"
 
 
 def write_card(card: Mapping[str, Any], shown: Mapping[str, Any], *, name: str, out: Path) -> Path:
@@ -69,13 +76,15 @@ def _now() -> str:
     return f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
 
 
-def _render(name: str, studies: Sequence[Study], chapters: Sequence[Chapter]) -> str:
+def _render(
+    name: str, studies: Sequence[Study], chapters: Sequence[Chapter], *, reload_s: int | None
+) -> str:
     if name == "csv":
         return render_csv(studies)
     if name != "html":
         return render_markdown(chapters) if name == "md" else render_latex(chapters)
     title = ", ".join(study.name for study in studies)
-    return render_page(chapters, title=f"{title}: report", made_at=_now())
+    return render_page(chapters, title=f"{title}: report", made_at=_now(), reload_s=reload_s)
 
 
 def _folder(results: Path, name: str, known: Sequence[str]) -> Path:

@@ -40,6 +40,18 @@ def refuse_if_held(folder: Path) -> None:
             pass
 
 
+def is_held(folder: Path) -> bool:
+    """Whether a run holds the folder at this moment; makes nothing."""
+    try:
+        with (folder / LOCK).open("r", encoding="utf-8") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
 def _opened(folder: Path) -> TextIO:
     try:
         folder.mkdir(parents=True, exist_ok=True)
