@@ -6,6 +6,7 @@ from pathlib import Path
 
 from harness.errors import BenchError
 from harness.report.page import without_live_script
+from harness.report.write import write_text
 from harness.results.lock import is_held
 
 POLL_S = 1.0
@@ -70,9 +71,7 @@ def stamp(folders: Sequence[Path]) -> Stamp:
 def settle(page: Path) -> None:
     """The page no longer reads itself anew."""
     text = without_live_script(page.read_text(encoding="utf-8"))
-    beside = page.with_name(f".{page.name}.tmp")
-    beside.write_text(text, encoding="utf-8")
-    beside.replace(page)
+    write_text(page, text)
 
 
 def _written(write: Callable[[int | None], Path], *, ended: bool) -> Path | None:

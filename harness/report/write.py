@@ -1,5 +1,6 @@
 """Writing the report's files: which folders, which formats, where to."""
 
+import os
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -50,7 +51,7 @@ def write_report(
     files = []
     for name in formats:
         chosen = place if out and len(formats) == 1 else place.with_suffix(SUFFIXES[name])
-        _write(chosen, _render(name, studies, chapters, reload_s=reload_s))
+        write_text(chosen, _render(name, studies, chapters, reload_s=reload_s))
         files.append(chosen)
     return files
 
@@ -68,7 +69,7 @@ def write_card(card: Mapping[str, Any], shown: Mapping[str, Any], *, name: str, 
     part = section(KEY, TITLE, *card_blocks(card, shown))
     title = str(card.get("title") or name)
     page = render_page([Chapter(name, title, [part])], title=title, made_at=_now())
-    _write(out, page)
+    write_text(out, page)
     return out
 
 
@@ -96,10 +97,11 @@ def _folder(results: Path, name: str, known: Sequence[str]) -> Path:
     raise BenchError(f"no results of {name!r} in {results}{hint}")
 
 
-def _write(file: Path, text: str) -> None:
+def write_text(file: Path, text: str) -> None:
+    """Writes the file as a whole, or not at all. Raises BenchError where it can't be."""
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        beside = file.with_name(f".{file.name}.tmp")
+        beside = file.with_name(f".{file.name}.{os.getpid()}.tmp")
         beside.write_text(text, encoding="utf-8")
         beside.replace(file)
     except OSError as error:
