@@ -5,19 +5,23 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
+
 from harness.errors import BenchError, nearest
 from harness.report.colours import colour_of
 from harness.report.study import Configuration, Study
-from harness.report.wording import is_missing, params_text, short_names
+from harness.report.wording import is_missing, params_text, readable, short_names
 from harness.results.item_pairs import read_items
 from harness.results.metrics import find
 from harness.results.operands import open_source
 from harness.results.parts import read_file
 from harness.results.read import parts, read_table
+from harness.results.schema import param_cell
 from harness.results.selectors import choose
 from harness.results.statistics import rank
 from harness.spec.benchmark import BenchmarkSpec
 from harness.spec.read import parse_benchmark
+from harness.spec.space import Choice
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -114,8 +118,14 @@ def _plan(run: Path) -> Planned:
     if not file.exists():
         raise BenchError(f"{file} is missing; --all reports every trial in the tables")
     rows = read_file(file, ["trial_id", "variant", "params"]).to_pylist()
-    return {row["trial_id"]: {"variant": row["variant"], **json.loads(row["params"] or "{}")}
-            for row in rows}  # fmt: skip
+    return {
+        row["trial_id"]: {
+            "variant": row["variant"],
+            **{path: param_cell(value, pa.string()) if isinstance(value, dict | list) else value
+               for path, value in json.loads(row["params"] or "{}").items()},
+        }
+        for row in rows
+    }  # fmt: skip
 
 
 def _configurations(
@@ -130,6 +140,7 @@ def _configurations(
     }
     params = {**planned, **{trial_id: _params(row) for trial_id, row in rows.items()}}
     names = short_names(_varying(params, spec))
+    params = readable(params, _null_choices(params, planned, spec))
     others = [trial_id for trial_id in params if trial_id not in set(ranked)]
     return tuple(
         Configuration(
@@ -148,6 +159,21 @@ def _configurations(
 def _params(row: Mapping[str, Any]) -> dict[str, Any]:
     found = {key.removeprefix(PARAMS): row[key] for key in row if key.startswith(PARAMS)}
     return {"variant": row.get("variant"), **found}
+
+
+def _null_choices(params: Planned, planned: Planned, spec: BenchmarkSpec) -> set[tuple[str, str]]:
+    """(trial id, path) where null is a choice of the space, not a parameter that is absent."""
+    offered = {
+        one.path
+        for one in spec.domains
+        if isinstance(one.domain, Choice) and None in one.domain.values
+    }
+    return {
+        (trial_id, path)
+        for trial_id in params
+        for path in offered
+        if path in planned.get(trial_id, offered)
+    }
 
 
 def _varying(params: Planned, spec: BenchmarkSpec) -> list[str]:

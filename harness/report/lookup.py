@@ -86,6 +86,8 @@ def _estimate(
     split, _, metric = column.partition("_")
     if column not in rows.columns:
         return Estimate(None)
+    if fold is None and len(rows) == 1:
+        fold = int(rows["fold"].iloc[0])  # one row is its own mean
     if fold is None:
         return estimate(rows[column].to_numpy(dtype=float), study.size_ratio(split))
     rows = rows[rows["fold"] == fold]

@@ -1,7 +1,8 @@
 """Numbers, values and names as they are printed."""
 
+import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from harness.durations import duration
@@ -69,6 +70,41 @@ def params_text(params: Mapping[str, Any], names: Mapping[str, str]) -> str:
     parts = [f"{name}={value_text(params[path])}" for path, name in names.items()
              if not is_missing(params.get(path))]  # fmt: skip
     return ", ".join(parts) or "the file as it is"
+
+
+def readable(
+    params: Mapping[str, Mapping[str, Any]], null_choices: Collection[tuple[str, str]]
+) -> dict[str, dict[str, Any]]:
+    """The parameters of each configuration as a reader wants them.
+
+    A null that was chosen is `none`; a mapping is the names of its keys, `time_shift + mixup`, and
+    is written out where another one has the same. null_choices: (trial id, path).
+    """
+    found: dict[str, dict[str, Any]] = {
+        trial_id: {
+            path: "none" if is_missing(value) and (trial_id, path) in null_choices else value
+            for path, value in one.items()
+        }
+        for trial_id, one in params.items()
+    }
+    for path in {path for one in found.values() for path in one}:
+        mappings = {one[path]: told for one in found.values() if (told := _mapping(one.get(path)))}
+        short = {text: " + ".join(told) for text, told in mappings.items()}
+        if len(set(short.values())) == len(short):
+            for one in found.values():
+                one |= {path: short[one[path]]} if one.get(path) in short else {}
+    return found
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    """What a mapping's JSON text holds; empty for any other value."""
+    if not isinstance(value, str) or not value.startswith("{"):
+        return {}
+    try:
+        told = json.loads(value)
+    except ValueError:
+        return {}
+    return told if isinstance(told, dict) else {}
 
 
 def short_names(paths: Sequence[str]) -> dict[str, str]:

@@ -181,7 +181,8 @@ def _meant(
     """The configurations that a number could mean, the complete ones first, best first."""
 
     def value(one: Configuration, path: str) -> Any:
-        return one.params[path] if path in one.params else param_value(configs[one.trial_id], path)
+        config = configs.get(one.trial_id)
+        return param_value(config, path) if config else one.params.get(path)
 
     return [one for one in study.configurations
             if all(value_text(value(one, path)) == value_text(wanted)

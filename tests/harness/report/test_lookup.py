@@ -77,3 +77,13 @@ def test_a_failed_configuration_is_told_from_a_missing_one(tmp_path):
         trials=(EVEN, Trial(4, status="failed")),
     )  # fmt: skip
     assert published.table(found).rows[0][3].text == "failed"
+
+
+def test_the_only_row_of_a_configuration_is_its_mean_with_its_own_interval(tmp_path):
+    """Wilson for 24 of 40: 0.446 to 0.737."""
+    (found,) = compared(tmp_path, "val_accuracy: 0.5", trials=(Trial(1, [0.6]),))
+    assert (found.ours.low, found.ours.high) == (
+        pytest.approx(0.446, abs=5e-4),
+        pytest.approx(0.737, abs=5e-4),
+    )
+    assert found.inside
