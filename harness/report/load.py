@@ -138,9 +138,9 @@ def _configurations(
         }
         for row in trials.to_dict("records")
     }
-    params = {**planned, **{trial_id: _params(row) for trial_id, row in rows.items()}}
-    names = short_names(_varying(params, spec))
-    params = readable(params, _null_choices(params, planned, spec))
+    raw = {**planned, **{trial_id: _params(row) for trial_id, row in rows.items()}}
+    names = short_names(_varying(raw, spec))
+    params = readable(raw, _null_choices(raw, planned, spec))
     others = [trial_id for trial_id in params if trial_id not in set(ranked)]
     return tuple(
         Configuration(
