@@ -91,6 +91,15 @@ def unpack(archive: Path, target: Path, *, max_bytes: int = MAX_UNPACKED_BYTES) 
         raise DataError(f"{archive}: can't be unpacked into {target}: {error}") from error
 
 
+def put_missing(fresh: Path, folder: Path, *, is_damaged: Callable[[Path], bool]) -> None:
+    """Moves files of the folder `fresh` to where they are missing or damaged in `folder`."""
+    for source in sorted(path for path in fresh.rglob("*") if path.is_file()):
+        target = folder / source.relative_to(fresh)
+        if not target.exists() or is_damaged(target):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            source.replace(target)
+
+
 def _fetch(url: str, partial: Path, progress: Progress | None) -> None:
     if not url.startswith(("http://", "https://")):
         raise DataError(f"{url}: only http and https addresses can be downloaded")

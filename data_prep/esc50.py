@@ -92,7 +92,7 @@ def prepare(
     """
     import tempfile
 
-    from data_prep.download import download, unpack
+    from data_prep.download import download, put_missing, unpack
 
     root = Path(root)
     table = root / FOLDER / "meta" / "esc50.csv"
@@ -107,7 +107,8 @@ def prepare(
         unpack(archive, fresh)
         _check_table_sum(_table(fresh))
         _refuse_bad(_bad_clips(_clips(fresh, subset)), cure="the download is not the published one")
-        _move_missing(fresh / FOLDER, root / FOLDER)
+        damaged = {file for file in (root / FOLDER).rglob("*.wav") if _problem(file)}
+        put_missing(fresh / FOLDER, root / FOLDER, is_damaged=damaged.__contains__)
 
 
 def files(
@@ -221,9 +222,8 @@ def _clips(root: Path, subset: str) -> list[Clip]:
     names = {clip.file.name for clip in clips}
     expected = CLIPS_PER_CLASS * len(_class_names(subset))
     if len(clips) != expected or len(names) != expected:
-        raise DataError(
-            f"{table}: lists {len(names)} clips for subset {subset!r}, not {expected}; {_CURE}"
-        )
+        listed = f"lists {len(names)} clips for subset {subset!r}, not {expected}"
+        raise DataError(f"{table}: {listed}; {_CURE}")
     return sorted(clips, key=lambda clip: clip.file.name)
 
 
@@ -292,20 +292,9 @@ def _decode(file: Path) -> "np.ndarray":
 def _check_table_sum(table: Path) -> None:
     import hashlib
 
-    content = table.read_bytes().replace(b"\r\n", b"\n")
-    found = hashlib.sha256(content).hexdigest()
+    found = hashlib.sha256(table.read_bytes().replace(b"\r\n", b"\n")).hexdigest()
     if found != TABLE_SHA256:
         raise DataError(
             f"{table}: sha256 is {found}, published is {TABLE_SHA256}; "
             f"move {FOLDER}/ away and run `bench prepare esc50` again"
         )
-
-
-def _move_missing(fresh: Path, folder: Path) -> None:
-    """Move files into place that are missing there or are damaged clips."""
-    for source in sorted(path for path in fresh.rglob("*") if path.is_file()):
-        target = folder / source.relative_to(fresh)
-        damaged = target.suffix == ".wav" and _problem(target) is not None
-        if damaged or not target.exists():
-            target.parent.mkdir(parents=True, exist_ok=True)
-            source.replace(target)
