@@ -91,7 +91,10 @@ def make_plan(
 
 
 def _short(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    """A mapping, such as an augmentation, is the names of its keys."""
+    if isinstance(value, Mapping):
+        return " + ".join(value)
+    return "none" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def varying_paths(trials: Sequence[PlannedTrial]) -> list[str]:

@@ -1,5 +1,6 @@
 """What a plan finds done, what it finds missing, and the reason it gives."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -157,3 +158,14 @@ def test_a_trial_is_labelled_by_what_varies(tmp_path: Path) -> None:
     assert paths == ["training.lr"]
     assert [trial_label(trial, paths) for trial in plan.trials] == ["lr=0.1", "lr=0.2", "lr=0.3"]
     assert varying_paths(plan.trials[:1]) == ["training.weight_decay", "training.lr"]
+
+
+def test_a_mapping_is_labelled_by_its_keys_and_a_chosen_null_is_none(tmp_path: Path) -> None:
+    """An augmentation's numbers would fill the line."""
+    space = "training.gradient_clip: [null, 1.0]\n    training.lr:"
+    trials = plan_of(tmp_path, FILE.replace("training.lr:", space)).trials
+
+    assert trial_label(trials[0], ["training.gradient_clip"]) == "gradient_clip=none"
+    mapped = replace(trials[0].resolved, params={"training.schedule": {"cosine": 1, "step": 2}})
+    label = trial_label(replace(trials[0], resolved=mapped), ["training.schedule"])
+    assert label == "schedule=cosine + step"
