@@ -27,6 +27,7 @@ from harness.planning.plan import Plan, make_plan
 from harness.planning.record import is_recorded, record_run
 from harness.planning.resolve import Resolved, resolve
 from harness.planning.smoke import SMOKE_CONFIGURATIONS, smoke_overrides
+from harness.planning.tracking import check_tracking
 from harness.results.lock import hold, refuse_if_held
 from harness.results.metrics import METRICS
 from harness.results.runs import Summary, new_run_id, summarize
@@ -52,6 +53,13 @@ class RunOptions:
     dry_run: bool = False
     force: bool = False
     retry_failed: bool = False
+    tracking: str | None = None
+
+    @property
+    def all_overrides(self) -> tuple[str, ...]:
+        """Those that were typed, and `--tracking`, which is one."""
+        named = () if self.tracking is None else (f"tracking=[{self.tracking}]",)
+        return (*self.overrides, *named)
 
 
 @dataclass(frozen=True)
@@ -107,6 +115,7 @@ def run_benchmark(options: RunOptions, on_event: OnEvent) -> RunOutcome:
     if not plan.missing:
         _settle(plan, options, on_event)
         return _finished(plan, clock)
+    check_tracking(spec)
     refuse_if_held(folder)  # before the seconds that importing torch takes
     with clock("model check"):
         models = distinct_models([trial.resolved for trial in plan.missing])
@@ -124,11 +133,11 @@ def _counted(n_models: int) -> str:
 def read_spec(options: RunOptions) -> BenchmarkSpec:
     """The validated file with the command line's overrides, and those of `--smoke`."""
     file = find_benchmark(options.file, shipped=catalog.SHIPPED_BENCHMARKS)
-    spec = read_checked(file, options.overrides)
+    spec = read_checked(file, options.all_overrides)
     if not options.smoke:
         return spec
     description = resolve(spec, root=data_root(options))[0].description
-    overrides = (*options.overrides, *smoke_overrides(spec, description))
+    overrides = (*options.all_overrides, *smoke_overrides(spec, description))
     return read_checked(file, overrides)
 
 

@@ -88,6 +88,10 @@ class BenchmarkSpec:
         Literal["none", "layers"],
         Field(description="layers: activations and gradients of each layer, every epoch"),
     ] = "none"
+    tracking: Annotated[
+        tuple[Literal["tensorboard", "mlflow", "wandb"], ...],
+        Field(strict=False, description="where curves are shown while a sweep lasts"),
+    ] = ()
     baseline: dict[str, Any] | str | None = None
     published: Annotated[tuple[Published, ...], Field(strict=False)] = ()
 

@@ -43,6 +43,7 @@ SHARED_KEYS = (
     "weights",
     "predictions",
     "diagnostics",
+    "tracking",
     "baseline",
     "published",
 )

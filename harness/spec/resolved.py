@@ -50,6 +50,7 @@ def _shared(spec: BenchmarkSpec) -> dict[str, Any]:
         "weights": spec.weights,
         "predictions": spec.predictions,
         "diagnostics": spec.diagnostics,
+        "tracking": list(spec.tracking),
         "baseline": spec.baseline,
         "published": [row.model_dump(mode="json") for row in spec.published],
     }

@@ -29,6 +29,7 @@ from harness.tuning.collector import CollectorSettings
 from harness.tuning.session import ray_session
 from harness.tuning.starts import Starts, find_starts, start_key
 from harness.tuning.sweep import SweepEnd, SweepRequest, run_sweep
+from harness.tuning.tracking import FOLDER, Tracking, TrackingCallback, open_tracking
 from harness.tuning.trainable import SweepTrial
 
 Clock = Callable[[str], AbstractContextManager[None]]
@@ -53,6 +54,7 @@ def train_missing(
     """
     cpu = plan.spec.resources.cpu
     num_cpus = max(cpu, jobs * cpu if jobs else available_cores())
+    tracker = _tracker(plan, run_id, on_event)
     with ray_session(address=address, num_cpus=num_cpus, threads=cpu) as capacity:
         with clock("data"):
             on_event(StepStarted("reading the data, starting Ray"))
@@ -70,7 +72,7 @@ def train_missing(
         with clock("tables"):
             trials = _sweep_trials(plan, run_id, schemas, counts, starts)
             request = _request(plan, run_id, trials, data, schemas=schemas, jobs=jobs)
-            request = replace(request, weights=starts.weights)
+            request = replace(request, weights=starts.weights, tracking=tracker)
         on_event(_planned(plan))
         with clock("sweep"):
             end = run_sweep(request, capacity=ready, on_event=on_event)
@@ -100,6 +102,26 @@ def _request(
         best=_best(plan),
     )
     return SweepRequest(trials, data, settings, spec.resources.cpu, spec.resources.gpu, jobs)
+
+
+def _tracker(plan: Plan, run_id: str, on_event: OnEvent) -> TrackingCallback | None:
+    if not plan.spec.tracking:
+        return None
+    tracking = Tracking(
+        names=plan.spec.tracking,
+        folder=plan.folder / FOLDER,
+        benchmark=plan.spec.name,
+        run_id=run_id,
+        params={trial.trial_id: _shown_params(trial) for trial in plan.missing},
+    )
+    return open_tracking(tracking, lambda text: on_event(Note(text)))
+
+
+def _shown_params(trial: PlannedTrial) -> dict[str, Any]:
+    one = trial.resolved
+    named = {} if one.variant is None else {"variant": one.variant}
+    params = {path: value for path, value in one.params.items() if value is not None}
+    return {**named, **params, "model.name": one.model.name, "dataset.name": one.dataset.name}
 
 
 def _planned(plan: Plan) -> SweepPlanned:

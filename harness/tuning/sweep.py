@@ -19,6 +19,7 @@ from harness.results.rows import TrialRows, to_tables
 from harness.trial import ended_rows, failed_rows
 from harness.tuning.collector import Collector, CollectorSettings
 from harness.tuning.session import Capacity
+from harness.tuning.tracking import TrackingCallback
 from harness.tuning.trainable import Shared, SweepTrial, TrialTrainable
 
 PROCESS_DEATHS = 1  # a trial whose worker died is tried once more
@@ -30,6 +31,7 @@ class SweepRequest:
 
     data: data key -> value; put once into Ray's object store.
     jobs: trials at a time; None fills the cores. weights: start key -> entries of a state dict.
+    tracking: shows the curves elsewhere, see harness.tuning.tracking.
     """
 
     trials: tuple[SweepTrial, ...]
@@ -39,6 +41,7 @@ class SweepRequest:
     gpu: float
     jobs: int | None = None
     weights: Mapping[str, Mapping[str, Array]] = field(default_factory=dict)
+    tracking: TrackingCallback | None = None
 
 
 @dataclass(frozen=True)
@@ -91,7 +94,9 @@ def _fit(request: SweepRequest, collector: Any, watcher: "_Watcher", *, gpu: flo
         data={key: ray.put(value) for key, value in request.data.items()},
         collector=collector,
         weights={key: ray.put(dict(value)) for key, value in request.weights.items()},
+        tracked=request.tracking is not None,
     )
+    trackers = [] if request.tracking is None else [request.tracking]
     trainable = tune.with_resources(
         tune.with_parameters(TrialTrainable, shared=shared), {"cpu": request.cpu, "gpu": gpu}
     )
@@ -105,7 +110,7 @@ def _fit(request: SweepRequest, collector: Any, watcher: "_Watcher", *, gpu: flo
                 storage_path=scratch,
                 verbose=0,
                 stop=watcher,
-                callbacks=[_Callback(watcher)],
+                callbacks=[_Callback(watcher), *trackers],
                 failure_config=tune.FailureConfig(max_failures=PROCESS_DEATHS),
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
             ),

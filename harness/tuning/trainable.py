@@ -15,6 +15,7 @@ from harness.data.signature import defines
 from harness.results.rows import to_ipc, to_tables
 from harness.trial import TrialJob, TrialResult, trial_epochs
 from harness.tuning.collector import Wanted
+from harness.tuning.tracking import epoch_point, final_point
 
 REPORT_EVERY_S = 1.0
 LOG_LIMIT = 200_000
@@ -40,13 +41,17 @@ class SweepTrial:
 
 @dataclass(frozen=True)
 class Shared:
-    """What all trials of a sweep share; references, so that a worker fetches each only once."""
+    """What all trials of a sweep share; references, so that a worker fetches each only once.
+
+    tracked: Tune is also told every epoch's losses and scores, which its loggers pass on.
+    """
 
     trials: Any
     schemas: Any
     data: Mapping[str, Any]
     collector: Any
     weights: Mapping[str, Any] = field(default_factory=dict)
+    tracked: bool = False
 
 
 _fetched: dict[str, Any] = {}
@@ -98,17 +103,32 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]
         """Epochs for about a second, or all that are left; what Tune is told of them."""
         assert self._epochs is not None
         rows: list[dict[str, Any]] = []
+        curve: list[dict[str, Any]] = []
         until_s = time.monotonic() + REPORT_EVERY_S
         while True:
             try:
                 new_rows, objective = next(self._epochs)
             except StopIteration as end:
-                return self._ended(end.value)
+                return {**self._ended(end.value), **self._tracked(curve, end.value)}
             rows.extend(new_rows)
+            if self._shared.tracked:
+                curve.append(epoch_point(new_rows, objective))
             if time.monotonic() >= until_s:
                 self._shared.collector.epochs.remote(self._job.trial_id, rows)
                 epoch = rows[-1]["epoch"]
-                return {"epoch": epoch, "objective": objective, "status": "running"}
+                running = {"epoch": epoch, "objective": objective, "status": "running"}
+                return {**running, **self._tracked(curve)}
+
+    def _tracked(
+        self, curve: list[dict[str, Any]], result: TrialResult | None = None
+    ) -> dict[str, Any]:
+        """What Tune's loggers are told, where there are any."""
+        if not self._shared.tracked:
+            return {}
+        if result is None:
+            return {"curve": curve}
+        trained = result.rows.trial.get("epochs_trained") or 0
+        return {"curve": curve, "final": final_point(result.rows.trial), "epochs_trained": trained}
 
     def _ended(self, result: TrialResult) -> dict[str, Any]:
         log = self._log.getvalue()[-LOG_LIMIT:]

@@ -34,7 +34,7 @@ MISTAKES = [
     ("objective:", "metrics: [roc_auc, roc_auc]\nobjective:", "metrics[1]: named twice"),
     ("objective:", "weights: bset\nobjective:", "did you mean 'best'?"),
     ("objective:", "diagnostics: layer\nobjective:", "did you mean 'layers'?"),
-    ("objective:", "tracking: [mlflow]\nobjective:", "tracking: unknown key"),
+    ("objective:", "tracking: [mlfow]\nobjective:", "did you mean 'mlflow'?"),
     ("objective:", "  scheduler: asha\nobjective:", "heads.yaml:19: search.scheduler: unknown key; "
      "allowed: algorithm, num_samples, space, exclude, when"),
     ("objective:", "  algorithm: tpe\nobjective:", "found tpe; allowed: grid, random"),

@@ -94,6 +94,7 @@ def files(draw):
         "weights": st.sampled_from(["best", "all", "none"]),
         "predictions": st.sampled_from(["all", "none"]),
         "diagnostics": st.sampled_from(["none", "layers"]),
+        "tracking": st.sampled_from([[], ["tensorboard"], ["wandb", "mlflow"]]),
         "baseline": st.sampled_from(["0a1b", {"training.lr": 0.1}]),
         "published": st.just(
             [{"where": {"training.epochs": 3}, "val_loss": 2, "source": "x", "fold": 2}]

@@ -81,15 +81,18 @@ def plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
 def worker(plan: Plan) -> Callable[..., tuple[TrialTrainable, Collector]]:
     """A worker that takes the plan's trials, and the collector that it reports to."""
 
-    def make(weights: str = "best", **changes: Any) -> tuple[TrialTrainable, Collector]:
+    def make(
+        weights: str = "best", *, tracked: bool = False, **changes: Any
+    ) -> tuple[TrialTrainable, Collector]:
         schemas = fit_tables(plan)[0]
         folder = plan.folder
         collector = Collector(
             CollectorSettings(folder, folder / "runs" / "r", schemas, {}, weights, "max", None)
         )
         trials = [_sweep_trial(replace(job_of(plan, one), **changes)) for one in plan.trials]
+        data = {"d": Reference(DATA)}
         shared = Shared(
-            Reference(trials), Reference(schemas), {"d": Reference(DATA)}, Remote(collector)
+            Reference(trials), Reference(schemas), data, Remote(collector), tracked=tracked
         )
         made = object.__new__(TrialTrainable)  # Tune's own constructor wants a running Tune
         made.setup({"index": 0}, shared)
@@ -141,6 +144,21 @@ def test_a_long_trial_reports_on_its_way(
     assert (attempts, [row["epoch"] for row in epochs]) == (1, [1, 1, 2, 2, 3, 3])
     assert taken.step()["done"]
     collector.close()
+
+
+def test_a_tracked_trial_reports_every_epoch_and_its_scores(worker, plan: Plan) -> None:
+    """Also those epochs that went by between two reports."""
+    taken, collector = worker(tracked=True)
+    said = taken.step()
+    collector.close()
+    epochs = read_table(plan.folder, "epochs")
+    trial = read_table(plan.folder, "trials").iloc[0]
+
+    assert [one["epoch"] for one in said["curve"]] == [1, 2, 3]
+    first = epochs[epochs["epoch"] == 1]
+    assert said["curve"][0]["val_loss"] == pytest.approx(first["val_loss"].mean())
+    assert said["final"]["final/val_accuracy"] == trial["val_accuracy_mean"]
+    assert said["epochs_trained"] == 3
 
 
 def test_an_actor_takes_one_trial_after_another(worker, plan: Plan) -> None:
