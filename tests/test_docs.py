@@ -13,7 +13,13 @@ from harness.planning.early import read_checked
 from harness.planning.resolve import resolve
 from harness.spec.locate import find_benchmark
 
-NAMES = ("README.md", "CONTRIBUTING.md", "docs/performance.md", "docs/own_data.md")
+NAMES = (
+    "README.md",
+    "CONTRIBUTING.md",
+    "docs/performance.md",
+    "docs/own_data.md",
+    "docs/notebook.md",
+)
 DOCUMENTS = [SHIPPED / name for name in NAMES]
 LINE = re.compile(r"^(?:BENCH_DATA=\S+ )?(bench [a-z].*?)(?:\s+#.*)?$", re.MULTILINE)
 SHIPPED_NAMES = {file.stem for file in SHIPPED_BENCHMARKS.glob("*.yaml")}

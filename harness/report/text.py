@@ -43,7 +43,7 @@ def render_markdown(chapters: Sequence[Chapter]) -> str:
 
 def render_csv(studies: Sequence[Study]) -> str:
     """One row for each configuration, best first: parameters, estimates, counts and costs."""
-    rows = [row for study in studies for row in _csv_rows(study)]
+    rows = [row for study in studies for row in csv_rows(study)]
     columns = list(dict.fromkeys(name for row in rows for name in row))
     out = io.StringIO()
     writer = csv.DictWriter(out, columns, lineterminator="\n")
@@ -103,7 +103,8 @@ def _plain(text: str) -> str:
     return text.replace("<", "&lt;")
 
 
-def _csv_rows(study: Study) -> list[dict[str, object]]:
+def csv_rows(study: Study) -> list[dict[str, object]]:
+    """One row for each configuration, in the order of the leaderboard."""
     board = board_of(study)
     rows = []
     for one in study.configurations:

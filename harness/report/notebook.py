@@ -1,0 +1,156 @@
+"""The report's numbers and figures by name, for a notebook: the same as on the page."""
+
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import BenchError, nearest
+from harness.report.content import Block, Cell, Choice, Figure, Section, Table, Text
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import plotly.graph_objects as go
+
+    from harness.report.study import Study
+
+TITLE_WIDTH = 80  # letters
+
+
+def load_results(
+    benchmark: str,
+    *,
+    results: str | Path = "results",
+    run: str | None = None,
+    baseline: str | None = None,
+) -> "Study":
+    """What every function here reads: the results of a benchmark, by name or folder.
+
+    run: a run's id, or `all` for every trial in the tables; None takes the last run.
+    baseline: a selector that goes before the file's. Raises BenchError where there is nothing.
+    """
+    from harness.report.load import load_study
+    from harness.report.write import results_folders
+
+    (folder,) = results_folders(Path(results), [benchmark])
+    return load_study(folder, run_id=run, baseline=baseline)
+
+
+def leaderboard(study: "Study") -> "pd.DataFrame":
+    """One row for each configuration, best first: parameters, estimates with the ends of their
+    intervals, counts and costs; those that did not complete come last."""
+    import pandas as pd
+
+    from harness.report.text import csv_rows
+
+    return pd.DataFrame(csv_rows(study))
+
+
+def learning_curves(study: "Study", *, loss: bool = False) -> "go.Figure":
+    """The objective, or the loss, by epoch: fold means and bands of the best configurations."""
+    return _nth(study, "curves", 1 if loss else 0)
+
+
+def confusion(study: "Study", *, place: int = 1) -> "go.Figure":
+    """Counts of true and predicted classes. place: 1 is the best on validation."""
+    return _nth(study, "classes", 0, place=place)
+
+
+def roc_curves(study: "Study", *, place: int = 1) -> "go.Figure":
+    """One curve a class against the rest."""
+    return _nth(study, "classes", 1, place=place)
+
+
+def pareto(study: "Study") -> "go.Figure":
+    """The objective by the number of parameters, and who is beaten on neither."""
+    return _nth(study, "pareto", 0)
+
+
+def figures(study: "Study", section: str) -> "dict[str, go.Figure]":
+    """Every figure of a section of the report, by its title.
+
+    section: its key, such as `effects`, `comparisons` or `folds`; those of a configuration's view
+    begin with its place, `#2: …`. Raises BenchError for a key that no section has.
+    """
+    blocks = _section(study, section).blocks
+    return {title: _titled(title, one) for title, one in _figures(blocks)}
+
+
+def tables(study: "Study", section: str) -> "list[pd.DataFrame]":
+    """Every table of a section; cells are numbers where the page sorts by them."""
+    import pandas as pd
+
+    return [
+        pd.DataFrame(
+            [[_value(cell) for cell in row] for row in one.rows],
+            columns=[column.name for column in one.columns],
+        )
+        for one in _tables(_section(study, section).blocks)
+    ]
+
+
+def _section(study: "Study", key: str) -> Section:
+    from harness.report.build import ORDER
+
+    makers = {getattr(sys.modules[one.__module__], "KEY", one.__name__): one for one in ORDER}
+    if key not in makers:
+        close = nearest(key, list(makers))
+        hint = f"; did you mean {close!r}?" if close else ""
+        raise BenchError(f"no section {key!r}; there are {', '.join(makers)}{hint}")
+    return makers[key](study)
+
+
+def _nth(study: "Study", key: str, number: int, *, place: int | None = None) -> "go.Figure":
+    part = _section(study, key)
+    mine = "" if place is None else f"#{place}: "
+    found = [(title, one) for title, one in _figures(part.blocks) if title.startswith(mine)]
+    if number >= len(found):
+        said = [block.text for block in part.blocks if isinstance(block, Text)]
+        raise BenchError(" ".join(said[:1]) or f"nothing to draw of place {place}")
+    return _titled(*found[number])
+
+
+def _figures(blocks: Iterable[Block]) -> "Iterator[tuple[str, go.Figure]]":
+    for block in blocks:
+        if isinstance(block, Figure):
+            yield block.title, block.figure
+        elif isinstance(block, Choice):
+            for option in block.options:
+                place = option.name.split(" ")[0]
+                for title, one in _figures(option.blocks):
+                    yield title if title.startswith(place) else f"{place}: {title}", one
+
+
+def _tables(blocks: Iterable[Block]) -> Iterator[Table]:
+    for block in blocks:
+        if isinstance(block, Table):
+            yield block
+        elif isinstance(block, Choice):
+            for option in block.options:
+                yield from _tables(option.blocks)
+
+
+def _titled(title: str, figure: "go.Figure") -> "go.Figure":
+    """A figure that stands by itself: under its title, its texts escaped as on the page."""
+    import textwrap
+
+    import plotly.graph_objects as go
+
+    from harness.report.draw import escaped
+    from harness.report.page import escaped_values
+
+    made = go.Figure(escaped_values(figure.to_plotly_json()))
+    lines = textwrap.wrap(title, TITLE_WIDTH)
+    room = 22 * len(lines) + 16
+    margin = made.layout.margin.t or 30
+    height = made.layout.height or 380
+    return made.update_layout(
+        title={"text": "<br>".join(map(escaped, lines)), "x": 0.02, "yref": "container",
+               "y": 1 - 10 / (height + room), "yanchor": "top", "font": {"size": 15}},
+        margin_t=margin + room,
+        height=height + room,
+    )  # fmt: skip
+
+
+def _value(cell: Cell) -> Any:
+    return cell.sort if isinstance(cell.sort, int | float) else cell.text
