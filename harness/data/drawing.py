@@ -36,6 +36,17 @@ def png(pixels: Array) -> str:
     return data_uri("image/png", buffer.getvalue())
 
 
+def palette_png(numbers: Array, palette: Array) -> str:
+    """(height, width) uint8 numbers of the rows of a palette (up to 16, 3), as a data URI."""
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    image = Image.fromarray(numbers).convert("P")
+    image.putpalette(palette.tobytes())
+    image.save(buffer, "PNG", optimize=True, bits=4)
+    return data_uri("image/png", buffer.getvalue())
+
+
 def data_uri(kind: str, content: bytes) -> str:
     """The content as text that a page can hold."""
     return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"

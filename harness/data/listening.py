@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.data.drawing import data_uri, png
+from harness.data.drawing import data_uri, palette_png
 from harness.data.values import Array
 
 RATE_HZ = 16_000
@@ -15,6 +15,8 @@ COLUMNS = 120
 BANDS = 64
 WINDOW = 512  # samples; 256 frequencies in 64 bands
 RANGE_DB = 80.0
+LEVELS = 16
+COMPRESSION = 0.99  # of 1: about 16 kbit/s, enough to know a sound by
 # from quiet to loud; readable by those who can't tell red from green
 COLOURS = ((0, 32, 76), (65, 77, 107), (124, 123, 120), (187, 174, 111), (255, 234, 70))
 
@@ -31,7 +33,7 @@ def sound(waveform: Array, *, rate_hz: int) -> dict[str, Any]:
     return {
         "peaks": peaks(kept),
         "seconds": round(len(kept) / RATE_HZ, 2),
-        "spectrogram": png(_coloured(spectrogram(kept))),
+        "spectrogram": palette_png(_levels(spectrogram(kept)), _palette()),
         "sound": _mp3(kept),
     }
 
@@ -55,12 +57,18 @@ def spectrogram(waveform: Array) -> Array:
     return values
 
 
-def _coloured(values: Array) -> Array:
-    """(height, width) in 0..1 to (height, width, 3) uint8."""
-    stops = np.linspace(0, 1, len(COLOURS))
-    levels = np.round(values * 31) / 31  # few distinct colours make a small file
-    parts = [np.interp(levels, stops, [one[i] for one in COLOURS]) for i in range(3)]
-    return np.stack(parts, axis=2).round().astype(np.uint8)
+def _levels(values: Array) -> Array:
+    """0..1 as numbers of the palette: few distinct colours make a small file."""
+    levels: Array = np.round(values * (LEVELS - 1)).astype(np.uint8)
+    return levels
+
+
+def _palette() -> Array:
+    """(levels, 3) uint8."""
+    stops, wanted = np.linspace(0, 1, len(COLOURS)), np.linspace(0, 1, LEVELS)
+    parts = [np.interp(wanted, stops, [one[i] for one in COLOURS]) for i in range(3)]
+    palette: Array = np.stack(parts, axis=1).round().astype(np.uint8)
+    return palette
 
 
 def _resampled(waveform: Array, rate_hz: int) -> Array:
@@ -79,5 +87,6 @@ def _mp3(waveform: Array) -> str | None:
     if "MP3" not in soundfile.available_formats():
         return None
     buffer = io.BytesIO()
-    soundfile.write(buffer, waveform.astype(np.float32), RATE_HZ, format="MP3")
+    soundfile.write(buffer, waveform.astype(np.float32), RATE_HZ, format="MP3",
+                    compression_level=COMPRESSION)  # fmt: skip
     return data_uri("audio/mpeg", buffer.getvalue())

@@ -16,7 +16,7 @@ MOST_CLASSES = 60
 PICTURES, FEW_PICTURES, MANY_CLASSES = 8, 4, 25  # a class; fewer where there are many classes
 TEXTS = 3
 LONGEST_TEXT = 300
-SOUND_CHARACTERS = 900_000  # of all sounds; classes beyond it are seen, not heard
+SOUND_CHARACTERS = 700_000  # of all sounds; classes beyond it are seen, not heard
 TURNED = 4  # images in the picture of rotations
 
 Preview = dict[str, Any]

@@ -117,7 +117,10 @@ def test_a_sound_is_its_course_a_spectrogram_and_something_to_play(tmp_path: Pat
     assert one["peaks"][:100] == [0] * 100
     assert 45 <= max(one["peaks"][140:]) <= 52
     assert one["sound"].startswith("data:audio/mpeg;base64,")
-    assert pixels(one["spectrogram"]).shape == (64, 120, 3)
+    numbers = pixels(one["spectrogram"])
+    assert numbers.shape == (64, 120)
+    assert set(numbers[:, :50].ravel()) == {0}
+    assert numbers[:, 100].argmax() == 64 - 8  # 1 of 8 kHz, counted from below
 
 
 def test_a_dataset_says_itself_how_its_examples_are_perceived(tmp_path: Path) -> None:
