@@ -66,4 +66,7 @@ def dataset_arguments(entry: Any, options: tuple[str, ...]) -> dict[str, Any]:
             arguments[name] = known[name].check(parse_value(text))
         except ValueError as error:
             raise BenchError(f"{name}: {error}; found {text!r}") from None
+    lacking = [name for name, one in known.items() if one.required and name not in arguments]
+    if lacking:
+        raise BenchError(f"{entry.label} needs {', '.join(f'{name}=…' for name in lacking)}")
     return arguments

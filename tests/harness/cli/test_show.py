@@ -37,6 +37,8 @@ def test_folds_are_cut_as_asked(bench, user: Path) -> None:
         (("digit",), "did you mean 'digits'?"),
         (("digits", "size=3"), "has no option 'size'"),
         (("digits", "limit=0"), "limit: "),
+        (("image_folder",), "data_prep/image_folder.py needs path=…"),
+        (("image_folder", "path=nowhere"), "nothing lies at"),
         (("digits", "--cv", "stratifed"), "'stratified'"),
         (("digits", "--cv", "predefined"), "predefined"),
     ],
