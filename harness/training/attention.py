@@ -1,10 +1,10 @@
 """Which tokens a model attends to: one text's most important, and sums over a fold's examples.
 
 A token's score in one text, block and head is the mean of what the text's tokens attend to it:
-`mean over i of weights[i, j]`. Tokens of a text of n tokens share a total of about 1, so 1 / n is
-what a token without importance gets. Padding (id 0), tokens that the model itself puts before the
-text (CLS) and names in angle brackets such as `<unknown>` get no score; of these only `<unknown>`
-attends.
+`mean over i of weights[i, j]`. Where the model puts tokens of its own before the text (CLS), it is
+what those attend to it, since of the last block the model reads nothing else. The tokens of a text
+of n tokens share a total of at most 1, so 1 / n is what a token without importance gets. Padding
+(id 0), CLS and names in angle brackets such as `<unknown>` get no score; padding never attends.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -70,7 +70,7 @@ def token_scores(weights: Tensor, ids: Tensor) -> Tensor:
     """Scores (batch, tokens, blocks, heads) of ids (batch, tokens); 0 for padding.
 
     weights: (batch, blocks, heads, T, T), rows sum to one; where T is more than `tokens`, the
-    model's own tokens stand first. Raises ValueError for any other shape.
+    model's own tokens stand first and alone attend. Raises ValueError for any other shape.
     """
     n_tokens = ids.shape[1]
     shape = tuple(weights.shape)
@@ -80,11 +80,13 @@ def token_scores(weights: Tensor, ids: Tensor) -> Tensor:
             f"attention gave {shape} for ids {tuple(ids.shape)}; "
             "expected (batch, blocks, heads, tokens, tokens)"
         )
-    weights = weights[..., -n_tokens:, -n_tokens:]
     is_real = (ids != _PADDING_ID).to(weights.dtype)  # (batch, tokens)
-    received = torch.einsum("blhij,bi->bjlh", weights, is_real)
-    per_text = is_real.sum(dim=1).clamp(min=1)
-    return received / per_text[:, None, None, None] * is_real[:, :, None, None]
+    n_own = shape[3] - n_tokens
+    attends = weights.new_ones(len(ids), n_own) if n_own else is_real
+    rows = weights[..., : attends.shape[1], n_own:]  # (batch, blocks, heads, attending, tokens)
+    received = torch.einsum("blhij,bi->bjlh", rows, attends)
+    n_attending = attends.sum(dim=1).clamp(min=1)
+    return received / n_attending[:, None, None, None] * is_real[:, :, None, None]
 
 
 def fold_attention(

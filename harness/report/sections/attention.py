@@ -208,10 +208,10 @@ def _hover(tokens: Sequence[Token], rank: int) -> str:
 def _explanation(found: Sequence[ClassTokens], best: Configuration) -> str:
     shared, listed = sum(one.shared for one in found), sum(len(one.by_sum) for one in found)
     return (
-        "A token's attention in a text is the mean of what the text's tokens attend to it, by the "
-        "chosen weights, over the examples of each predicted class; padding, CLS and unknown "
-        "tokens are left out. Summed over occurrences it favours frequent tokens: of the first "
-        f"{SHOWN} of every class of {best.name}, {shared} of {listed} are also among its {SHOWN} "
-        f"most frequent ones. Per occurrence, tokens seen fewer than {MIN_COUNT} times are left "
-        "out. Attention shows where a model looks, not why it decides."
+        "A token's attention in a text is the mean of what the text's tokens attend to it (where "
+        "there is a CLS token, what CLS does), by the chosen weights, over the examples of each "
+        "predicted class; padding, CLS and unknown tokens get none. Summed over occurrences it "
+        f"favours frequent tokens: of the first {SHOWN} of every class of {best.name}, {shared} of "
+        f"{listed} are also among its {SHOWN} most frequent ones. Per occurrence, tokens seen fewer "
+        f"than {MIN_COUNT} times are left out. Attention shows where a model looks, not why it decides."
     )

@@ -61,11 +61,13 @@ def test_a_token_gets_the_mean_of_what_real_tokens_attend_to_it():
     assert scores.flatten().tolist() == pytest.approx([0.3, 0.7, 0.0])
 
 
-def test_tokens_that_stand_before_the_text_are_left_out():
-    """CLS neither attends nor receives."""
-    weights = torch.tensor([[0.8, 0.1, 0.1], [0.6, 0.3, 0.1], [0.6, 0.1, 0.3]])
+def test_where_the_model_has_tokens_of_its_own_only_they_attend():
+    """CLS gives 0.3 and 0.2, whatever the words give each other; it gets no score itself."""
+    weights = torch.tensor([[0.5, 0.3, 0.2], [0.6, 0.3, 0.1], [0.6, 0.1, 0.3]])
     scores = token_scores(weights.view(1, 1, 1, 3, 3), torch.tensor([[7, 8]]))
-    assert scores.flatten().tolist() == pytest.approx([0.2, 0.2])
+    assert scores.flatten().tolist() == pytest.approx([0.3, 0.2])
+    padded = token_scores(weights.view(1, 1, 1, 3, 3), torch.tensor([[7, 0]]))
+    assert padded.flatten().tolist() == pytest.approx([0.3, 0.0])
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 3, 3), (2, 1, 1, 3, 3), (1, 1, 1, 3, 2), (1, 1, 1, 2, 2)])
