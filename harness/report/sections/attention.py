@@ -212,6 +212,7 @@ def _explanation(found: Sequence[ClassTokens], best: Configuration) -> str:
         "there is a CLS token, what CLS does), by the chosen weights, over the examples of each "
         "predicted class; padding, CLS and unknown tokens get none. Summed over occurrences it "
         f"favours frequent tokens: of the first {SHOWN} of every class of {best.name}, {shared} of "
-        f"{listed} are also among its {SHOWN} most frequent ones. Per occurrence, tokens seen fewer "
-        f"than {MIN_COUNT} times are left out. Attention shows where a model looks, not why it decides."
+        f"{listed} are also among its {SHOWN} most frequent ones. Per occurrence, tokens seen less "
+        f"than {MIN_COUNT} times are left out. Attention shows where a model looks, not why it "
+        "decides."
     )
