@@ -91,7 +91,7 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]
             self._job,
             _fetch(shared.data[self._trial.data_key]),
             build=lambda **arguments: catalog.load(model).build(**arguments),
-            attention=_attention(model),
+            attention=attention_of(model),
             weights=self._weights(),
         )
 
@@ -136,7 +136,7 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]
         return {**_last_words(result, self._job), "done": True}
 
 
-def _attention(model: catalog.Entry) -> Callable[..., Any] | None:
+def attention_of(model: catalog.Entry) -> Callable[..., Any] | None:
     """The model's own, imported when it is called: an import that fails is the trial's failure."""
     if not defines(model.file, "attention"):
         return None

@@ -14,7 +14,7 @@ import pytest
 import torch
 from torch import nn
 
-from harness.data.values import TrialData
+from harness.data.values import FoldInputs, TrialData
 from harness.results.rows import TrialRows, to_tables
 from harness.results.schema import table_schemas
 from harness.trial import TrialJob, TrialResult, ended_rows, failed_rows, run_trial
@@ -295,3 +295,37 @@ def test_model_arguments_come_from_the_file_and_from_the_fold() -> None:
     inputs = tuple(replace(one, model_arguments={"vocab_size": 99}) for one in data.fold_inputs)
     run(make_trial_job(model={"dropout": 0.25}), replace(data, fold_inputs=inputs), build)
     assert set(seen) == {((5,), 3, 0.25, 99)}
+
+
+def test_attention_becomes_rows_of_its_table() -> None:
+    """Uniform over two tokens: each of the 20 test examples of both folds gives each token 1/2."""
+    data = make_trial_data(num_classes=2, input_shape=(2,))
+    ids = np.full((60, 2), (1, 2), np.int16)
+    named = (FoldInputs(token_names=("<padding>", "so", "glad")),) * 2
+    data = replace(data, inputs=(ids,), fold_inputs=named)
+    job = make_trial_job()
+    result = run_trial(
+        job,
+        data,
+        build=lambda **arguments: Floats(build_linear(**arguments)),
+        on_epoch=lambda rows, objective: None,
+        attention=lambda model, inputs: torch.full((len(inputs), 1, 1, 2, 2), 0.5),
+    )
+    rows = tables(result.rows, job)["attention"].to_pylist()
+    assert {row["trial_id"] for row in rows} == {job.trial_id}
+    for fold in (1, 2):
+        own = [row for row in rows if row["fold"] == fold]
+        assert {row["token"] for row in own} == {"so", "glad"}
+        assert sum(row["count"] for row in own) == 2 * 20
+        assert sum(row["score_sum"] for row in own) == pytest.approx(20)
+
+
+class Floats(nn.Module):
+    """A model of numbers that is given ids."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, ids: torch.Tensor) -> torch.Tensor:
+        return self.model(ids.float())
