@@ -11,7 +11,7 @@ from typing import Any
 from harness.data import catalog
 from harness.data.signature import Argument
 from harness.errors import BenchError, Problem, SpecError, nearest
-from harness.planning.resolve import COMMON_DATASET_KEYS, wrong_value
+from harness.planning.resolve import COMMON_DATASET_KEYS, allowed_keys, wrong_value
 from harness.results.metrics import metric_names
 from harness.spec.benchmark import BenchmarkSpec
 from harness.spec.problems import problem_at
@@ -95,12 +95,13 @@ def _problems(
     known: Mapping[str, Argument],
 ) -> Iterator[Problem]:
     if key not in known:
+        allowed = allowed_keys(entry.kind, known)
         yield problem_at(
             document,
             place,
             f"{entry.label} has no such argument",
-            allowed=", ".join(known) or "none",
-            nearest=nearest(key, list(known)),
+            allowed=", ".join(allowed) or "none",
+            nearest=nearest(key, allowed),
         )
         return
     for value in values:

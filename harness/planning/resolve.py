@@ -101,9 +101,7 @@ class _Checker:
         if ("unknown", kind, entry.name, name) in self.known:
             return
         self.known["unknown", kind, entry.name, name] = True
-        allowed = list(self.signature(entry).arguments)
-        if kind == "dataset":
-            allowed = [*COMMON_DATASET_KEYS[1:], *allowed]
+        allowed = allowed_keys(kind, self.signature(entry).arguments)
         self.problems.append(
             self.spec.problem(
                 f"{kind}.{name}",
@@ -152,6 +150,11 @@ def file_defaults(configurations: Sequence[Resolved]) -> dict[str, dict[str, Any
             key: value for key, value in shared.items() if f"{section}.{key}" not in searched
         }
     return found
+
+
+def allowed_keys(kind: catalog.Kind, arguments: Mapping[str, Argument]) -> list[str]:
+    """What a section may hold beside `name`: every dataset's keys, and the file's own arguments."""
+    return [*(COMMON_DATASET_KEYS[1:] if kind == "dataset" else ()), *arguments]
 
 
 def wrong_value(path: str, argument: Argument, value: Any) -> dict[str, Any]:

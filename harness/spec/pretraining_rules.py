@@ -27,10 +27,12 @@ def check_pretraining(
         _check_section(section, problems)
     given = problems.document.value.get("pretraining") is not None
     starts = [(value, at) for draft in drafts for value, at in _starts(draft)]
+    noted = len(problems.found)
     for value, at in starts:
         _check_start(value, at, problems, given=given)
+    misspelled = len(problems.found) > noted
     uses = any(value in (None, PRETRAINED) for value, _ in starts)
-    if given and starts and not uses:
+    if given and starts and not uses and not misspelled:
         text = f"no configuration starts from it: let {PATH} be {PRETRAINED}, or leave this out"
         problems.add(("pretraining",), text)
 

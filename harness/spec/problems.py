@@ -101,7 +101,9 @@ class Problems:
         if isinstance(value, list) and path[-2:-1] and path[-2] in SECTIONS:
             self.add(path, several_values(dotted(path[-2:]), value), allowed=allowed)
             return
-        close = nearest(value, re.split(r", (?:or )?", allowed)) if isinstance(value, str) else None
+        # The keys of a mapping are no values: none of them can have been meant.
+        names = re.split(r", (?:or )?", allowed.partition("a mapping of ")[0])
+        close = nearest(value, names) if isinstance(value, str) else None
         found = f"'{value}' (text)" if _is_number_text(value) else show(value)
         self.add(path, "not a valid value", found=found, allowed=allowed, nearest=close)
 

@@ -61,3 +61,16 @@ def test_an_unknown_model_is_told_beside_the_rest(tmp_path: Path) -> None:
     assert "model.name" in paths
     assert "training.epochs" in paths
     assert "model.pach_size" not in paths
+
+
+def test_the_keys_of_every_dataset_are_among_the_allowed_ones(tmp_path: Path) -> None:
+    """`train_per_clas` is near to one of them, even where the file has other mistakes."""
+    file = tmp_path / "q.yaml"
+    file.write_text(FILE.replace("subset: small", "train_per_clas: 5"))
+
+    with pytest.raises(SpecError) as caught:
+        read_checked(file, folder=tmp_path)
+
+    (said,) = [str(one) for one in caught.value.problems if one.line == 2]
+    assert "allowed: limit, normalize, train_per_class, front_end" in said
+    assert said.endswith("did you mean 'train_per_class'?")

@@ -128,6 +128,12 @@ def test_a_mistake_is_told_at_its_line(old, new, says):
     assert problem.startswith("heads.yaml:")
 
 
+def test_the_keys_of_a_mapping_are_no_guess_for_a_value():
+    """`log_mel` alone is near to `n_mels`, which nobody meant."""
+    [problem] = problems_of(changed(SUBSET, f"{SUBSET}\n  front_end: log_mel"))
+    assert problem.endswith("f_max, top_db, or null")
+
+
 @pytest.mark.parametrize("new", [AUGMENTED, f"{LR}\n  augmentation: null"])
 def test_editors_accept_what_is_valid(new):
     """The schema knows both keys."""

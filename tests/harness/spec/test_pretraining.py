@@ -58,6 +58,12 @@ def test_mistakes_are_named(old, new, said):
     assert any(said in problem for problem in problems_of(FILE.replace(old, new)))
 
 
+def test_a_misspelled_start_is_told_once():
+    """That nothing starts from the pretraining follows from it, and is not said."""
+    (problem,) = problems_of(FILE.replace("[random, pretrained]", "[random, pretraind]"))
+    assert "did you mean 'pretrained'?" in problem
+
+
 def test_pretrained_needs_a_pretraining():
     (problem,) = problems_of(WITHOUT)
     assert "heads.yaml:8: search.space.training.initial_weights[1]" in problem
