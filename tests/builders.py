@@ -5,14 +5,17 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import torch
 from torch import nn
 
 from harness.data.values import Fold, FoldInputs, TrialData
+from harness.results.rows import TrialRows, to_tables
+from harness.results.schema import table_schemas
 from harness.spec.sections import Training
 from harness.training.job import EpochResult, FoldOutcome, TrainingJob
 from harness.training.lockstep import train_folds
-from harness.trial import TrialJob
+from harness.trial import TrialJob, TrialResult, run_trial
 
 CPU = torch.device("cpu")
 
@@ -174,3 +177,23 @@ def _fold(
 def _read_only(array: np.ndarray) -> np.ndarray:
     array.setflags(write=False)
     return array
+
+
+def run_unwatched(
+    job: TrialJob | None = None, data: TrialData | None = None, build: Any = build_linear
+) -> TrialResult:
+    """A trial that no one watches."""
+    return run_trial(
+        job or make_trial_job(),
+        data or make_trial_data(),
+        build=build,
+        on_epoch=lambda rows, objective: None,
+    )
+
+
+def tables_of(rows: TrialRows, job: TrialJob) -> dict[str, pa.Table]:
+    """The rows in the job's schemas; raises for unknown columns and wrong types."""
+    params = dict.fromkeys(job.params, pa.float64())
+    return to_tables(
+        rows, table_schemas(metrics=job.metrics, objective=job.objective, params=params)
+    )

@@ -1,44 +1,27 @@
-"""A trial's rows: complete, failed and ended; nothing a model does kills the worker."""
+"""A trial's rows when it completes: every column, every number, the same each time."""
 
 import json
 import subprocess
 import sys
-from collections.abc import Sequence
 from dataclasses import replace
 from statistics import fmean, stdev
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pytest
 import torch
 from torch import nn
 
-from harness.data.values import FoldInputs, TrialData
-from harness.results.rows import TrialRows, to_tables
-from harness.results.schema import table_schemas
-from harness.trial import TrialJob, TrialResult, ended_rows, failed_rows, run_trial
-from tests.builders import Linear, build_linear, make_trial_data, make_trial_job
-
-
-def run(
-    job: TrialJob | None = None, data: TrialData | None = None, build: Any = build_linear
-) -> TrialResult:
-    """A trial that no one watches."""
-    return run_trial(
-        job or make_trial_job(),
-        data or make_trial_data(),
-        build=build,
-        on_epoch=lambda rows, objective: None,
-    )
-
-
-def tables(rows: TrialRows, job: TrialJob) -> dict[str, pa.Table]:
-    """The rows in the job's schemas; raises for unknown columns and wrong types."""
-    params = dict.fromkeys(job.params, pa.float64())
-    return to_tables(
-        rows, table_schemas(metrics=job.metrics, objective=job.objective, params=params)
-    )
+from harness.data.values import FoldInputs
+from harness.trial import run_trial
+from tests.builders import (
+    Linear,
+    build_linear,
+    make_trial_data,
+    make_trial_job,
+    run_unwatched,
+    tables_of,
+)
 
 
 def test_a_complete_trial_fills_every_column() -> None:
@@ -46,7 +29,7 @@ def test_a_complete_trial_fills_every_column() -> None:
     job = make_trial_job(variant="small")
     data = make_trial_data(groups=np.array([f"g{i // 2}" for i in range(60)]))
     data = replace(data, folds=tuple(replace(fold, test_part=1) for fold in data.folds))
-    made = tables(run(job, data).rows, job)
+    made = tables_of(run_unwatched(job, data).rows, job)
     assert {name: len(table) for name, table in made.items()} == {
         "attention": 0,
         "layers": 0,
@@ -68,7 +51,7 @@ def test_a_complete_trial_fills_every_column() -> None:
 def test_the_trials_row_says_what_was_run() -> None:
     """Identity from the job, size from the model (5 * 3 + 3), numbers from the folds."""
     job = make_trial_job()
-    rows = run(job).rows
+    rows = run_unwatched(job).rows
     trial = rows.trial
     assert trial["status"] == "complete"
     assert (trial["n_parameters"], trial["n_parameters_without_gradient"]) == (18, 0)
@@ -87,7 +70,7 @@ def test_the_trials_row_says_what_was_run() -> None:
 def test_folds_and_predictions_agree_with_the_data() -> None:
     """Ids, targets and counts of each role; the accuracy is that of the predictions."""
     data = make_trial_data()
-    rows = run(data=data).rows
+    rows = run_unwatched(data=data).rows
     for fold, row in zip(data.folds, rows.folds, strict=True):
         counts = (row["n_train"], row["n_validation"], row["n_test"])
         assert counts == (len(fold.train), len(fold.validation), len(fold.test))
@@ -101,14 +84,14 @@ def test_folds_and_predictions_agree_with_the_data() -> None:
 
 def test_selected_on_names_what_chose_the_epoch() -> None:
     """The objective on validation, or no one."""
-    assert run().rows.trial["selected_on"] == "validation accuracy"
+    assert run_unwatched().rows.trial["selected_on"] == "validation accuracy"
     last = make_trial_job(training={"selection": "last"})
-    assert run(last).rows.trial["selected_on"] == "last epoch"
+    assert run_unwatched(last).rows.trial["selected_on"] == "last epoch"
 
 
 def test_without_a_test_role_its_columns_are_null() -> None:
     """Its metrics, its loss, their means; and it has no predictions."""
-    rows = run(data=make_trial_data(test=False)).rows
+    rows = run_unwatched(data=make_trial_data(test=False)).rows
     assert rows.folds[0]["test_accuracy"] is None
     assert rows.folds[0]["test_loss"] is None
     assert rows.trial["test_accuracy_mean"] is None
@@ -117,7 +100,7 @@ def test_without_a_test_role_its_columns_are_null() -> None:
 
 def test_predictions_are_left_out_on_request() -> None:
     """The numbers made from them are there all the same."""
-    rows = run(make_trial_job(keep_predictions=False)).rows
+    rows = run_unwatched(make_trial_job(keep_predictions=False)).rows
     assert not rows.predictions
     assert rows.folds[0]["test_macro_f1"] is not None
 
@@ -125,11 +108,11 @@ def test_predictions_are_left_out_on_request() -> None:
 def test_more_repeats_join_the_rows_of_the_earlier_ones() -> None:
     """Repeat 2 after repeat 1 gives the summary that both together give."""
     data = make_trial_data(repeats=2)
-    first = run(make_trial_job(repeats=(1,)), data).rows
-    second = run(
+    first = run_unwatched(make_trial_job(repeats=(1,)), data).rows
+    second = run_unwatched(
         make_trial_job(repeats=(2,), previous_folds=tuple(dict(row) for row in first.folds)), data
     ).rows
-    both = run(make_trial_job(repeats=(1, 2)), data).rows
+    both = run_unwatched(make_trial_job(repeats=(1, 2)), data).rows
     assert [(row["repeat"], row["fold"]) for row in second.folds] == [(2, 1), (2, 2)]
     assert (second.trial["n_repeats"], second.trial["n_folds"]) == (2, 2)
     for column in ("val_accuracy_mean", "val_accuracy_std", "test_macro_f1_mean", "val_loss_mean"):
@@ -138,7 +121,7 @@ def test_more_repeats_join_the_rows_of_the_earlier_ones() -> None:
 
 def test_weights_come_by_repeat_and_fold() -> None:
     """State dicts that a new model takes."""
-    weights = run(make_trial_job(repeats=(1, 2)), make_trial_data(repeats=2)).weights
+    weights = run_unwatched(make_trial_job(repeats=(1, 2)), make_trial_data(repeats=2)).weights
     assert set(weights) == {(1, 1), (1, 2), (2, 1), (2, 2)}
     build_linear(input_shape=(5,), num_classes=3).load_state_dict(dict(weights[2, 1]))
 
@@ -159,89 +142,8 @@ def test_on_epoch_sees_each_epoch_as_it_ends() -> None:
 
 def test_an_objective_that_is_no_accuracy_has_its_own_column() -> None:
     """`val_macro_f1` beside `val_accuracy` in the epochs."""
-    row = run(make_trial_job(objective="macro_f1")).rows.epochs[0]
+    row = run_unwatched(make_trial_job(objective="macro_f1")).rows.epochs[0]
     assert {"val_accuracy", "val_macro_f1"} <= row.keys()
-
-
-@pytest.mark.parametrize("stop", [RuntimeError("pruned"), KeyboardInterrupt(), SystemExit()])
-def test_what_on_epoch_raises_passes_through(stop: BaseException) -> None:
-    """A pruned or interrupted trial is no failed one."""
-
-    def end(rows: Sequence[dict[str, Any]], objective: float) -> None:
-        raise stop
-
-    with pytest.raises(type(stop)):
-        run_trial(make_trial_job(), make_trial_data(), build=build_linear, on_epoch=end)
-
-
-def broken_build(**arguments: Any) -> nn.Module:
-    """Fails before there is a model."""
-    raise TypeError("no such width")
-
-
-def failing_later(**arguments: Any) -> nn.Module:
-    """Fails in the second epoch of the first fold."""
-
-    class Failing(Linear):
-        steps = 0
-
-        def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-            self.steps += self.training
-            if self.steps > 4:
-                raise RuntimeError("shape mismatch")
-            return super().forward(inputs)
-
-    return Failing(5, 3, 0.0)
-
-
-def diverging(**arguments: Any) -> nn.Module:
-    """Outputs are not numbers after four training steps, one more than an epoch has."""
-
-    class Diverging(Linear):
-        steps = 0
-
-        def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-            self.steps += self.training
-            return super().forward(inputs) * (float("nan") if self.steps > 4 else 1.0)
-
-    return Diverging(5, 3, 0.0)
-
-
-@pytest.mark.parametrize(
-    ("build", "error", "n_epochs"),
-    [
-        (broken_build, "TypeError: no such width", 0),
-        (failing_later, "RuntimeError: shape mismatch", 2),
-        (diverging, "diverged: the train loss is nan in epoch 2, repeat 1, fold 1", 2),
-    ],
-)
-def test_a_failure_becomes_a_row_with_the_epochs_so_far(
-    build: Any, error: str, n_epochs: int
-) -> None:
-    """Status, message and traceback; no folds, no predictions, no metrics."""
-    job = make_trial_job()
-    result = run(job, build=build)
-    trial = result.rows.trial
-    assert (trial["status"], trial["error"]) == ("failed", error)
-    assert error.split(": ")[-1] in trial["traceback"]
-    assert len(result.rows.epochs) == n_epochs
-    assert not result.rows.folds
-    assert not result.rows.predictions
-    assert not result.weights
-    made = tables(result.rows, job)["trials"].to_pylist()[0]
-    assert made["val_accuracy_mean"] is None
-    assert made["epochs_trained"] == n_epochs // 2
-
-
-def test_rows_of_trials_that_were_ended_from_outside() -> None:
-    """Pruned and interrupted trials, and those whose process died, keep their epochs."""
-    job = make_trial_job()
-    epochs = list(run(job).rows.epochs)
-    pruned, died = ended_rows(job, "pruned", epochs), failed_rows(job, "killed", epochs)
-    assert (pruned.trial["status"], pruned.trial["epochs_trained"]) == ("pruned", 2)
-    assert (died.trial["status"], died.trial["error"]) == ("failed", "killed")
-    assert len(tables(pruned, job)["epochs"]) == len(tables(died, job)["epochs"]) == 4
-    assert ended_rows(job, "interrupted", []).trial["epochs_trained"] == 0
 
 
 def test_findings_of_model_data_and_predictions_are_joined() -> None:
@@ -252,13 +154,13 @@ def test_findings_of_model_data_and_predictions_are_joined() -> None:
             return super().forward(inputs) * 1e-3 + torch.tensor([9.0, 0.0, 0.0])
 
     data = make_trial_data(findings=("shared_examples",))
-    rows = run(data=data, build=lambda **_: Stubborn(5, 3, 0.0)).rows
+    rows = run_unwatched(data=data, build=lambda **_: Stubborn(5, 3, 0.0)).rows
     assert rows.trial["findings"] == "constant_predictions,shared_examples"
 
 
 def test_the_same_trial_gives_the_same_rows() -> None:
     """All but clock and memory."""
-    first, second = run().rows, run().rows
+    first, second = run_unwatched().rows, run_unwatched().rows
     changing = {"started_at", "finished_at", "fit_time_s", "peak_memory_mb"}
     for name, value in first.trial.items():
         assert name in changing or value == second.trial[name]
@@ -270,7 +172,7 @@ def test_a_trial_computes_with_the_threads_it_was_given() -> None:
     """`resources.cpu`, whatever runs beside it."""
     before = torch.get_num_threads()
     try:
-        run(make_trial_job(resources_cpu=2))
+        run_unwatched(make_trial_job(resources_cpu=2))
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
@@ -293,7 +195,7 @@ def test_model_arguments_come_from_the_file_and_from_the_fold() -> None:
 
     data = make_trial_data()
     inputs = tuple(replace(one, model_arguments={"vocab_size": 99}) for one in data.fold_inputs)
-    run(make_trial_job(model={"dropout": 0.25}), replace(data, fold_inputs=inputs), build)
+    run_unwatched(make_trial_job(model={"dropout": 0.25}), replace(data, fold_inputs=inputs), build)
     assert set(seen) == {((5,), 3, 0.25, 99)}
 
 
@@ -311,7 +213,7 @@ def test_attention_becomes_rows_of_its_table() -> None:
         on_epoch=lambda rows, objective: None,
         attention=lambda model, inputs: torch.full((len(inputs), 1, 1, 2, 2), 0.5),
     )
-    rows = tables(result.rows, job)["attention"].to_pylist()
+    rows = tables_of(result.rows, job)["attention"].to_pylist()
     assert {row["trial_id"] for row in rows} == {job.trial_id}
     for fold in (1, 2):
         own = [row for row in rows if row["fold"] == fold]
