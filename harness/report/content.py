@@ -1,6 +1,6 @@
 """What a section is made of, whatever format it is written in."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -17,11 +17,15 @@ class Cell(NamedTuple):
 
 @dataclass(frozen=True)
 class Column:
-    """A column's heading; numbers stand to the right. hint: what it means, shown on hover."""
+    """A column's heading; numbers stand to the right. hint: what it means, shown on hover.
+
+    best: `max` or `min` where one of these says which cell is the best.
+    """
 
     name: str
     numeric: bool = False
     hint: str = ""
+    best: str = ""
 
 
 @dataclass(frozen=True)
@@ -112,6 +116,17 @@ class Section:
     key: str
     title: str
     blocks: tuple[Block, ...]
+
+
+def without_empty_columns(table: Table) -> Table:
+    """The table without the columns that have nothing in any row; headings alone tell nothing."""
+    kept = [
+        index
+        for index, _ in enumerate(table.columns)
+        if not table.rows or any(row[index].text not in ("", "–") for row in table.rows)
+    ]
+    rows = tuple(tuple(row[index] for index in kept) for row in table.rows)
+    return replace(table, columns=tuple(table.columns[index] for index in kept), rows=rows)
 
 
 def section(key: str, title: str, *blocks: Block) -> Section:

@@ -31,11 +31,15 @@ PARAMS = "params."
 Planned = Mapping[str, Mapping[str, Any]]
 
 
+class BaselineError(BenchError):
+    """The baseline that was asked for means no complete configuration here."""
+
+
 def load_study(folder: Path, *, run_id: str | None = None, baseline: str | None = None) -> Study:
     """The study of a run: the last one by default, every trial in the tables for `all`.
 
     baseline: a selector that goes before the file's. Raises BenchError where there is no such run,
-    nothing to read, or the selector names no configuration.
+    nothing to read; BaselineError where the selector names no configuration.
     """
     run = _run_folder(folder, None if run_id == ALL else run_id)
     resolved = (run / "benchmark.yaml").read_text(encoding="utf-8")
@@ -92,7 +96,7 @@ def _baseline(
         chosen = choose(open_source(folder, None if run_id == ALL else run_id, wanted))
     except BenchError as error:
         if asked:
-            raise BenchError(f"--baseline {wanted!r}: {error}") from None
+            raise BaselineError(f"--baseline {wanted!r}: {error}") from None
         return None
     by_id = {one.trial_id: one for one in configurations}
     return by_id[chosen.candidate.trial.trial_id]

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from harness.report.content import (
     Block,
+    Cell,
     Choice,
     Code,
     Column,
@@ -15,17 +16,21 @@ from harness.report.content import (
     Section,
     Table,
     Text,
+    without_empty_columns,
 )
 from harness.report.page import Chapter
 from harness.report.sections.leaderboard import compute as board_of
 from harness.report.study import Study
 from harness.report.wording import is_missing
 
+FITTING = r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%"
 LATEX_SECTIONS = ("leaderboard", "published", "comparisons")
 _ESCAPES = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
     "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
-    "±": r"$\pm$", "−": "$-$", "–": "--", "…": r"\dots{}",
+    "±": r"$\pm$", "−": "$-$", "–": "--", "…": r"\dots{}", "<": "$<$", ">": "$>$", "|": r"$|$",
+    "≤": r"$\leq$", "≥": r"$\geq$", "×": r"$\times$", "²": r"$^2$", "·": r"$\cdot$",
+    "“": "``", "”": "''", "→": r"$\to$", '"': "''",
 }  # fmt: skip
 
 
@@ -62,7 +67,7 @@ def render_latex(chapters: Sequence[Chapter]) -> str:
         for table in section.blocks
         if isinstance(table, Table)
     ]
-    return "\n\n".join(["% needs \\usepackage{booktabs}", *tables]) + "\n"
+    return "\n\n".join(["% needs \\usepackage{booktabs,graphicx}", *tables]) + "\n"
 
 
 def _markdown(block: Block) -> str:
@@ -119,22 +124,37 @@ def csv_rows(study: Study) -> list[dict[str, object]]:
 
 
 def _latex(table: Table, section: Section, chapter: Chapter) -> str:
+    table = without_empty_columns(table)
     kinds = "".join("r" if column.numeric else "l" for column in table.columns)
     title = f"{chapter.name}: {table.caption or section.title}"
+    if any("±" in cell.text for row in table.rows for cell in row):
+        title += "; ± is half a 95 % interval"
+    bests = [_best(column, [row[index] for row in table.rows])
+             for index, column in enumerate(table.columns)]  # fmt: skip
+    rows = [[_latex_cell(cell, best) for cell, best in zip(row, bests, strict=True)]
+            for row in table.rows]  # fmt: skip
     return "\n".join([
-        r"\begin{table}", r"\centering", rf"\caption{{{_tex(title)}}}",
-        rf"\begin{{tabular}}{{{kinds}}}", r"\toprule", _latex_row(_names(table.columns)),
-        r"\midrule", *(_latex_row([cell.text for cell in row]) for row in table.rows),
-        r"\bottomrule", r"\end{tabular}", r"\end{table}",
+        r"\begin{table}", r"\centering", rf"\caption{{{_tex(title)}}}", FITTING,
+        rf"\begin{{tabular}}{{{kinds}}}", r"\toprule",
+        _latex_row([_tex(column.name) for column in table.columns]),
+        r"\midrule", *map(_latex_row, rows),
+        r"\bottomrule", r"\end{tabular}}", r"\end{table}",
     ])  # fmt: skip
 
 
+def _best(column: Column, cells: Sequence[Cell]) -> float | None:
+    known = [cell.sort for cell in cells if isinstance(cell.sort, int | float)]
+    return {"max": max, "min": min}[column.best](known) if column.best and known else None
+
+
+def _latex_cell(cell: Cell, best: float | None) -> str:
+    mean, plus_minus, half = _tex(cell.text).partition(r" $\pm$ ")
+    is_best = best is not None and cell.sort == best
+    return (rf"\textbf{{{mean}}}" if is_best else mean) + plus_minus + half
+
+
 def _latex_row(texts: Sequence[str]) -> str:
-    return " & ".join(_tex(text) for text in texts) + r" \\"
-
-
-def _names(columns: Sequence[Column]) -> list[str]:
-    return [column.name for column in columns]
+    return " & ".join(texts) + r" \\"
 
 
 def _tex(text: str) -> str:

@@ -14,12 +14,12 @@ NOTHING = "–"
 
 def number(value: float | None, digits: int = 4) -> str:
     """`0.9413`; a dash where there is none."""
-    return NOTHING if is_missing(value) else f"{value:.{digits}f}"
+    return NOTHING if is_missing(value) else f"{value:z.{digits}f}".replace("-", "−")
 
 
 def signed(value: float | None, digits: int = 4) -> str:
     """`+0.0120`; a dash where there is none."""
-    return NOTHING if is_missing(value) else f"{value:+.{digits}f}".replace("-", "−")
+    return NOTHING if is_missing(value) else f"{value:+z.{digits}f}".replace("-", "−")
 
 
 def estimate_text(estimate: Estimate, digits: int = 4) -> str:
@@ -77,8 +77,9 @@ def readable(
 ) -> dict[str, dict[str, Any]]:
     """The parameters of each configuration as a reader wants them.
 
-    A null that was chosen is `none`; a mapping is the names of its keys, `time_shift + mixup`, and
-    is written out where another one has the same. null_choices: (trial id, path).
+    A null that was chosen is `none`; a mapping is its `name`, else the names of its keys,
+    `time_shift + mixup`, and is written out, `time_shift(fraction=0.5) + mixup(alpha=0.4)`, where
+    another one has the same. null_choices: (trial id, path).
     """
     found: dict[str, dict[str, Any]] = {
         trial_id: {
@@ -88,12 +89,32 @@ def readable(
         for trial_id, one in params.items()
     }
     for path in {path for one in found.values() for path in one}:
-        mappings = {one[path]: told for one in found.values() if (told := _mapping(one.get(path)))}
-        short = {text: " + ".join(told) for text, told in mappings.items()}
-        if len(set(short.values())) == len(short):
-            for one in found.values():
-                one |= {path: short[one[path]]} if one.get(path) in short else {}
+        mappings = {one[path]: held for one in found.values() if (held := _mapping(one.get(path)))}
+        told = {text: _names_of(mapping) for text, mapping in mappings.items()}
+        if len(set(told.values())) < len(told):
+            told = {text: _written_out(mapping) for text, mapping in mappings.items()}
+        for one in found.values():
+            one |= {path: told[one[path]]} if one.get(path) in told else {}
     return found
+
+
+def _names_of(mapping: Mapping[str, Any]) -> str:
+    return str(mapping["name"]) if "name" in mapping else " + ".join(mapping)
+
+
+def _written_out(mapping: Mapping[str, Any]) -> str:
+    if "name" in mapping:
+        rest = {key: value for key, value in mapping.items() if key != "name"}
+        return _with_options(str(mapping["name"]), rest)
+    return " + ".join(_with_options(key, value) for key, value in mapping.items())
+
+
+def _with_options(name: str, value: Any) -> str:
+    """`mixup(alpha=0.4)` of a mapping, `padding=4` of a plain value."""
+    if not isinstance(value, Mapping):
+        return f"{name}={json.dumps(value) if isinstance(value, list) else value_text(value)}"
+    options = ", ".join(_with_options(key, one) for key, one in value.items())
+    return f"{name}({options})" if options else name
 
 
 def _mapping(value: Any) -> dict[str, Any]:
@@ -123,6 +144,17 @@ def metric_name(metric: str) -> str:
 def plural(amount: int, noun: str) -> str:
     """`1 fold`, `4 folds`."""
     return f"{amount:,} {noun}" if amount == 1 else f"{amount:,} {noun}s"
+
+
+def against_baseline(differing: int, others: int) -> str:
+    """How many of the others can be told apart from the baseline, in words."""
+    if others == 1:
+        return "The other one differs from the baseline" if differing else (
+            "No difference seen between the other one and the baseline")  # fmt: skip
+    if not differing:
+        return f"No difference seen between any of the {others:,} others and the baseline"
+    verb = "differs" if differing == 1 else "differ"
+    return f"{differing:,} of the {others:,} others {verb} from the baseline"
 
 
 def is_missing(value: Any) -> bool:

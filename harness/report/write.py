@@ -1,7 +1,7 @@
 """Writing the report's files: which folders, which formats, where to."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 from harness.errors import BenchError, nearest
 from harness.report.build import build_chapters
 from harness.report.content import section
-from harness.report.load import load_study
+from harness.report.load import BaselineError, load_study
 from harness.report.page import Chapter, render_page
 from harness.report.sections.data_card import KEY, TITLE, card_blocks
 from harness.report.study import Study
@@ -38,14 +38,16 @@ def write_report(
     baseline: str | None = None,
     run_id: str | None = None,
     reload_s: int | None = None,
+    tell: Callable[[str], object] = lambda text: None,
 ) -> list[Path]:
     """Writes the report of these results folders and returns its files, one for each format.
 
     out: its suffix gives way to the format's where several are written. reload_s: of a page that
-    is written again and again, see `render_page`. Raises BenchError where
-    there is nothing to read or the file can't be written.
+    is written again and again, see `render_page`. baseline: applies where it means something, which
+    must be one of the benchmarks at least; tell hears of those that keep their own. Raises
+    BenchError where there is nothing to read or the file can't be written.
     """
-    studies = [load_study(folder, run_id=run_id, baseline=baseline) for folder in folders]
+    studies = _studies(folders, run_id=run_id, baseline=baseline, tell=tell)
     chapters = build_chapters(studies)
     place = out or report_file(folders, results)
     files = []
@@ -54,6 +56,28 @@ def write_report(
         write_text(chosen, _render(name, studies, chapters, reload_s=reload_s))
         files.append(chosen)
     return files
+
+
+def _studies(
+    folders: Sequence[Path],
+    *,
+    run_id: str | None,
+    baseline: str | None,
+    tell: Callable[[str], object],
+) -> list[Study]:
+    """A selector of several benchmarks need not mean something in all of them."""
+    studies, refused = [], []
+    for folder in folders:
+        try:
+            studies.append(load_study(folder, run_id=run_id, baseline=baseline))
+        except BaselineError as error:
+            refused.append(error)
+            studies.append(load_study(folder, run_id=run_id))
+    if len(refused) == len(folders) and refused:
+        raise refused[0]
+    for one in refused:
+        tell(f"{one}; it keeps the file's own baseline, or its best")
+    return studies
 
 
 def report_file(folders: Sequence[Path], results: Path) -> Path:

@@ -87,7 +87,7 @@
     more.addEventListener("click", () => { view.shown = Infinity; show(); });
     if (rows.length < FILTERED_FROM) return;
     const field = Object.assign(document.createElement("input"),
-      { className: "filter", type: "search", placeholder: "Filter rows, such as heads=4" });
+      { className: "filter", type: "search", placeholder: "Filter rows" });
     field.setAttribute("aria-label", "Filter rows");
     field.addEventListener("input", () => {
       view.words = field.value.split(/\s+/).filter(Boolean).map(finds);

@@ -4,7 +4,16 @@ from collections.abc import Sequence
 
 from harness.comparing import verdict
 from harness.report.against import p_text
-from harness.report.content import Cell, Column, Section, Table, Text, section
+from harness.report.content import (
+    Cell,
+    Column,
+    Section,
+    Table,
+    Text,
+    section,
+    without_empty_columns,
+)
+from harness.report.power import ALPHA
 from harness.report.side_by_side import Meeting, SideBySide, side_by_side
 from harness.report.study import Study
 from harness.report.wording import (
@@ -67,7 +76,7 @@ def meetings_table(meetings: Sequence[Meeting]) -> Table:
         Column("by example", numeric=True, hint="accuracy over examples, bootstrap interval"),
         Column("p, McNemar", numeric=True),
     )  # fmt: skip
-    return Table(columns, tuple(_meeting_row(one) for one in meetings))
+    return without_empty_columns(Table(columns, tuple(_meeting_row(one) for one in meetings)))
 
 
 def ranks_table(found: SideBySide) -> Table:
@@ -135,16 +144,33 @@ def _lead(found: SideBySide) -> str:
     if not compared:
         return (f"{plural(len(found.studies), 'benchmark')}; no two were scored on the same "
                 "examples, so their scores stand side by side without a test.")  # fmt: skip
-    clear = [one for one in compared if one.p_holm is not None and one.p_holm < 0.05]
     if len(compared) == 1:
-        seen = "a difference" if clear else "no difference"
-        return ("The one comparison between benchmarks on the same examples shows "
-                f"{seen} (corrected t, 5 %).")  # fmt: skip
+        return _only_lead(compared[0])
+    clear = [one for one in compared if _is_clear(one)]
     text = f"Of {plural(len(compared), 'comparison')} between benchmarks on the same examples, "
     if not clear:
-        return text + "none shows a difference (corrected t, Holm, 5 %)."
+        return text + "none shows a difference (5 %)."
     verb = "shows" if len(clear) == 1 else "show"
-    return text + f"{len(clear)} {verb} a difference (corrected t, Holm, 5 %)."
+    return text + f"{len(clear)} {verb} a difference (5 %)."
+
+
+def _only_lead(one: Meeting) -> str:
+    assert not isinstance(one.found, str)
+    headline = one.found.headline
+    size = f"{signed(headline.difference)} [{signed(headline.low)}, {signed(headline.high)}]"
+    a, b = (f"{side.study.name} ({side.configuration.label})" for side in (one.a, one.b))
+    if not _is_clear(one):
+        return f"No difference seen between {a} and {b}: {size}."
+    better, worse = (b, a) if verdict(headline) == "better" else (a, b)
+    order = f"{one.b.study.name} minus {one.a.study.name}"
+    return f"{better} does better than {worse}: {size}, {order}."
+
+
+def _is_clear(one: Meeting) -> bool:
+    """By Holm's p where folds are paired; else by the interval, as the verdict says."""
+    if one.p_holm is not None:
+        return one.p_holm < ALPHA
+    return not isinstance(one.found, str) and verdict(one.found.headline) in ("better", "worse")
 
 
 def _explanation(found: SideBySide) -> str:

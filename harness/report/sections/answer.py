@@ -154,7 +154,7 @@ def _factors(study: Study) -> str:
         return ""
     text = f"On average over everything else, {'; '.join(apart)}. " if apart else ""
     if alike:
-        text += f"No difference seen between the best values of {', '.join(alike)}. "
+        text += f"No difference seen between the best two values of {', nor of '.join(alike)}. "
     return (f"{text}(Validation {metric_name(study.objective)}, corrected t on the same folds, "
             "Holm over the parameters, 5 %.)")  # fmt: skip
 

@@ -16,7 +16,7 @@ from harness.report.content import (
 from harness.report.forest import Branch, draw_forest
 from harness.report.power import power_text, sign_text
 from harness.report.study import ROLE_OF, Study
-from harness.report.wording import metric_name, number, plural, signed
+from harness.report.wording import against_baseline, metric_name, number, plural, signed
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -117,8 +117,6 @@ def _unpaired(found: Comparisons) -> str:
 
 def _finding(found: Comparisons) -> str:
     clear = sum(one.clear for one in found.rows)
-    text = f"{clear or 'None'} of the {len(found.rows):,} others differ from the baseline"
+    text = f"{against_baseline(clear, len(found.rows))} (Holm, 5 %)"
     hidden = len(found.rows) - SHOWN
-    return (
-        f"{text} (Holm, 5 %); the first {SHOWN} are drawn" if hidden > 0 else f"{text} (Holm, 5 %)"
-    )
+    return f"{text}; the first {SHOWN} are drawn" if hidden > 0 else text

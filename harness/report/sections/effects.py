@@ -122,7 +122,8 @@ def table(found: Sequence[Effect], metric: str) -> Table:
             one.factor.order, one.means, one.counts, times, strict=True
         ):
             name = Cell(one.factor.name), Cell(level), Cell(str(amount), amount)
-            span = f"{time_text(low)} to {time_text(high)}" if low is not None else "–"
+            ends = dict.fromkeys(time_text(end) for end in (low, high))
+            span = " to ".join(ends)
             rows.append((*name, estimate_cell(mean), Cell(time_text(middle), middle),
                          Cell(span, low)))  # fmt: skip
     return Table(columns, tuple(rows), sortable=True)
@@ -253,7 +254,8 @@ def _pair_finding(a: Factor, b: Factor, scores: Scores, mode: str) -> str:
     row, column = divmod(place, cells.shape[1])
     best = f"{a.order[row]} with {b.order[column]} is best"
     off = interaction(cells)
-    added = "" if off is None else f"; no pair is more than {number(off, 3)} off their sum"
+    added = "" if off is None else (
+        f"; adding up the two effects is at most {number(off, 3)} off")  # fmt: skip
     return f"{a.name} and {b.name}: {best}{added}"
 
 

@@ -12,11 +12,12 @@ from harness.report.content import (
     Text,
     empty_section,
     section,
+    without_empty_columns,
 )
 from harness.report.forest import Branch, draw_forest
 from harness.report.power import ALPHA
 from harness.report.study import Configuration, Study
-from harness.report.wording import NOTHING, count, number, signed
+from harness.report.wording import NOTHING, against_baseline, count, number, signed
 from harness.results.item_pairs import ItemComparison, compare_items
 
 if TYPE_CHECKING:
@@ -91,7 +92,8 @@ def table(found: Items) -> Table:
         Column("p, McNemar", numeric=True, hint="exact, two-sided"),
         Column("p, Holm", numeric=True, hint="adjusted over the rows of this table"),
     )  # fmt: skip
-    return Table(columns, tuple(_row(one) for one in found.pairs), sortable=True)
+    rows = tuple(_row(one) for one in found.pairs)
+    return without_empty_columns(Table(columns, rows, sortable=True))
 
 
 def draw(found: Items) -> "go.Figure":
@@ -129,10 +131,11 @@ def _explanation(study: Study, found: Items) -> str:
         text += (f". No McNemar test, as {first.why_no_mcnemar}: each example counts once, as its "
                  "mean over folds and repeats, and examples are drawn by bootstrap.")  # fmt: skip
     else:
-        text += (". Each example is predicted once a repeat, so McNemar's exact test holds (first "
-                 "repeat); the interval is a paired bootstrap.")  # fmt: skip
-        text += " It is too small where members of a group are alike." if first.grouped else ""
-    text += (" Both ask whether these trained models differ on other examples of this kind; how "
+        text += (". The interval is a paired bootstrap; each example is predicted once a repeat, "
+                 "so McNemar's exact test holds too (first repeat).")  # fmt: skip
+        text += " Its p is too small where members of a group are alike." if first.grouped else ""
+    asks = "It asks" if first.mcnemar is None else "Both ask"
+    text += (f" {asks} whether these trained models differ on other examples of this kind; how "
              "much training anew would change them is what the folds say.")  # fmt: skip
     text += " Accuracy, whatever the objective." if study.objective != "accuracy" else ""
     return text + (f" Left out: {'; '.join(found.refused)}." if found.refused else "")
@@ -142,7 +145,7 @@ def _finding(found: Items) -> str:
     tested = [one for one in found.pairs if one.p_holm is not None]
     if tested:
         clear = sum((one.p_holm or 0.0) < ALPHA for one in tested)
-        return f"{clear or 'None'} of {len(tested)} differ from the baseline (McNemar, Holm, 5 %)"
+        return f"{against_baseline(clear, len(tested))} (McNemar, Holm, 5 %)"
     apart = sum(one.found.difference.low > 0 or one.found.difference.high < 0
                 for one in found.pairs)  # fmt: skip
-    return f"The interval of {apart or 'none'} of {len(found.pairs)} leaves out zero"
+    return f"{against_baseline(apart, len(found.pairs))} (each 95 % interval alone)"

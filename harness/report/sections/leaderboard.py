@@ -16,6 +16,7 @@ from harness.report.wording import (
     plural,
     time_text,
 )
+from harness.results.metrics import find
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -76,8 +77,9 @@ def compute(study: Study) -> Board:
 def table(board: Board) -> Table:
     """One row for each complete configuration, best first."""
     headings = [Column("#", numeric=True), Column("configuration")]
-    headings += [Column(_heading(column), numeric=True, hint="mean over folds and repeats ± "
-                        "half the 95 % interval") for column in board.columns]  # fmt: skip
+    hint = "mean over folds and repeats ± half the 95 % interval"
+    headings += [Column(_heading(column), numeric=True, hint=hint, best=_mode(column))
+                 for column in board.columns]  # fmt: skip
     headings += [
         Column("parameters", numeric=True),
         Column("multiply-adds", numeric=True, hint="of one example's forward pass"),
@@ -144,11 +146,22 @@ def _unfinished_table(unfinished: tuple[Configuration, ...]) -> Table:
 def _finding(board: Board) -> str:
     best = board.ranked[0]
     estimate = board.scores[best.trial_id][board.columns[0]] if board.columns else Estimate(None)
-    text = f"{best.name} leads on validation with {metric_name(board.objective)} "
-    text += number(estimate.mean)
+    text = f"{best.name} is first on validation with {metric_name(board.objective)} "
+    text += number(estimate.mean) + _lead(board, estimate)
     if len(board.ranked) > SHOWN_DOTS:
         text += f"; the best {SHOWN_DOTS} of {len(board.ranked):,} are drawn"
     return text
+
+
+def _lead(board: Board, best: Estimate) -> str:
+    """How far the second is behind: a first place alone says nothing of its size."""
+    if len(board.ranked) < 2 or best.mean is None or not board.columns:
+        return ""
+    second = board.ranked[1]
+    behind = board.scores[second.trial_id][board.columns[0]].mean
+    if behind is None:
+        return ""
+    return f", {number(abs(best.mean - behind))} from {second.name}"
 
 
 def _explanation(study: Study, board: Board) -> str:
@@ -170,6 +183,10 @@ def _explanation(study: Study, board: Board) -> str:
 def _heading(column: str) -> str:
     split, _, metric = column.partition("_")
     return f"{ROLE_OF[split]} {metric_name(metric)}"
+
+
+def _mode(column: str) -> str:
+    return find(column.partition("_")[2]).mode
 
 
 def _text(value: object) -> str:

@@ -34,7 +34,9 @@ def _trained(study: Study) -> str:
     models = ", ".join(dict.fromkeys(one.model.name for one in study.spec.variants))
     text = f"{plural(len(study.configurations), 'configuration')} of {models}"
     text += f" ({spec.search.algorithm} over {', '.join(study.names.values())})" if searched else ""
-    text += f" were trained on {spec.dataset.name}"
+    limit = spec.dataset.limit
+    part = "" if limit is None else f"at most {limit:,} examples of "
+    text += f" were trained on {part}{spec.dataset.name}"
     fixed = {"epochs": f"for {training.epochs} epochs",
              "optimizer": f"with {training.optimizer}",
              "lr": f"at learning rate {training.lr:g}",

@@ -13,7 +13,7 @@ from harness.report.intervals import difference
 from harness.report.pairing import same_folds
 from harness.report.power import ALPHA
 from harness.report.study import ROLE_OF, Configuration, Study
-from harness.report.wording import metric_name
+from harness.report.wording import metric_name, plural, signed
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -93,7 +93,7 @@ def draw(found: Pairs, metric: str) -> "go.Figure":
 def _text(gap: float, star: bool, *, written: bool) -> str:
     if np.isnan(gap):
         return ""
-    return (f"{gap:+.3f}" if written else "") + ("*" if star else "")
+    return (signed(gap, 3) if written else "") + ("*" if star else "")
 
 
 def _explanation(found: Pairs) -> str:
@@ -107,6 +107,8 @@ def _explanation(found: Pairs) -> str:
 
 def _finding(study: Study, found: Pairs) -> str:
     clear = int(found.clear.sum()) // 2
-    text = f"{clear or 'None'} of {found.n_pairs:,} pairs differ (Holm, 5 %)"
+    text = f"{clear:,} of {plural(found.n_pairs, 'pair')} differ" if clear else (
+        f"No difference seen in any of {plural(found.n_pairs, 'pair')}")  # fmt: skip
+    text += " (Holm, 5 %)"
     hidden = len(study.complete) - len(found.configurations)
     return f"{text}; the best {MOST} of {len(study.complete):,}" if hidden else text

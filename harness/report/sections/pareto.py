@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 KEY, TITLE = "pareto", "Accuracy and cost"
 COSTS = {"n_parameters": "parameters", "mult_adds": "multiply-adds of one example",
          "fit_time_s": "fit time, all folds (s)"}  # fmt: skip
+UNITS = {"n_parameters": " parameters", "mult_adds": " multiply-adds"}
 
 
 class Front(NamedTuple):
@@ -107,4 +108,5 @@ def _finding(found: Front) -> str:
     low, high = show(found.costs[cheapest]), show(found.costs[best])
     if low == high:
         low, high = count(found.costs[cheapest]), count(found.costs[best])
-    return f"{text}; from {low} to {high}"
+    unit = UNITS.get(found.cost, "")
+    return f"{text}; from {low} to {high}{unit}"

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from harness.report.changes import changed_settings, limit_of
 from harness.report.colours import OTHER
 from harness.report.content import (
     Cell,
@@ -70,9 +71,9 @@ def published(study: Study) -> Section:
     if not found:
         return empty_section(KEY, TITLE, "The benchmark file names no published numbers.")
     blocks: list[Text | Table | Figure] = [Text(_explanation(found))]
-    blocks += [Text(text) for text in _remarks(found)]
+    blocks += [Text(text) for text in (*changed_settings(study), *_remarks(found))]
     if any(one.difference is not None for one in found):
-        blocks.append(Figure(_finding(found), draw(found)))
+        blocks.append(Figure(_finding(found, study), draw(found)))
     blocks.append(table(found))
     if any(one.row.flaws for one in found):
         blocks.append(flaws_table(found))
@@ -255,12 +256,14 @@ def _remarks(found: tuple[Comparison, ...]) -> list[str]:
     return texts
 
 
-def _finding(found: tuple[Comparison, ...]) -> str:
+def _finding(found: tuple[Comparison, ...], study: Study) -> str:
     judged = [one for one in found if one.inside is not None]
     if not judged:
         return f"{plural(len(found), 'published number')}; none has an interval of ours to lie in"
     inside = sum(bool(one.inside) for one in judged)
-    return f"{inside} of {plural(len(judged), 'published number')} lie inside our interval"
+    verb = "lies" if inside == 1 else "lie"
+    text = f"{inside} of {plural(len(judged), 'published number')} {verb} inside our interval"
+    return text if limit_of(study) is None else f"{text}; ours trained on fewer examples"
 
 
 def _is_loss(one: Comparison) -> bool:

@@ -3,6 +3,7 @@
 import pytest
 
 from harness.report.build import build_chapters
+from harness.report.sections.across import across
 from harness.report.side_by_side import side_by_side
 from tests.harness.report.folders import FILE, Trial, make_study
 
@@ -21,6 +22,14 @@ def test_the_best_of_each_meet_on_the_same_folds(tmp_path):
     assert meeting.found.folds.unpaired is None
     assert meeting.found.folds.difference.mean == pytest.approx(0.2)
     assert meeting.p_holm == pytest.approx(0.0)
+
+
+def test_one_meeting_leads_with_its_difference(tmp_path):
+    (part,) = across([study(tmp_path / "a", LOW), study(tmp_path / "b", HIGH)])
+    assert "does better than" in part.blocks[0].text
+    assert "+0.2000 [" in part.blocks[0].text
+    (part,) = across([study(tmp_path / "c", LOW), study(tmp_path / "d", LOW)])
+    assert part.blocks[0].text.startswith("No difference seen between ")
 
 
 def test_baselines_meet_where_both_name_one_that_is_not_the_best(tmp_path):

@@ -57,8 +57,24 @@ def test_the_csv_has_a_row_for_each_configuration(tmp_path):
 def test_markdown_and_latex_hold_the_leaderboard(tmp_path):
     assert "| 1 | num_heads=4 | 0.8000 ± " in report(tmp_path / "a", *TRIALS, name="md")
     latex = report(tmp_path / "b", *TRIALS, name="latex")
-    assert r"1 & num\_heads=4 & 0.8000 $\pm$ " in latex
+    assert r"1 & num\_heads=4 & \textbf{0.8000} $\pm$ " in latex
+    assert r"2 & num\_heads=1 & 0.6000 $\pm$ " in latex
     assert r"\toprule" in latex
+    assert "$<$ 0.001" in latex  # a bare < is an inverted exclamation mark in most fonts
+    assert "findings" not in latex  # nothing was found
+
+
+def test_a_baseline_applies_where_it_means_something(tmp_path):
+    """Only the first benchmark has 1 head; the second says that it keeps its own."""
+    folders = [make_results(tmp_path / "a", *TRIALS), make_results(tmp_path / "b", TRIALS[1])]
+    said = []
+    (file,) = write_report(folders, results=tmp_path, formats=["md"], baseline="num_heads=1",
+                           tell=said.append)  # fmt: skip
+    assert "Baseline: #2 (num_heads=1)." in file.read_text(encoding="utf-8")
+    assert len(said) == 1
+    assert "keeps the file's own baseline" in said[0]
+    with pytest.raises(BenchError, match="--baseline"):
+        write_report(folders, results=tmp_path, formats=["md"], baseline="num_heads=3")
 
 
 def test_an_unknown_benchmark_is_named_with_the_nearest(tmp_path):
