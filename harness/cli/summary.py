@@ -32,7 +32,8 @@ def print_summary(outcome: RunOutcome) -> None:
     for trial in summary.ranking:
         if trial.status == "failed":
             named = _params(trial.params, _variants(outcome.plan).get(trial.trial_id))
-            out.print(Text(f"failed {trial.trial_id} ({named}): {trial.error}"))
+            label = f" ({named})" if named else ""
+            out.print(Text(f"failed {trial.trial_id}{label}: {trial.error}"))
     for line in _closing_lines(outcome):
         out.print(Text(line))
 
@@ -54,7 +55,7 @@ def print_dry_run(outcome: RunOutcome) -> None:
     for name in ("trial", "configuration", "state", "why"):
         table.add_column(name, overflow="fold")
     for trial in plan.trials[: 5 * SHOWN]:
-        params = _params(trial.resolved.params, trial.resolved.variant)
+        params = _params(trial.resolved.params, trial.resolved.variant) or "(the file)"
         state = "done" if trial.state == "done" else "to train"
         table.add_row(trial.trial_id, Text(params), state, Text(trial.reason))
     out.print(table)
@@ -164,7 +165,7 @@ def _dry_run_lines(outcome: RunOutcome) -> list[str]:
 def _params(params: Mapping[str, Any], variant: str | None) -> str:
     """What tells a configuration from the others of its file; a null one does not exist in it."""
     named = [f"{path}={_value(value)}" for path, value in params.items() if value is not None]
-    return ", ".join([variant, *named] if variant else named) or "(the file)"
+    return ", ".join([variant, *named] if variant else named)
 
 
 def _value(value: Any) -> str:

@@ -112,6 +112,17 @@ def fold_attention(
     return tuple({"repeat": fold.repeat, "fold": fold.fold, **row} for row in rows)
 
 
+def try_attention(run: "FoldRun") -> None:
+    """Raise before any training what `attention` would raise after all of it: on one example."""
+    job, model = run.job, run.model
+    if job.attention is None or run.token_names is None:
+        return
+    ids = gather(run.source, run.indices["train"][:1]).flatten(1)
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        token_scores(job.attention(model.eval(), ids), ids)
+    model.train()
+
+
 def attention_rows(
     model: nn.Module,
     source: FoldSource,

@@ -16,7 +16,7 @@ from torch.optim import Optimizer
 
 from harness.data.values import Fold
 from harness.results.metrics import METRICS, better, compute
-from harness.training.attention import fold_attention
+from harness.training.attention import fold_attention, try_attention
 from harness.training.augmentation import agreement, augmented
 from harness.training.evaluate import Evaluation, evaluate
 from harness.training.initial import begin, frozen_modules, train_mode
@@ -72,8 +72,10 @@ class FoldRun:
 
 
 def start(job: TrainingJob) -> list[FoldRun]:
-    """Build model and optimizer of every fold. Raises what `build` raises."""
-    return [_start_fold(job, index) for index in job.folds]
+    """Build model and optimizer of every fold. Raises what `build` and `attention` raise."""
+    runs = [_start_fold(job, index) for index in job.folds]
+    try_attention(runs[0])
+    return runs
 
 
 def train_epoch(runs: Sequence[FoldRun], epoch: int) -> list[FoldEpoch]:

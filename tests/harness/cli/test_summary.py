@@ -71,6 +71,15 @@ def test_failures_are_told_with_their_configuration(outcome, said) -> None:
     assert f"failed {'c' * 16} (training.lr=0.3, training.old=1): RuntimeError: [no] mood" in said()
 
 
+def test_the_only_configuration_of_a_file_needs_no_name(outcome, said) -> None:
+    """It searches nothing: the line goes on with the error."""
+    (_, _, failed) = outcome.summary.ranking
+    summary = replace(outcome.summary, ranking=(replace(failed, params={}),))
+    print_summary(replace(outcome, summary=summary))
+
+    assert f"failed {'c' * 16}: RuntimeError: [no] mood" in said()
+
+
 def test_the_last_lines_say_what_is_there_and_where(outcome, said) -> None:
     """Counts of what is not zero, the time, the folder."""
     print_summary(outcome)

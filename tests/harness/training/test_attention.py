@@ -11,6 +11,7 @@ from harness.data.values import FoldInputs
 from harness.training import attention
 from harness.training.attention import attention_rows, token_scores, top_token
 from harness.training.lockstep import train_folds
+from harness.training.loop import start
 from harness.training.resident import fold_source
 from tests.builders import CPU, make_job, make_trial_data, trained
 
@@ -144,9 +145,29 @@ def test_without_attention_or_names_there_are_no_rows(changes):
     assert all(outcome.attention == () for outcome in outcomes)
 
 
-def test_attention_that_fails_fails_the_training():
-    def broken(model, ids):
-        raise RuntimeError("no weights")
+@pytest.mark.parametrize("weights", [None, torch.ones(1, 4)])
+def test_attention_that_fails_does_so_before_any_training(weights):
+    """What it raises itself, and what it gives in another shape: not after the last epoch."""
 
-    with pytest.raises(RuntimeError, match="no weights"):
-        list(train_folds(text_job(attend=broken)))
+    def broken(model, ids):
+        if weights is None:
+            raise ValueError("attention has no weights")
+        return weights
+
+    with pytest.raises(ValueError, match="attention"):
+        next(train_folds(text_job(attend=broken)))
+
+
+def test_trying_attention_leaves_the_random_state_and_the_mode():
+    """Dropout of the first epoch is the same with and without attention."""
+
+    def drawing(model, ids):
+        torch.rand(3)
+        return to_first(model, ids)
+
+    runs, states = [], []
+    for attend in (drawing, None):
+        runs += start(text_job(attend=attend))
+        states.append(torch.get_rng_state())
+    assert torch.equal(*states)
+    assert all(run.model.training for run in runs)
