@@ -76,6 +76,7 @@ def load(
     from concurrent.futures import ThreadPoolExecutor
 
     import numpy as np
+    from PIL import UnidentifiedImageError
 
     own = _own(root, path, size, labels)
     inputs = np.empty((len(own.items), channels, size, size), dtype=np.uint8)
@@ -84,6 +85,8 @@ def load(
         file = own.files[row]
         try:
             inputs[row] = read_image(file, size=size, channels=channels)
+        except UnidentifiedImageError:
+            return f"{file}: not an image"  # Pillow's words name the file again
         except Exception as error:  # Pillow's decoders raise what they like
             return f"{file}: {error or type(error).__name__}"
         return None

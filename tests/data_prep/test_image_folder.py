@@ -80,7 +80,7 @@ def test_pictures_that_cannot_be_read_are_named_and_counted(tmp_path: Path) -> N
 
     text = str(error.value)
     assert "images that can't be read (3)" in text
-    assert "00.png: cannot identify image file" in text
+    assert "00.png: not an image\n" in text
     assert "02.png: more than 8 bits a channel (I;16); convert it to 8" in text
 
 
