@@ -179,7 +179,8 @@ def _explanation(found: SideBySide) -> str:
         "where both hold the same examples (the hash of the index sets says so); examples are "
         "compared one by one where both predicted them. Each best was chosen on validation from "
         f"{' and '.join(f'{len(one.complete):,}' for one in found.studies)}: the more were tried, "
-        "the more a validation score flatters."
+        "the more a validation score flatters. A "
+        "difference belongs to all that the two differ in, the data they trained on included."
     )
 
 

@@ -45,7 +45,12 @@ def answer(study: Study) -> Section:
     if found is None:
         lead = Text("No answer yet: no configuration is complete.", lead=True)
         return section(KEY, TITLE, lead, status)
-    texts = (_factors(study), _doubt(found), _baseline(found, study), _optimism(found, study))
+    texts = (
+        _factors(study),
+        _doubt(found, study),
+        _baseline(found, study),
+        _optimism(found, study),
+    )
     shown = [Text(text) for text in texts if text]
     return section(KEY, TITLE, Text(sentence(found, study), lead=True), *shown, status)
 
@@ -159,9 +164,10 @@ def _factors(study: Study) -> str:
             "Holm over the parameters, 5 %.)")  # fmt: skip
 
 
-def _doubt(found: Answer) -> str:
+def _doubt(found: Answer, study: Study) -> str:
     if found.tried < 2:
-        return "One configuration: nothing to compare it with."
+        complete = " is complete" if len(study.configurations) > 1 else ""
+        return f"One configuration{complete}: nothing to compare it with."
     if found.tied is None or found.others is None:
         return "With one fold no difference between configurations can be tested over folds."
     others = found.tried - 1
@@ -199,8 +205,9 @@ def _optimism(found: Answer, study: Study) -> str:
     if seen is None:
         return f"{text}. No test score tells how much."
     unseen = "lower" if (seen.gap >= 0) == (study.mode == "max") else "higher"
-    test = "its test score, which chose nothing,"
-    text += f"; {test} is {number(abs(seen.gap))} {unseen}"
+    gap = number(abs(seen.gap))
+    apart = f"{gap} {unseen}" if float(gap) else "the same"
+    text += f"; its test score, which chose nothing, is {apart}"
     if found.nested is None or math.isnan(found.nested.mean or 0.0):
         return text + "."
     return (f"{text}. Had each fold picked its own winner by its own validation, the picked ones "

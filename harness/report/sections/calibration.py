@@ -192,8 +192,9 @@ def _row(one: Calibration) -> tuple[Cell, ...]:
 def _explanation(kept: Pooled, found: Calibration) -> str:
     n_bins, size = len(found.bins.counts), int(found.bins.counts.min())
     bars = "bars are Wilson's 95 % intervals" if found.independent else "no intervals"
-    return (f"{pooled_text(kept)}; {n_bins} bins of equal count ({size:,} or one more), cut by the "
-            f"highest probability; {bars}. The calibration error is the mean distance from the "
+    cut = f"{n_bins} bins of equal count ({size:,} or one more), cut by the highest probability"
+    text = f"{pooled_text(kept)}; {'one bin' if n_bins == 1 else cut}; {bars}. "
+    return text + ("The calibration error is the mean distance from the "
             "diagonal; chance alone keeps it above 0, as the column beside it says.")  # fmt: skip
 
 

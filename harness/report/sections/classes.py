@@ -22,7 +22,7 @@ from harness.report.content import (
 from harness.report.draw import escaped, figure
 from harness.report.predictions import Pooled, looked_at, pooled, pooled_text
 from harness.report.study import Study
-from harness.report.wording import number
+from harness.report.wording import number, plural
 from harness.results.items import wilson
 
 if TYPE_CHECKING:
@@ -229,7 +229,8 @@ def _mistaken(found: Classes, index: int) -> str:
 def _explanation(found: Pooled) -> str:
     support = int(np.median(np.bincount(found.targets, minlength=len(found.names))))
     text = f"{pooled_text(found)}; every curve is one class against the rest, "
-    text += f"the {HARDEST} hardest in colour."
+    shown = "all" if len(found.names) <= HARDEST else f"the {HARDEST} hardest"
+    text += f"{shown} in colour."
     if found.once and support:
         around = wilson(round(0.8 * support), support)
         text += (f" A class has about {support:,} examples: a recall of {around.mean:.2f} then has "
@@ -243,14 +244,17 @@ def _confusion_finding(found: Classes) -> str:
     if not wrong.any():
         return "No example is taken for another class"
     true, predicted = np.unravel_index(int(wrong.argmax()), wrong.shape)
+    times = plural(int(wrong[true, predicted]), "time")
     return (f"{found.names[true]} is taken for {found.names[predicted]} most often, "
-            f"{wrong[true, predicted]} times of {found.counts[true].sum():,}")  # fmt: skip
+            f"{times} of {found.counts[true].sum():,}")  # fmt: skip
 
 
 def _roc_finding(found: Classes) -> str:
     if np.isnan(found.auc).all():
         return "ROC: fewer than two classes occur"
     hardest = int(np.nanargmin(found.auc))
+    if found.auc[hardest] == 1:
+        return "Every class is ranked above the rest without a mistake, AUC 1"
     return f"{found.names[hardest]} is the hardest to rank, AUC {number(found.auc[hardest], 3)}"
 
 
@@ -258,5 +262,7 @@ def _precision_finding(found: Classes) -> str:
     if np.isnan(found.average_precision).all():
         return "Precision and recall: fewer than two classes occur"
     lowest = int(np.nanargmin(found.average_precision))
+    if found.average_precision[lowest] == 1:
+        return "Average precision is 1 for every class"
     area = number(found.average_precision[lowest], 3)
     return f"{found.names[lowest]} has the lowest average precision, {area}"

@@ -244,6 +244,8 @@ def _endings_text(found: Sequence[Ending], study: Study) -> str:
     if first.gap_last is not None:
         side = "above" if first.gap_last >= 0 else "below"
         text += f"There its train score lies {number(abs(first.gap_last))} {side} validation. "
+    if not first.lost.mean:
+        return text.rstrip()
     return text + ("The best epoch is picked on the scores it is judged by, so part of what the "
                    "last one loses is luck.")  # fmt: skip
 

@@ -161,7 +161,7 @@ def _lead(board: Board, best: Estimate) -> str:
     behind = board.scores[second.trial_id][board.columns[0]].mean
     if behind is None:
         return ""
-    return f", {number(abs(best.mean - behind))} from {second.name}"
+    return f", {number(abs(best.mean - behind), 3)} ahead of {second.name}"
 
 
 def _explanation(study: Study, board: Board) -> str:

@@ -36,7 +36,8 @@ def _trained(study: Study) -> str:
     text += f" ({spec.search.algorithm} over {', '.join(study.names.values())})" if searched else ""
     limit = spec.dataset.limit
     part = "" if limit is None else f"at most {limit:,} examples of "
-    text += f" were trained on {part}{spec.dataset.name}"
+    were = "was" if len(study.configurations) == 1 else "were"
+    text += f" {were} trained on {part}{spec.dataset.name}"
     fixed = {"epochs": f"for {training.epochs} epochs",
              "optimizer": f"with {training.optimizer}",
              "lr": f"at learning rate {training.lr:g}",
