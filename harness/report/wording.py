@@ -146,6 +146,11 @@ def plural(amount: int, noun: str) -> str:
     return f"{amount:,} {noun}" if amount == 1 else f"{amount:,} {noun}s"
 
 
+def listed(texts: Sequence[str]) -> str:
+    """`4, 2 and 16`."""
+    return " and ".join([part for part in (", ".join(texts[:-1]), texts[-1]) if part])
+
+
 def against_baseline(differing: int, others: int) -> str:
     """How many of the others can be told apart from the baseline, in words."""
     if others == 1:

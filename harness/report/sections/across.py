@@ -19,6 +19,7 @@ from harness.report.study import Study
 from harness.report.wording import (
     count,
     estimate_cell,
+    listed,
     magnitude,
     metric_name,
     number,
@@ -178,7 +179,7 @@ def _explanation(found: SideBySide) -> str:
         "The best of each benchmark meet, and the baselines where both name one. Folds are paired "
         "where both hold the same examples (the hash of the index sets says so); examples are "
         "compared one by one where both predicted them. Each best was chosen on validation from "
-        f"{' and '.join(f'{len(one.complete):,}' for one in found.studies)}: the more were tried, "
+        f"{listed([f'{len(one.complete):,}' for one in found.studies])}: the more were tried, "
         "the more a validation score flatters. A "
         "difference belongs to all that the two differ in, the data they trained on included."
     )

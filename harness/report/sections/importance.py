@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 KEY, TITLE = "importance", "Parallel coordinates and importance"
 FEWEST = 4
+ROUGH_BELOW = 10  # configurations a parameter
 TREES, DEPTH = 16, 8  # a tenth of the default's time at 1,000 trials, the same shares
 
 
@@ -35,13 +36,17 @@ def importance(study: Study) -> Section:
     metric = metric_name(study.objective)
     title = f"Each line is a configuration; bright is high validation {metric}"
     blocks: list[Text | Figure] = [Figure(title, draw_parallel(study, metric))]
-    found = compute(study)
+    try:
+        found = compute(study)
+    except ImportError:
+        missing = "Importance needs optuna, which is not installed here."
+        return section(KEY, TITLE, *blocks, Text(missing))
     if found is None:
         blocks.append(Text(f"Importance needs {FEWEST} complete configurations that differ in "
                            "score and in a parameter that all of them have."))  # fmt: skip
         return section(KEY, TITLE, *blocks)
     blocks.append(Figure(_finding(found), draw(found)))
-    return section(KEY, TITLE, *blocks, Text(_explanation(found)))
+    return section(KEY, TITLE, *blocks, Text(_explanation(found, len(study.complete))))
 
 
 def compute(study: Study) -> Importance | None:
@@ -146,9 +151,11 @@ def _finding(found: Importance) -> str:
     return f"{name} accounts for the largest share of the variance, {share:.0%}"
 
 
-def _explanation(found: Importance) -> str:
+def _explanation(found: Importance, n_configurations: int) -> str:
     text = (f"fANOVA ({TREES} trees of depth {DEPTH}, as Optuna computes it) on validation means; "
             "it describes these configurations and is no test.")  # fmt: skip
+    if n_configurations < ROUGH_BELOW * len(found.shares):
+        text += f" {n_configurations} configurations are few: take the shares as rough."
     if found.left_out:
         text += f" Left out, as not every configuration has them: {', '.join(found.left_out)}."
     for a, b in found.linked:

@@ -70,7 +70,7 @@ def published(study: Study) -> Section:
     found = compute(study)
     if not found:
         return empty_section(KEY, TITLE, "The benchmark file names no published numbers.")
-    blocks: list[Text | Table | Figure] = [Text(_explanation(found))]
+    blocks: list[Text | Table | Figure] = [Text(_explanation(found) + _trained(study))]
     blocks += [Text(text) for text in (*changed_settings(study), *_remarks(found))]
     if any(one.difference is not None for one in found):
         blocks.append(Figure(_finding(found, study), draw(found)))
@@ -238,6 +238,13 @@ def _explanation(found: tuple[Comparison, ...]) -> str:
                  "test values belong to the epoch that we chose.")  # fmt: skip
     return text + (" That a number lies inside our interval says that both can be true, not that "
                    "both are the same.")  # fmt: skip
+
+
+def _trained(study: Study) -> str:
+    """How long ours trained: the first thing to look at where a number is missed."""
+    if "training.epochs" in study.names:
+        return ""
+    return f" Ours trained for {plural(study.spec.training.epochs, 'epoch')}."
 
 
 def _remarks(found: tuple[Comparison, ...]) -> list[str]:

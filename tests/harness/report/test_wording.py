@@ -1,6 +1,6 @@
 """Parameters as a reader wants them."""
 
-from harness.report.wording import against_baseline, number, readable, signed
+from harness.report.wording import against_baseline, listed, number, readable, signed
 
 SHIFT = '{"time_shift": {"fraction": 0.5}}'
 SHIFT_MORE = '{"time_shift": {"fraction": 0.9}}'
@@ -55,3 +55,8 @@ def test_a_chosen_null_is_none_and_an_absent_one_stays_null():
 
 def test_texts_and_lists_stay():
     assert values("relu", "[1, 2]", "{broken") == ["relu", "[1, 2]", "{broken"]
+
+
+def test_a_list_ends_with_and():
+    assert listed(["4", "2", "16"]) == "4, 2 and 16"
+    assert listed(["4"]) == "4"

@@ -1,5 +1,6 @@
 """The numbers of each section, from rows chosen by hand."""
 
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -141,6 +142,7 @@ def test_importance_goes_to_the_parameter_that_matters(tmp_path):
     assert importance.compute(make_study(tmp_path / "three", *trials)) is None
     with_fourth = make_study(tmp_path / "four", *trials, Trial(3, [0.1] * 3))
     assert importance.compute(with_fourth).shares == (("num_heads", pytest.approx(1.0)),)
+    assert "4 configurations are few" in importance.importance(with_fourth).blocks[-1].text
 
 
 def test_findings_count_failures_codes_and_copies(tmp_path):
@@ -195,3 +197,10 @@ def test_every_table_has_a_cell_for_each_column(tmp_path):
               if isinstance(block, Table)]  # fmt: skip
     assert len(tables) >= 6
     assert all(len(row) == len(table.columns) for table in tables for row in table.rows)
+
+
+def test_without_optuna_the_report_says_what_importance_needs(tmp_path, monkeypatch):
+    trials = [Trial(heads, [heads / 10, heads / 10, 0.5]) for heads in (1, 2, 4, 8)]
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    made = importance.importance(make_study(tmp_path, *trials))
+    assert "needs optuna" in made.blocks[-1].text
