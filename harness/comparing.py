@@ -5,7 +5,7 @@ Reads the tables alone. B minus A throughout; A is the baseline.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from harness.errors import BenchError
@@ -98,7 +98,10 @@ def compare(a: Choice, b: Choice, *, rope: float = ROPE) -> Comparison:
     )
     items = _items(a, b)
     differing = differences(a.candidate, b.candidate)
-    return Comparison(a, b, folds, items, differing, _headline(folds, items))
+    headline = _headline(folds, items)
+    if _dataset(a.candidate) != _dataset(b.candidate):  # another task: no interval bounds that
+        headline = replace(headline, low=-math.inf, high=math.inf)
+    return Comparison(a, b, folds, items, differing, headline)
 
 
 def compare_each(a: Source, b: Source, *, rope: float = ROPE) -> EachComparison:
@@ -134,7 +137,7 @@ def verdict(headline: Headline, *, tolerance: float = 0.0, rope: float = ROPE) -
     """What the interval of B minus A allows to say.
 
     worse: B is worse by more than the tolerance, all of the interval is; better: all of it is
-    better; equivalent: all of it lies within ±rope; untested: there is no interval.
+    better; equivalent: all of it lies within ±rope; untested: no interval, or two datasets.
     """
     gain_low, gain_high = headline.low, headline.high
     if headline.mode == "min":

@@ -79,5 +79,6 @@ def _gate(verdicts: list[str]) -> None:
         raise click.exceptions.Exit(1)
     if "untested" in verdicts:
         raise BenchError(
-            "--fail-if-worse needs an interval: more folds, repeats, or stored predictions"
+            "--fail-if-worse needs an interval: one dataset, and more folds, repeats, or "
+            "stored predictions"
         )

@@ -28,7 +28,7 @@ VERDICTS = {
     "worse": "B is worse than A",
     "equivalent": "A and B are practically the same",
     "unclear": "no difference seen; that is not to say that there is none",
-    "untested": "there is no interval, so nothing can be said",
+    "untested": "nothing can be said: no interval bounds the difference",
 }
 
 

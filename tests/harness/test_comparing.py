@@ -116,6 +116,7 @@ def test_other_datasets_are_compared_unpaired_and_never_by_example(tmp_path):
 
     assert found.folds.unpaired == "the datasets are alpha and beta"
     assert found.items == "the datasets are not the same"
+    assert verdict(found.headline) == "untested"
 
 
 def option_pair(root, ids, option):
