@@ -139,7 +139,9 @@ def _whole_epochs(made: "go.Figure", last: int) -> None:
 
 
 def _training(rows: "pd.DataFrame") -> "pd.DataFrame":
-    return rows[rows["stage"] == "training"]
+    training = rows[rows["stage"] == "training"]
+    # pretraining has no folds, and its nulls made them floats
+    return training.astype({"repeat": int, "fold": int})
 
 
 def _option(rows: "pd.DataFrame", curve: Curve, study: Study) -> Option:

@@ -37,11 +37,12 @@ def test_a_curve_ends_where_its_first_fold_does():
 
 
 def test_pretraining_is_no_part_of_a_curve():
-    rows = pd.concat([epochs([0.9, 0.9, 0.9], stage="pretraining"), epochs([0.1, 0.2])])
+    before = epochs([0.9, 0.9, 0.9], stage="pretraining").assign(repeat=None, fold=None)
+    rows = pd.concat([before.astype({"repeat": float, "fold": float}), epochs([0.1, 0.2])])
     (found,) = curves.compute(rows, (ONE,), "val_accuracy", "train_accuracy")
     assert found.mean == pytest.approx((0.1, 0.2))
     (fold,) = curves.fold_curves(rows, ONE, "val_accuracy", "train_accuracy")
-    assert fold.values == (0.1, 0.2)
+    assert (fold.name, fold.values) == ("fold 1", (0.1, 0.2))
 
 
 def test_every_fold_has_a_line_of_its_own():
