@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.durations import duration
-from harness.planning.plan import Plan, varying_paths
+from harness.planning.plan import Plan, value_label, varying_paths
 from harness.results.runs import RankedTrial, Summary
 from harness.run import RunOutcome
 
@@ -84,8 +84,11 @@ def _ranking(plan: Plan, summary: Summary, *, narrow: bool) -> Table:
     table.add_column("parameters", justify="right", no_wrap=True)
     table.add_column("fit", justify="right", no_wrap=True)
     table.add_column("", overflow="fold")
+    planned = {trial.trial_id: trial.resolved.params for trial in plan.trials}
     for place, trial in enumerate(summary.ranking[:SHOWN], start=1):
-        first, *cells = _cells(place, trial, paths)
+        params = planned.get(trial.trial_id, trial.params)
+        values = [value_label(params[path]) if path in params else "–" for path in paths]
+        first, *cells = _cells(place, trial, values)
         named = [Text(variants[trial.trial_id])] if variants else []
         table.add_row(first, *named, *cells)
     return table
@@ -104,12 +107,12 @@ def _variants(plan: Plan) -> dict[str, str]:
     return {trial_id: name for trial_id, name in named.items() if name is not None}
 
 
-def _cells(place: int, trial: RankedTrial, paths: list[str]) -> list[str | Text]:
+def _cells(place: int, trial: RankedTrial, values: list[str]) -> list[str | Text]:
     complete = trial.status == "complete"
     note = trial.findings or "" if complete else trial.status
     return [
         str(place) if complete else "",
-        *(Text(_value(trial.params[path])) for path in paths),
+        *map(Text, values),
         _mean(trial.validation, trial.validation_std),
         _mean(trial.test, trial.test_std),
         "" if trial.n_parameters is None else f"{trial.n_parameters:,}",

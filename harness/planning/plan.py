@@ -90,8 +90,8 @@ def make_plan(
     return Plan(spec, folder, tuple(kept), _hidden(configurations))
 
 
-def _short(value: Any) -> str:
-    """A mapping, such as an augmentation, is the names of its keys."""
+def value_label(value: Any) -> str:
+    """A parameter's value in the terminal; a mapping is the names of its keys."""
     if isinstance(value, Mapping):
         return " + ".join(value)
     return "none" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
@@ -109,7 +109,7 @@ def varying_paths(trials: Sequence[PlannedTrial]) -> list[str]:
 def trial_label(trial: PlannedTrial, paths: Sequence[str]) -> str:
     """Its variant and its values at these paths: `vit, num_heads=4, lr=0.001`."""
     params = trial.resolved.params
-    values = [f"{p.partition('.')[2]}={_short(params[p])}" for p in paths if p in params]
+    values = [f"{p.partition('.')[2]}={value_label(params[p])}" for p in paths if p in params]
     variant = trial.resolved.variant
     return ", ".join([variant, *values] if variant else values)
 

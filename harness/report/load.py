@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Collection, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 ALL = "all"
 PARAMS = "params."
+SHOWN_TOGETHER = 8  # several sections read the predictions of the same few configurations
 Planned = Mapping[str, Mapping[str, Any]]
 
 
@@ -69,7 +71,9 @@ def load_study(folder: Path, *, run_id: str | None = None, baseline: str | None 
         ),
         folds=_rows(folder, "folds", ids),
         epochs=lambda trial_ids: _rows(folder, "epochs", trial_ids),
-        predictions=lambda trial_id: _rows(folder, "predictions", [trial_id]),
+        predictions=lru_cache(SHOWN_TOGETHER)(
+            lambda trial_id: _rows(folder, "predictions", [trial_id])
+        ),
         items=lambda trial_ids, role: read_items(folder, trial_ids, role=role),
         attention=lambda trial_id: _rows(folder, "attention", [trial_id]),
         layers=lambda trial_ids: _rows(folder, "layers", trial_ids),
