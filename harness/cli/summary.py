@@ -167,9 +167,5 @@ def _dry_run_lines(outcome: RunOutcome) -> list[str]:
 
 def _params(params: Mapping[str, Any], variant: str | None) -> str:
     """What tells a configuration from the others of its file; a null one does not exist in it."""
-    named = [f"{path}={_value(value)}" for path, value in params.items() if value is not None]
+    named = [f"{path}={value_label(value)}" for path, value in params.items() if value is not None]
     return ", ".join([variant, *named] if variant else named)
-
-
-def _value(value: Any) -> str:
-    return "–" if value is None else f"{value:g}" if isinstance(value, float) else str(value)

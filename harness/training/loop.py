@@ -21,7 +21,7 @@ from harness.training.augmentation import agreement, augmented
 from harness.training.evaluate import Evaluation, evaluate
 from harness.training.initial import begin, frozen_modules, train_mode
 from harness.training.job import Diverged, FoldEpoch, FoldOutcome, TrainingJob
-from harness.training.optimizers import make_optimizer, plain_step
+from harness.training.optimizers import descend, make_optimizer, plain_step
 from harness.training.resident import (
     FoldSource,
     as_tensor,
@@ -178,14 +178,8 @@ def _step(run: FoldRun, inputs: Tensor, targets: Tensor, *, lr: float) -> tuple[
     training = run.job.training
     logits = run.model(inputs)
     loss = F.cross_entropy(logits, targets, label_smoothing=training.label_smoothing)
-    for parameter in run.parameters:
-        parameter.grad = None
-    torch.autograd.backward(loss)
-    if training.gradient_clip is not None:
-        nn.utils.clip_grad_norm_(run.parameters, training.gradient_clip)
-    for group in run.optimizer.param_groups:
-        group["lr"] = lr
-    run.step()
+    clip = training.gradient_clip
+    descend(loss, run.parameters, run.optimizer, step=run.step, lr=lr, gradient_clip=clip)
     return loss.detach(), logits.detach()
 
 

@@ -47,5 +47,28 @@ def plain_step(optimizer: Optimizer) -> Callable[[], None]:
     return stepped
 
 
+def descend(
+    loss: torch.Tensor,
+    parameters: Sequence[nn.Parameter],
+    optimizer: Optimizer,
+    *,
+    step: Callable[[], None],
+    lr: float,
+    gradient_clip: float | None,
+) -> None:
+    """One step down a loss (): fresh gradients, clipped to a largest norm, at this learning rate.
+
+    step: of `plain_step(optimizer)`.
+    """
+    for parameter in parameters:
+        parameter.grad = None
+    torch.autograd.backward(loss)
+    if gradient_clip is not None:
+        nn.utils.clip_grad_norm_(parameters, gradient_clip)
+    for group in optimizer.param_groups:
+        group["lr"] = lr
+    step()
+
+
 def _can_fuse(parameter: torch.Tensor) -> bool:
     return parameter.is_floating_point() and parameter.device.type in ("cpu", "cuda")

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from harness.data.values import TrialData
 from harness.spec.pretraining import Pretraining
 from harness.training.initial import Start, begin, head_entries
-from harness.training.optimizers import make_optimizer, plain_step
+from harness.training.optimizers import descend, make_optimizer, plain_step
 from harness.training.resident import (
     FoldSource,
     as_tensor,
@@ -186,14 +186,8 @@ def _step(run: _Run, images: Tensor, answers: Tensor, *, lr: float) -> tuple[Ten
     """One step of the optimizer; the batch's mean loss () and its right answers (), float64."""
     logits = run.model(images)
     loss = F.cross_entropy(logits, answers)
-    for parameter in run.parameters:
-        parameter.grad = None
-    torch.autograd.backward(loss)
-    if run.job.section.gradient_clip is not None:
-        nn.utils.clip_grad_norm_(run.parameters, run.job.section.gradient_clip)
-    for group in run.optimizer.param_groups:
-        group["lr"] = lr
-    run.step()
+    clip = run.job.section.gradient_clip
+    descend(loss, run.parameters, run.optimizer, step=run.step, lr=lr, gradient_clip=clip)
     return loss.detach().double(), (logits.argmax(1) == answers).sum().double()
 
 
