@@ -1,10 +1,7 @@
 """A list of trials through Ray Tune, every end accounted for."""
 
-import contextlib
-import signal
 import tempfile
-import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -14,13 +11,14 @@ from ray import tune
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from harness.data.values import Array, TrialData
-from harness.events import EpochEnded, Note, OnEvent, TrialEnded, TrialStarted
+from harness.events import Note, OnEvent, TrialEnded
 from harness.results.rows import TrialRows, to_tables
 from harness.trial import ended_rows, failed_rows
 from harness.tuning.collector import Collector, CollectorSettings
 from harness.tuning.session import Capacity
 from harness.tuning.tracking import TrackingCallback
 from harness.tuning.trainable import Shared, SweepTrial, TrialTrainable
+from harness.tuning.watcher import Watcher, WatcherCallback, handlers_kept
 
 PROCESS_DEATHS = 1  # a trial whose worker died is tried once more
 
@@ -62,7 +60,7 @@ def run_sweep(request: SweepRequest, *, capacity: Capacity, on_event: OnEvent) -
     gpu = _gpu_share(request.gpu, capacity, on_event)
     request = replace(request, trials=tuple(_on(trial, gpu) for trial in request.trials))
     collector = _start_collector(request.settings)
-    watcher = _Watcher(request, on_event, collector)
+    watcher = Watcher([one.job.trial_id for one in request.trials], on_event, collector)
     _fit(request, collector, watcher, gpu=gpu)
     _account_for_the_rest(request, collector, watcher)
     write_error = ray.get(collector.close.remote())
@@ -87,7 +85,7 @@ def _start_collector(settings: CollectorSettings) -> Any:
     return actor.options(num_cpus=0, scheduling_strategy=here).remote(settings)
 
 
-def _fit(request: SweepRequest, collector: Any, watcher: "_Watcher", *, gpu: float) -> None:
+def _fit(request: SweepRequest, collector: Any, watcher: Watcher, *, gpu: float) -> None:
     shared = Shared(
         trials=ray.put(list(request.trials)),
         schemas=ray.put(dict(request.settings.schemas)),
@@ -110,113 +108,16 @@ def _fit(request: SweepRequest, collector: Any, watcher: "_Watcher", *, gpu: flo
                 storage_path=scratch,
                 verbose=0,
                 stop=watcher,
-                callbacks=[_Callback(watcher), *trackers],
+                callbacks=[WatcherCallback(watcher), *trackers],
                 failure_config=tune.FailureConfig(max_failures=PROCESS_DEATHS),
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
             ),
         )
-        with _handlers_kept():
+        with handlers_kept():
             tuner.fit()
 
 
-class _Watcher(tune.Stopper):  # type: ignore[misc]
-    """Turns what Tune says into events, and stops the sweep when writing failed."""
-
-    def __init__(self, request: SweepRequest, on_event: OnEvent, collector: Any) -> None:
-        self.ids = [trial.job.trial_id for trial in request.trials]
-        self.on_event, self.collector = on_event, collector
-        self.statuses: dict[str, str] = {}
-        self.died: set[str] = set()
-        self.interrupted = threading.Event()
-        self.write_failed = False
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {}  # Tune pickles its tuner; nothing here outlives this process
-
-    def __call__(self, trial_id: str, result: Mapping[str, Any]) -> bool:
-        return False
-
-    def stop_all(self) -> bool:
-        return self.write_failed
-
-    def reported(self, result: Mapping[str, Any]) -> None:
-        trial_id = self.ids[result["config"]["index"]]
-        if result["status"] == "running":
-            self.on_event(EpochEnded(trial_id, result["epoch"], result["objective"]))
-            return
-        self.statuses[trial_id] = result["status"]
-        self.on_event(
-            TrialEnded(
-                trial_id,
-                result["status"],
-                result["objective"],
-                result["objective_std"],
-                result["fit_time_s"] or 0.0,
-                result["error"],
-            )
-        )
-
-    def failed(self, trial_id: str) -> None:
-        """The worker's process ended, or handing over its rows failed."""
-        self.died.add(trial_id)
-        self.write_failed = self.write_failed or ray.get(self.collector.error.remote()) is not None
-
-
-class _Callback(tune.Callback):  # type: ignore[misc]
-    """The seam to Tune: its trials carry an index, ours a trial id."""
-
-    def __init__(self, watcher: _Watcher) -> None:
-        self._watcher = watcher
-        self._listening = False
-
-    def on_step_begin(self, iteration: int, trials: Sequence[Any], **info: Any) -> None:
-        if not self._listening and threading.current_thread() is threading.main_thread():
-            self._listening = True
-            _listen_for_signals(self._watcher.interrupted)
-
-    def on_trial_start(
-        self, iteration: int, trials: Sequence[Any], trial: Any, **info: Any
-    ) -> None:
-        self._watcher.on_event(TrialStarted(self._watcher.ids[trial.config["index"]]))
-
-    def on_trial_result(
-        self, iteration: int, trials: Sequence[Any], trial: Any, result: Any, **info: Any
-    ) -> None:
-        if "status" in result:
-            self._watcher.reported(result)
-
-    def on_trial_error(
-        self, iteration: int, trials: Sequence[Any], trial: Any, **info: Any
-    ) -> None:
-        self._watcher.failed(self._watcher.ids[trial.config["index"]])
-
-
-@contextlib.contextmanager
-def _handlers_kept() -> Iterator[None]:
-    """The signal handlers from before the sweep, set again after it."""
-    kept = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        if threading.current_thread() is threading.main_thread():
-            for number, handler in kept.items():
-                signal.signal(number, handler)
-
-
-def _listen_for_signals(interrupted: threading.Event) -> None:
-    """Remembers an interruption and passes it on to the handler that Tune has just installed."""
-    tunes = signal.getsignal(signal.SIGINT)
-
-    def interrupt(number: int, frame: Any) -> None:
-        interrupted.set()
-        if callable(tunes):
-            tunes(signal.SIGINT, frame)
-
-    signal.signal(signal.SIGINT, interrupt)
-    signal.signal(signal.SIGTERM, interrupt)
-
-
-def _account_for_the_rest(request: SweepRequest, collector: Any, watcher: _Watcher) -> None:
+def _account_for_the_rest(request: SweepRequest, collector: Any, watcher: Watcher) -> None:
     """Rows for trials that began and never handed theirs over."""
     schemas: Mapping[str, pa.Schema] = request.settings.schemas
     trials = {trial.job.trial_id: trial for trial in request.trials}
