@@ -13,6 +13,8 @@ COMMANDS = {
     "run": "train what is missing of a benchmark file",
     "report": "turn results into one page",
     "compare": "is B better than A, and could so few folds tell",
+    "rerun": "repeat a trial: the same numbers, or what differs",
+    "merge": "join results of several machines",
     "check": "validate benchmark files without training",
     "list": "benchmarks, models, datasets and metrics",
     "show": "a dataset's classes, folds and examples, as a page",

@@ -1,0 +1,249 @@
+"""Joining the results of two machines: each trial once, by its identity."""
+
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from harness.errors import BenchError
+from harness.results.parts import TEMPORARY, DamagedPart, read_file, read_schema, rows_of
+from harness.results.read import DoneTrial, done_trials, parts
+from harness.results.repair import repair
+from harness.results.rows import conform, params_from_config
+from harness.results.runs import last_plan, new_run_id, write_run
+from harness.results.schema import PARAMS, TABLES, table_schemas, union_schema
+from harness.results.widen import compact, widen
+from harness.results.write import TableWriter
+
+WORTH = {"interrupted": 0, "failed": 1, "pruned": 2, "complete": 3}
+_BESIDE = ("runs", "weights", "pretraining")
+
+
+@dataclass(frozen=True)
+class MergeReport:
+    """What came over from one folder.
+
+    new: trials that the target lacked; better: those whose row here was worth more, such as
+    complete for failed, or had more repeats; kept: in both, and the target's stay.
+    different: of those, complete ones whose objective differs, with both values (target, source).
+    damaged: the source's files that can't be read; their trials stayed behind.
+    """
+
+    new: tuple[str, ...]
+    better: tuple[str, ...]
+    kept: tuple[str, ...]
+    different: Mapping[str, tuple[float | None, float | None]]
+    damaged: tuple[Path, ...]
+
+
+def benchmark_of(source: Path) -> str:
+    """The benchmark that wrote a results folder, whatever the folder is called now.
+
+    Raises BenchError where it holds no finished trial, or those of several benchmarks.
+    """
+    names: set[str] = set()
+    for path in parts(source, "trials"):
+        try:
+            names |= set(read_file(path, ["benchmark"])["benchmark"].to_pylist())
+        except DamagedPart:
+            continue
+    if len(names - {None}) != 1:
+        found = f"trials of {', '.join(sorted(map(str, names)))}" if names else "no finished trial"
+        raise BenchError(f"{source} holds {found}; a benchmark's results folder holds one's")
+    return str(names.pop())
+
+
+def merge(source: Path, target: Path, *, command: str) -> MergeReport:
+    """Copies into `target` the trials of `source` that it lacks or has only a lesser row of.
+
+    The caller holds `target`; nothing of `source` changes. A trial comes over as a whole, with
+    its rows in all tables, its weights and the run that wrote it. A run of its own records the
+    plans of both, so that a report shows them together. command: as it was typed.
+    """
+    repair(target)
+    damaged = _damaged(source)
+    ours, theirs = done_trials(target), _readable_trials(source, damaged)
+    taken = [one for one in theirs if one not in ours or _is_better(theirs[one], ours[one])]
+    plan = list(dict.fromkeys([*last_plan(target), *last_plan(source), *taken]))
+    _copy_beside(source, target, taken)
+    _copy_rows(source, target, taken, damaged=damaged, present=ours)
+    if taken:
+        _record(target, plan, command)
+    compact(target)
+    kept = tuple(one for one in theirs if one not in taken)
+    return MergeReport(
+        new=tuple(one for one in taken if one not in ours),
+        better=tuple(one for one in taken if one in ours),
+        kept=kept,
+        different=_different(kept, source, target),
+        damaged=tuple(damaged),
+    )
+
+
+def _damaged(source: Path) -> list[Path]:
+    found = []
+    for table in TABLES:
+        for path in parts(source, table):
+            try:
+                read_file(path)
+            except DamagedPart:
+                found.append(path)
+    return found
+
+
+def _readable_trials(source: Path, damaged: Sequence[Path]) -> dict[str, DoneTrial]:
+    """The trials of all parts that are whole in every table."""
+    left_out = {path.name for path in damaged}
+    if not left_out:
+        return done_trials(source)
+    readable: set[str] = set()
+    for path in parts(source, "trials"):
+        if path.name not in left_out:
+            readable |= set(read_file(path, ["trial_id"])["trial_id"].to_pylist())
+    return {one: row for one, row in done_trials(source).items() if one in readable}
+
+
+def _is_better(theirs: DoneTrial, ours: DoneTrial) -> bool:
+    def worth(row: DoneTrial) -> tuple[int, int]:
+        return WORTH.get(row.status, 0), row.n_repeats
+
+    return worth(theirs) > worth(ours)
+
+
+def _different(
+    trial_ids: Sequence[str], source: Path, target: Path
+) -> dict[str, tuple[float | None, float | None]]:
+    """Complete trials of both whose objective is not the same number."""
+    if not trial_ids:
+        return {}
+    objective = _objective(target)
+    here, there = (done_trials(one, objective=objective) for one in (target, source))
+    pairs = {one: (here[one], there[one]) for one in trial_ids}
+    return {
+        one: (a.objective_mean, b.objective_mean)
+        for one, (a, b) in pairs.items()
+        if a.status == b.status == "complete"
+        and a.n_repeats == b.n_repeats
+        and a.objective_mean != b.objective_mean
+    }
+
+
+def _objective(folder: Path) -> str:
+    config = next(iter(done_trials(folder).values())).config
+    return str(json.loads(config)["objective"]["metric"])
+
+
+def _copy_rows(
+    source: Path,
+    target: Path,
+    taken: Sequence[str],
+    *,
+    damaged: Sequence[Path],
+    present: Mapping[str, Any],
+) -> None:
+    if not taken:
+        return
+    left_out = {path.name for path in damaged}
+    schemas = widen(target, _schemas(source, left_out))
+    writer = TableWriter(target, schemas)
+    for trial_id, tables in _trials(source, taken, left_out, schemas):
+        writer.add(trial_id, tables, replace=trial_id in present)
+    writer.close()
+
+
+def _schemas(source: Path, left_out: set[str]) -> dict[str, pa.Schema]:
+    """The source's columns, table by table; those of an empty table are its fixed ones."""
+    found = table_schemas(metrics=(), objective="accuracy", params={})
+    for table in TABLES:
+        for path in parts(source, table):
+            if path.name not in left_out:
+                found[table] = union_schema(found[table], read_schema(path))
+    return found
+
+
+def _trials(
+    source: Path, taken: Sequence[str], left_out: set[str], schemas: Mapping[str, pa.Schema]
+) -> Iterator[tuple[str, dict[str, pa.Table]]]:
+    """Trial id -> its rows in all tables, part by part."""
+    wanted = set(taken)
+    for path in parts(source, "trials"):
+        if path.name in left_out:
+            continue
+        ids = sorted(wanted & set(read_file(path, ["trial_id"])["trial_id"].to_pylist()))
+        wanted -= set(ids)
+        files = {table: _file(source, table, path.name) for table in TABLES}
+        rows = {table: _part(file, schemas[table]) for table, file in files.items()}
+        for trial_id in ids:
+            yield trial_id, {table: rows_of(rows[table], [trial_id]) for table in TABLES}
+
+
+def _file(source: Path, table: str, name: str) -> Path | None:
+    return next((path for path in parts(source, table) if path.name == name), None)
+
+
+def _part(file: Path | None, schema: pa.Schema) -> pa.Table:
+    if file is None:
+        return schema.empty_table()
+    data = read_file(file)
+    new = [name for name in schema.names if name not in data.schema.names]
+    return params_from_config(
+        conform(data, schema), [name for name in new if name.startswith(PARAMS)]
+    )
+
+
+def _copy_beside(source: Path, target: Path, taken: Sequence[str]) -> None:
+    """Runs, pretrained weights, and weights of the trials that come over; before their rows, so
+    that a copy that was broken off is made again."""
+    for name in _BESIDE:
+        for path in sorted((source / name).glob("*")):
+            wanted = (
+                path.name in taken
+                if name == "weights"
+                else not (target / name / path.name).exists()
+            )
+            if wanted:
+                _copy(path, target / name / path.name, staged=target / TEMPORARY / path.name)
+
+
+def _copy(path: Path, copy: Path, *, staged: Path) -> None:
+    """The file or folder, whole or not at all. Links are not followed out of the source."""
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    staged.parent.mkdir(parents=True, exist_ok=True)
+    if path.is_dir():
+        shutil.copytree(path, staged, symlinks=True)
+        shutil.rmtree(copy, ignore_errors=True)
+    else:
+        shutil.copyfile(path, staged, follow_symlinks=False)
+    os.replace(staged, copy)
+
+
+def _record(target: Path, plan: Sequence[str], command: str) -> None:
+    """A run that stands for the trials of both, with the newest run's file."""
+    resolved = max((target / "runs").glob("*/benchmark.yaml"), default=None)
+    if resolved is None:
+        return
+    planned = _planned(target)
+    rows = [{"trial_id": one, **planned.get(one, {}), "state": "done", "reason": "merged"}
+            for one in plan]  # fmt: skip
+    run_id = new_run_id()
+    write_run(
+        target,
+        run_id,
+        resolved=resolved.read_text(encoding="utf-8"),
+        record={"run_id": run_id, "plan": rows, "command": command},
+        read={"data_card.json": None, "previews.json": None},
+    )
+
+
+def _planned(target: Path) -> dict[str, dict[str, Any]]:
+    """Trial id -> variant and params as the last plan that held it told them."""
+    found: dict[str, dict[str, Any]] = {}
+    for file in sorted((target / "runs").glob("*/plan.parquet")):
+        columns = ["trial_id", "variant", "params"]
+        found |= {row.pop("trial_id"): row for row in read_file(file, columns).to_pylist()}
+    return found
