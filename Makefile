@@ -1,16 +1,19 @@
 # make demo: from nothing but Python 3.11+ to a finished benchmark on embedded data.
-# make test: from nothing to passed tests.
+# make test: from nothing to passed tests. make test-all: also the slow ones and those that need root.
 VENV ?= .venv
 PYTHON ?= python3
 BIN = $(VENV)/bin
 
-.PHONY: demo test check format
+.PHONY: demo test test-all check format
 
 demo: $(VENV)/.installed
 	$(BIN)/bench run quickstart
 
 test: check
 	$(BIN)/python -m pytest
+
+test-all: check
+	$(BIN)/python -m pytest --all
 
 check: $(VENV)/.installed
 	$(BIN)/ruff format --check .
