@@ -111,6 +111,13 @@ def read_sound(file: Path, *, rate_hz: int, seconds: float) -> "np.ndarray":
     return waveform if found_hz == rate_hz else _resampled(waveform, found_hz, rate_hz)
 
 
+def read_input(path: Path, *, rate_hz: int = 16_000, seconds: float = 5.0) -> "np.ndarray":
+    """(1, rate_hz * seconds) float32 of any sound, as `load` gives it."""
+    from data_prep.reading import sound
+
+    return sound(path, rate_hz=rate_hz, seconds=seconds)[None]
+
+
 def _resampled(waveform: "np.ndarray", found_hz: int, rate_hz: int) -> "np.ndarray":
     import torch
     from torchaudio.functional import resample

@@ -128,6 +128,13 @@ def load(
     )
 
 
+def read_input(path: Path) -> "np.ndarray":
+    """(3, 32, 32) uint8 of any picture: the shorter side resized, the middle cut out."""
+    from data_prep.reading import picture
+
+    return picture(path, size=INPUT_SHAPE[1], channels=INPUT_SHAPE[0])
+
+
 def _roles(split: str, targets: "np.ndarray") -> "np.ndarray | None":
     """(n,) the role of each image, or None where all are pooled."""
     import numpy as np

@@ -60,3 +60,13 @@ def load(root: "str | PathLike[str]") -> Examples:
         class_names=CLASS_NAMES,
         input_scale=1 / LARGEST_VALUE,
     )
+
+
+def read_input(path: Path):
+    """(1, 8, 8) uint8 in 0..16 of any picture of a digit, light on dark: its middle, resized."""
+    import numpy as np
+
+    from data_prep.reading import picture
+
+    grey = picture(path, size=8, channels=1)
+    return np.rint(grey * (LARGEST_VALUE / 255)).astype(np.uint8)

@@ -198,6 +198,13 @@ def fit(
     )
 
 
+def read_input(text: str, *, token_names: tuple[str, ...], max_tokens: int = 64) -> "np.ndarray":
+    """(max_tokens,) ids of any text. token_names: those that `fit` gave the fold."""
+    from data_prep.reading import token_ids
+
+    return token_ids(text, token_names=token_names, max_tokens=max_tokens)
+
+
 def without_duplicates(lines: Iterable[Line]) -> Iterable[Line]:
     """Lines whose text no role before theirs has (test, validation, train), once each.
 

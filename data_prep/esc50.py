@@ -1,8 +1,7 @@
 """ESC-50 and its subset ESC-10: five-second environmental sounds as raw waveforms.
 
 K. J. Piczak, "ESC: Dataset for Environmental Sound Classification", ACM Multimedia 2015,
-doi 10.1145/2733373.2806390. Expected layout, as published: ROOT/ESC-50-master/meta/esc50.csv and
-ROOT/ESC-50-master/audio/*.wav.
+doi 10.1145/2733373.2806390. As published: ROOT/ESC-50-master/{meta/esc50.csv,audio/*.wav}.
 """
 
 import csv
@@ -60,8 +59,7 @@ def describe(
 ) -> Description:
     """What is known without reading any data.
 
-    framing: `frames`, as published: nine half-overlapping seconds one after the other; `whole`:
-    the five seconds as they are. rate_hz: samples per second that clips are resampled to.
+    framing: `frames`, as published: nine half-overlapping seconds in a row; `whole`: all five.
     """
     esc10 = subset == "esc10"
     return Description(
@@ -85,10 +83,9 @@ def prepare(
     rate_hz: Literal[16000, 22050, 32000, 44100] = 16000,
     progress: Callable[[int, int | None], None] | None = None,
 ) -> None:
-    """Download the publisher's archive (about 600 MB) below `root`, unless all is there already.
+    """Download the publisher's archive (about 600 MB) below `root`; right files are left alone.
 
-    progress(done, total) counts the downloaded bytes. Files that are right are left alone; missing
-    or damaged clips are put in place. Raises DataError where that fails.
+    progress(done, total) counts the downloaded bytes. Raises DataError where that fails.
     """
     import tempfile
 
@@ -131,11 +128,10 @@ def load(
     framing: Literal["frames", "whole"] = "frames",
     rate_hz: Literal[16000, 22050, 32000, 44100] = 16000,
 ) -> Examples:
-    """All clips of the subset: inputs (n, 1, samples) float32, sorted by file name.
+    """All clips of the subset by file name: inputs (n, 1, samples) float32, see `describe`.
 
-    samples: 144,000 by default; see `describe`. Parts are the publisher's five folds, groups the
-    source recordings. Raises DataError, with the first few file names, for clips that are missing,
-    damaged, or not mono 44.1 kHz of 5 s.
+    Parts are the publisher's folds, groups the source recordings. Raises DataError, with the
+    first few names, for clips that are missing, damaged, or not mono 44.1 kHz of 5 s.
     """
     import numpy as np
 
@@ -178,13 +174,17 @@ def preprocess(
 
 def preview(inputs: "np.ndarray", *, framing: str = "frames", rate_hz: int = 16000) -> "np.ndarray":
     """(n, 1, samples) as a person would hear them: frames without their overlap are the clip."""
-    import numpy as np
+    from data_prep.reading import without_overlap
 
-    if framing == "whole":
-        return inputs
-    frames = inputs.reshape(len(inputs), N_FRAMES, rate_hz)
-    halves = frames[:, :, : rate_hz // 2].reshape(len(inputs), -1)
-    return np.concatenate([halves, frames[:, -1, rate_hz // 2 :]], axis=1)[:, np.newaxis]
+    return without_overlap(inputs, N_FRAMES if framing == "frames" else 1)
+
+
+def read_input(path: Path, *, framing: str = "frames", rate_hz: int = RATE_HZ) -> "np.ndarray":
+    """(1, samples) of the first five seconds of any sound, as `load` gives it of a clip."""
+    from data_prep.reading import sound
+
+    clip = sound(path, rate_hz=CLIP_RATE_HZ, seconds=CLIP_S)
+    return preprocess(clip, framing=framing, rate_hz=rate_hz)
 
 
 def _class_names(subset: str) -> tuple[str, ...]:

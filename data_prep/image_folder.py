@@ -117,6 +117,13 @@ def read_image(file: Path, *, size: int, channels: int) -> "np.ndarray":
     return np.asarray(fitted).reshape(size, size, channels).transpose(2, 0, 1)
 
 
+def read_input(path: Path, *, size: int = 64, channels: Literal[1, 3] = 3) -> "np.ndarray":
+    """(channels, size, size) uint8 of any picture, as `load` gives it."""
+    from data_prep.reading import picture
+
+    return picture(path, size=size, channels=channels)
+
+
 def _own(root: "str | PathLike[str]", path: str, size: int, labels: str | None) -> OwnFiles:
     if size < 1:
         raise OptionError(f"must be at least 1; found {size}", option="size")

@@ -154,6 +154,14 @@ def fit(
     )
 
 
+def read_input(text: str, *, token_names: tuple[str, ...], max_tokens: int = 64) -> "np.ndarray":
+    """(max_tokens,) ids of any text. token_names: those that `fit` gave the fold."""
+    from data_prep.own_tables import plain
+    from data_prep.reading import token_ids
+
+    return token_ids(plain(text), token_names=token_names, max_tokens=max_tokens)
+
+
 def _table(root: "str | PathLike[str]", path: str, **sizes: int) -> Path:
     for (option, value), least in zip(sizes.items(), (1, 3), strict=False):
         if value < least:

@@ -8,7 +8,7 @@ import ast
 import hashlib
 import importlib.util
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -27,6 +27,9 @@ NEEDED: dict[Kind, tuple[str, ...]] = {
 GIVEN: dict[Kind, tuple[str, ...]] = {"model": ("input_shape", "num_classes"), "dataset": ("root",)}
 SHIPPED = Path(__file__).resolve().parents[2]
 SHIPPED_BENCHMARKS = SHIPPED / "benchmarks"
+
+AFTERWARDS = ("preview", "read_input")  # of a dataset's file: show examples, read new ones
+DECIDE_NOTHING = ("prepare", *AFTERWARDS)
 
 TRAINING_VERSION = 1  # raised whenever the same configuration would give other numbers
 
@@ -121,13 +124,23 @@ def file_fingerprint(entry: Entry) -> str:
 
     Siblings are files of the same folder, followed through their own imports; what only a
     dataset's `prepare` imports is left out, since the raw files have a fingerprint of their own.
-    So is its `preview`, which only shows examples.
+    So are its `preview` and its `read_input`, as long as nothing else in the file calls them.
     """
     digest = hashlib.sha256()
-    for file in sorted(_with_siblings(entry.file, FOLDERS[entry.kind], seen=set())):
+    for file in sorted(_with_siblings(entry.file, FOLDERS[entry.kind], DECIDE_NOTHING, seen=set())):
         digest.update(file.name.encode())
         digest.update(_bare_code(syntax_tree(file)).encode())
     return digest.hexdigest()[:16]
+
+
+def source_files(entry: Entry) -> list[Path]:
+    """The file and the siblings it needs in use, shipped ones where its own folder lacks them.
+
+    What only `prepare` imports is left out.
+    """
+    package = FOLDERS[entry.kind]
+    fallback = SHIPPED / package
+    return sorted(_with_siblings(entry.file, package, ("prepare",), seen=set(), fallback=fallback))
 
 
 def code_fingerprint(model: Entry, dataset: Entry) -> str:
@@ -159,12 +172,24 @@ def _offers(file: Path, function: str) -> bool:
 
 
 def _bare_code(tree: ast.Module) -> str:
-    tree.body = [node for node in tree.body if not _is_function(node, "preview")]
+    tree.body = _without(tree, AFTERWARDS)
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
         if isinstance(body, list) and body and _is_docstring(body[0]):
             node.body = body[1:]  # type: ignore[attr-defined]
     return ast.dump(tree)
+
+
+def _without(tree: ast.Module, names: Iterable[str]) -> list[ast.stmt]:
+    """The statements without the functions of these names that no other statement mentions."""
+    mentioned = {
+        node.id
+        for statement in tree.body
+        for node in ast.walk(statement)
+        if isinstance(node, ast.Name) and not _is_function(statement, node.id)
+    }
+    left_out = set(names) - mentioned
+    return [node for node in tree.body if not any(_is_function(node, name) for name in left_out)]
 
 
 def _is_function(node: ast.stmt, name: str) -> bool:
@@ -179,20 +204,24 @@ def _is_docstring(node: ast.AST) -> bool:
     )
 
 
-def _with_siblings(file: Path, package: str, *, seen: set[Path]) -> set[Path]:
+def _with_siblings(
+    file: Path, package: str, but: Iterable[str], *, seen: set[Path], fallback: Path | None = None
+) -> set[Path]:
+    """The file and what it imports of its package, but for what these functions import.
+
+    fallback: a folder to look in where the file's own has no such sibling.
+    """
     if file in seen:
         return seen
     seen.add(file)
     tree = syntax_tree(file)
-    tree.body = [
-        node
-        for node in tree.body
-        if not (_is_function(node, "prepare") or _is_function(node, "preview"))
-    ]
+    tree.body = _without(tree, but)
     for name in _imported_names(tree, package):
-        sibling = file.parent / f"{name}.py"
-        if sibling.exists():
-            _with_siblings(sibling, package, seen=seen)
+        for folder in (file.parent, fallback):
+            sibling = (folder or file.parent) / f"{name}.py"
+            if sibling.exists():
+                _with_siblings(sibling, package, but, seen=seen, fallback=fallback)
+                break
     return seen
 
 
