@@ -1,0 +1,130 @@
+"""One trial trained again from its row, beside the results, and compared with it."""
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.data import catalog
+from harness.errors import BenchError
+from harness.events import OnEvent
+from harness.results.operands import Candidate, open_source
+from harness.results.sameness import Sameness, compare_rows, trial_row, what_changed
+from harness.results.selectors import matching
+from harness.run import RunOptions, RunOutcome, run_benchmark
+from harness.spec.yaml_dump import dump
+from harness.spec.yaml_text import parse
+
+_SECTIONS = ("dataset", "model", "training", "pretraining", "cross_validation", "seed", "objective")
+_ASKED = ("metrics", "resources", "predictions")
+
+
+@dataclass(frozen=True)
+class Rerun:
+    """What came of it.
+
+    sameness: number by number; None where one of the two failed. error: of the rerun.
+    reasons: what was found to differ in its making; empty where nothing recorded does.
+    """
+
+    trial_id: str
+    same: bool
+    sameness: Sameness | None
+    error: str | None
+    reasons: tuple[str, ...]
+
+
+def find_trial(folder: Path, selector: str) -> Candidate:
+    """The one finished trial of a results folder that a selector names.
+
+    Raises BenchError where there is none or several, or it was pruned or interrupted.
+    """
+    found = matching(open_source(folder, None, selector))
+    if len(found) != 1:
+        named = ", ".join(one.trial.trial_id for one in found[:5])
+        raise BenchError(f"{len(found)} trials match {selector!r}: {named}; name one by its id")
+    (one,) = found
+    if one.trial.status not in ("complete", "failed"):
+        raise BenchError(
+            f"trial {one.trial.trial_id} is {one.trial.status}: it has no numbers to repeat; "
+            "`bench run` trains it"
+        )
+    return one
+
+
+def rerun(
+    folder: Path, trial: Candidate, *, data: Path | None, options: RunOptions, on_event: OnEvent
+) -> Rerun:
+    """Trains the trial again as its row says, with today's code, and compares; writes nothing here.
+
+    data: root of the raw data. options: where it runs. Raises SpecError where today's models or
+    datasets no longer take what the row says.
+    """
+    with tempfile.TemporaryDirectory(prefix="bench-rerun-") as scratch:
+        file = Path(scratch) / f"{folder.name}.yaml"
+        file.write_text(dump(_as_file(folder, trial)), encoding="utf-8")
+        request = RunOptions(
+            file=str(file), results=Path(scratch) / "results", data=data,
+            address=options.address, jobs=options.jobs,
+        )  # fmt: skip
+        outcome = run_benchmark(request, on_event)
+        return _compared(folder, trial, outcome)
+
+
+def _as_file(folder: Path, trial: Candidate) -> dict[str, Any]:
+    """A benchmark file of this one configuration."""
+    asked = _asked(folder, trial)
+    training = {**trial.config["training"]}
+    if trial.trial.fold_execution:
+        training["fold_execution"] = trial.trial.fold_execution
+    sections = {key: trial.config[key] for key in _SECTIONS if key in trial.config}
+    return {
+        "question": f"Does trial {trial.trial.trial_id} give the same numbers again?",
+        **sections,
+        "training": training,
+        "repeats": max(1, trial.trial.n_repeats),
+        "weights": "none",
+        **asked,
+    }
+
+
+def _asked(folder: Path, trial: Candidate) -> dict[str, Any]:
+    """Metrics, resources and the like, of the run that wrote the row."""
+    file = folder / "runs" / trial.trial.run_id / "benchmark.yaml"
+    if not file.exists():
+        return {}
+    written: Mapping[str, Any] = parse(file.read_text(encoding="utf-8"), str(file)).value
+    return {key: written[key] for key in _ASKED if key in written}
+
+
+def _compared(folder: Path, trial: Candidate, outcome: RunOutcome) -> Rerun:
+    (planned,) = outcome.plan.trials
+    now = trial_row(outcome.plan.folder, planned.trial_id)
+    before = trial_row(folder, trial.trial.trial_id)
+    reasons = [*_fingerprints(trial, outcome), *what_changed(before, now)]
+    error = now["error"] if now["status"] == "failed" else None
+    sameness = None
+    if before["status"] == now["status"] == "complete":
+        places = (folder, trial.trial.trial_id), (outcome.plan.folder, planned.trial_id)
+        sameness = compare_rows(*places)
+    same = sameness.same if sameness else (before["status"], before["error"]) == (
+        now["status"], now["error"])  # fmt: skip
+    return Rerun(trial.trial.trial_id, bool(same), sameness, error, tuple(reasons))
+
+
+def _fingerprints(trial: Candidate, outcome: RunOutcome) -> list[str]:
+    (planned,) = outcome.plan.trials
+    resolved = planned.resolved
+    lines = []
+    if trial.trial.data_fingerprint != planned.data_fingerprint:
+        lines.append(f"the raw files of {resolved.dataset.name} changed")
+    if trial.trial.code_fingerprint != planned.code_fingerprint:
+        changed = catalog.changed_code(
+            trial.trial.code_fingerprint,
+            planned.code_fingerprint,
+            model=resolved.model,
+            dataset=resolved.dataset,
+        )
+        lines.append(f"{changed} changed")
+    return lines
