@@ -7,10 +7,11 @@ from typing import Any
 
 from harness.errors import nearest
 from harness.spec.benchmark import Variant
+from harness.spec.corners import points, subspace
 from harness.spec.expand import plain_sections
 from harness.spec.problems import Problems
 from harness.spec.sections import CrossValidation, Objective, Published, Search
-from harness.spec.space import Choice, grid_size, points
+from harness.spec.space import Choice, grid, grid_size
 from harness.spec.yaml_dump import show
 from harness.spec.yaml_text import KeyPath
 
@@ -45,10 +46,13 @@ def check_cross_validation(section: CrossValidation, problems: Problems) -> None
 
 
 def check_search(search: Search, problems: Problems) -> None:
-    """`num_samples` goes with random alone."""
+    """`num_samples` goes with random and tpe; tpe refuses what it can't draw from."""
     place: KeyPath = ("search", "num_samples")
-    if search.algorithm == "random" and search.num_samples is None:
-        problems.add(place, "required key is missing: random needs the number of draws")
+    if search.algorithm != "grid" and search.num_samples is None:
+        text = f"required key is missing: {search.algorithm} needs the number of draws"
+        problems.add(place, text)
+    if search.algorithm == "tpe":
+        _check_tpe(problems)
     if search.algorithm == "grid" and search.num_samples is not None:
         text = "a grid takes every combination: use {algorithm: random} to draw some"
         problems.add(place, text, found=str(search.num_samples))
@@ -121,6 +125,9 @@ def check_variant(variant: Variant, search: Search, seed: int, problems: Problem
     """The space must fit the algorithm and hold a point; its points must make sense."""
     if search.algorithm == "grid" and not _check_grid(variant, problems):
         return
+    _check_scheduler(variant, search, problems)
+    if search.algorithm == "tpe":
+        _check_dataset_lists(variant, problems)
     walk = partial(
         points,
         variant.space,
@@ -135,6 +142,8 @@ def check_variant(variant: Variant, search: Search, seed: int, problems: Problem
              "training.warmup_epochs", "training.schedule"}  # fmt: skip
     relevant = rules & set(variant.space.paths)
     seen: dict[Any, dict[str, Any]] = {}
+    if search.algorithm == "tpe":  # whatever it may draw, so all combinations
+        walk = partial(grid, subspace(variant.space, relevant))
     for point in walk() if relevant else [{}]:
         seen.setdefault(tuple(str(point.get(path)) for path in relevant), point)
     for point in seen.values():
@@ -177,6 +186,38 @@ def _unknown_metric(path: KeyPath, name: str, known: Sequence[str], problems: Pr
     problems.add(
         path, "unknown metric", found=name, allowed=", ".join(known), nearest=nearest(name, known)
     )
+
+
+def _check_tpe(problems: Problems) -> None:
+    value = problems.document.value
+    search = value.get("search")
+    if isinstance(search, dict) and "exclude" in search:
+        text = "tpe draws from a whole space: leave exclude out, or use random"
+        problems.add(("search", "exclude"), text)
+    if "variants" in value:
+        text = "tpe searches one space: leave variants out, or use random"
+        problems.add(("variants",), text)
+    if value.get("pretraining") is not None:
+        text = "tpe draws while the run lasts, pretraining comes before it: use random"
+        problems.add(("search", "algorithm"), text)
+
+
+def _check_dataset_lists(variant: Variant, problems: Problems) -> None:
+    for parameter in variant.space.parameters:
+        named = [path for path in parameter.paths if path.startswith("dataset.")]
+        if named and not isinstance(parameter.domain, Choice):
+            text = "data is read before tpe draws: give a list of values"
+            problems.add(variant.origins[named[0]], text)
+
+
+def _check_scheduler(variant: Variant, search: Search, problems: Problems) -> None:
+    domain = variant.space.domain_of("training.epochs")
+    epochs = max(domain.representatives) if domain is not None else variant.training.epochs
+    grace = search.pruning.grace_epochs if search.pruning is not None else None
+    if grace is not None and grace >= epochs:
+        place = ("search", "scheduler", "grace_epochs")
+        text = "no trial would ever be stopped: it must be below the epochs of training"
+        problems.add(place, text, found=f"{grace} of {epochs} epochs")
 
 
 def _check_grid(variant: Variant, problems: Problems) -> bool:

@@ -1,12 +1,13 @@
 """From a benchmark to its configurations: every point of every variant, as plain data."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from harness.errors import Problem, SpecError
 from harness.spec.benchmark import BenchmarkSpec, Variant
+from harness.spec.corners import points
 from harness.spec.fields import SECTIONS, checked_value
-from harness.spec.space import IntRange, identity, points
+from harness.spec.space import IntRange, identity
 from harness.spec.yaml_dump import show
 
 Sections = dict[str, dict[str, Any]]
@@ -39,26 +40,34 @@ def configurations(spec: BenchmarkSpec) -> list[RawConfiguration]:
 
 
 def variant_configurations(spec: BenchmarkSpec, variant: Variant) -> Iterator[RawConfiguration]:
-    """The configurations of one variant."""
-    template = plain_sections(variant)
-    places = {path: path.split(".", 1) for path in variant.space.paths}
-    casts = _casts(variant)
+    """The configurations of one variant; with `tpe` those that stand for its space."""
+    configuration = configuration_at(variant)
     for point in points(
         variant.space,
         algorithm=spec.search.algorithm,
         num_samples=spec.search.num_samples,
         seed=spec.seed,
     ):
-        for path, cast in casts.items():
-            if path in point:
-                point[path] = cast(point[path])
+        yield configuration(point)
+
+
+def configuration_at(variant: Variant) -> Callable[[Mapping[str, Any]], RawConfiguration]:
+    """From points of the variant's space, path -> value, to configurations."""
+    template = plain_sections(variant)
+    places = {path: path.split(".", 1) for path in variant.space.paths}
+    casts = _casts(variant)
+
+    def configuration(point: Mapping[str, Any]) -> RawConfiguration:
+        params = {path: casts[path](v) if path in casts else v for path, v in point.items()}
         sections = {name: dict(keys) for name, keys in template.items()}
         for path, (section, key) in places.items():
-            if path in point:
-                sections[section][key] = point[path]
+            if path in params:
+                sections[section][key] = params[path]
             else:
                 del sections[section][key]
-        yield RawConfiguration(variant.name, point, sections)
+        return RawConfiguration(variant.name, params, sections)
+
+    return configuration
 
 
 def plain_sections(variant: Variant) -> Sections:

@@ -88,7 +88,8 @@ class Problems:
         self, path: KeyPath, inside: KeyPath, detail: Any, hint: Any, more_keys: Sequence[str]
     ) -> None:
         if detail["type"] == "extra_forbidden":
-            self.unknown(path, [*known_keys(hint_at(hint, inside[:-1])), *more_keys])
+            more = more_keys if len(inside) == 1 else ()
+            self.unknown(path, [*known_keys(hint_at(hint, inside[:-1])), *more])
         elif detail["type"] == "missing":
             self.add(path, MISSING, allowed=in_words(hint_at(hint, inside)))
         elif detail["type"] == "value_error":

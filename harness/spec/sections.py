@@ -19,6 +19,7 @@ from harness.spec.base import NonNegative as NonNegative
 from harness.spec.base import Positive as Positive
 from harness.spec.base import Section as Section
 from harness.spec.front_end import FrontEnd
+from harness.spec.search import Search as Search
 
 
 class NamedSection(BaseModel):
@@ -181,20 +182,14 @@ class Objective(Section):
     metric: str
 
 
-class Search(Section):
-    """How the space is walked. The space itself is `harness.spec.space.Space`."""
-
-    algorithm: Literal["grid", "random"] = "grid"
-    num_samples: Annotated[int, Field(ge=1, le=1_000_000)] | None = Field(
-        default=None, description="random: number of draws"
-    )
-
-
 class Resources(Section):
     """What one trial occupies."""
 
     cpu: Annotated[int, Field(ge=1)] = Field(default=1, description="cores, and threads of torch")
     gpu: NonNegative = Field(default=0.0, description="share; dropped where there is no GPU")
+    time_limit_s: Positive | None = Field(
+        default=None, description="seconds that one trial may train; longer ones fail"
+    )
 
 
 class Published(BaseModel):

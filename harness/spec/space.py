@@ -217,15 +217,6 @@ def samples(space: Space, num_samples: int, seed: int) -> Iterator[dict[str, Any
             return
 
 
-def points(
-    space: Space, *, algorithm: str, num_samples: int | None, seed: int
-) -> Iterator[dict[str, Any]]:
-    """The points that a search walks: the grid, or `num_samples` random draws."""
-    if algorithm == "grid":
-        return grid(space)
-    return samples(space, num_samples or 1, seed)
-
-
 def dependencies_first(space: Space) -> tuple[Parameter, ...]:
     """The parameters, each after those that its `when` names; ValueError on a circle."""
     if not space.when:

@@ -42,7 +42,7 @@ def test_the_schema_is_one():
         ("[0.1, 0.01]", "{uniform: [0]}"),
         ("training.lr", "lr"),
         ("training.lr", "seed.x"),
-        ("{space:", "{scheduler: asha, space:"),
+        ("{space:", "{scheduler: hyperband, space:"),
         ("objective:", "published: [{source: x, test_acc: 0.5}]\nobjective:"),
         ("objective:", "variants: {a: {seed: 1}}\nobjective:"),
     ],

@@ -35,9 +35,33 @@ MISTAKES = [
     ("objective:", "weights: bset\nobjective:", "did you mean 'best'?"),
     ("objective:", "diagnostics: layer\nobjective:", "did you mean 'layers'?"),
     ("objective:", "tracking: [mlfow]\nobjective:", "did you mean 'mlflow'?"),
-    ("objective:", "  scheduler: asha\nobjective:", "heads.yaml:19: search.scheduler: unknown key; "
-     "allowed: algorithm, num_samples, space, exclude, when"),
-    ("objective:", "  algorithm: tpe\nobjective:", "found tpe; allowed: grid, random"),
+    ("objective:", "  schedular: asha\nobjective:", "heads.yaml:19: search.schedular: unknown key; "
+     "allowed: algorithm, num_samples, scheduler, time_budget_s, space, exclude, when; did you "
+     "mean 'scheduler'?"),
+    ("objective:", "  scheduler: ash\nobjective:", "search.scheduler: not a valid value; found ash; "
+     "allowed: none, asha, or a mapping of name, grace_epochs, reduction_factor; did you mean "
+     "'asha'?"),
+    ("objective:", "  scheduler: {name: asha, grace: 1}\nobjective:", "search.scheduler.grace: "
+     "unknown key; allowed: name, grace_epochs, reduction_factor; did you mean 'grace_epochs'?"),
+    ("objective:", "  scheduler: {name: asha, grace_epochs: 100}\nobjective:", "heads.yaml:19: "
+     "search.scheduler.grace_epochs: no trial would ever be stopped: it must be below the epochs "
+     "of training; found 100 of 100 epochs"),
+    ("objective:", "  time_budget_s: 0\nobjective:", "search.time_budget_s: not a valid value; "
+     "found 0; allowed: a number above 0"),
+    ("objective:", "  algorithm: tpf\nobjective:", "found tpf; allowed: grid, random, tpe; did you "
+     "mean 'tpe'?"),
+    ("objective:", "  algorithm: tpe\nobjective:", "search.num_samples: required key is missing: "
+     "tpe needs the number of draws"),
+    ("objective:", "  algorithm: tpe\n  num_samples: 3\n  exclude: [{model.num_heads: 1}]\n"
+     "objective:", "heads.yaml:21: search.exclude: tpe draws from a whole space: leave exclude "
+     "out, or use random"),
+    ("objective:", "  algorithm: tpe\n  num_samples: 3\nvariants: {a: {model: {depth: 2}}}\n"
+     "objective:", "heads.yaml:21: variants: tpe searches one space: leave variants out"),
+    ("objective:", "  algorithm: tpe\n  num_samples: 3\npretraining: {task: rotation, epochs: 1, "
+     "batch_size: 2, optimizer: sgd, lr: 0.1}\nobjective:", "heads.yaml:19: search.algorithm: tpe "
+     "draws while the run lasts, pretraining comes before it: use random"),
+    ("  space:\n", "  algorithm: tpe\n  num_samples: 3\n  space:\n    dataset.limit: {int: [10, "
+     "20]}\n", "search.space.dataset.limit: data is read before tpe draws: give a list of values"),
     ("objective:", "seed: -1\nobjective:", "seed: not a valid value; found -1"),
     ("objective:", "resources: {cpu: 0}\nobjective:", "resources.cpu: not a valid value; found 0"),
     ("objective:", "baseline: best\nobjective:", "baseline: not a valid value; found best"),

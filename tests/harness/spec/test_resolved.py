@@ -63,6 +63,7 @@ def test_the_search_is_written_as_a_file_would_have_it():
     assert resolved(FILE)["search"] == {
         "algorithm": "random",
         "num_samples": 4,
+        "scheduler": "none",
         "space": {
             "training.optimizer": ["adam", "sgd"],
             "training.momentum": {"uniform": [0.15, 0.5]},
@@ -94,6 +95,6 @@ def test_variants_are_written_out_whole():
         3,
         2,
     )
-    assert value["search"] == {"algorithm": "random", "num_samples": 4}
+    assert value["search"] == {"algorithm": "random", "num_samples": 4, "scheduler": "none"}
     spec = parse_benchmark(text, file="a.yaml")
     assert parse_benchmark(dump_resolved(spec), file="a.yaml") == spec
