@@ -56,7 +56,7 @@ _SHOWN = 20
 def _section(entry: Any, options: tuple[str, ...]) -> Any:
     """The dataset section of a file with these options: its own, and those of every dataset."""
     from harness.cli.prepare import dataset_arguments
-    from harness.planning.resolve import COMMON_DATASET_KEYS
+    from harness.planning.checker import COMMON_DATASET_KEYS
     from harness.spec.sections import DatasetSection
     from harness.spec.yaml_text import parse_value
 

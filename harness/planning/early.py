@@ -11,7 +11,7 @@ from typing import Any
 from harness.data import catalog
 from harness.data.signature import Argument
 from harness.errors import BenchError, Problem, SpecError, nearest
-from harness.planning.resolve import COMMON_DATASET_KEYS, allowed_keys, wrong_value
+from harness.planning.checker import COMMON_DATASET_KEYS, allowed_keys, wrong_value
 from harness.results.metrics import metric_names
 from harness.spec.benchmark import BenchmarkSpec
 from harness.spec.problems import problem_at

@@ -2,8 +2,8 @@
 
 import inspect
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +11,12 @@ from data_prep.examples import DataError, Description
 from harness.data import catalog
 from harness.data.folds import impossible
 from harness.data.places import default_data_root
-from harness.data.signature import Argument, Signature
-from harness.errors import BenchError, Problem, SpecError, nearest
+from harness.errors import Problem, SpecError
+from harness.planning.checker import COMMON_DATASET_KEYS, Checker
 from harness.planning.inputs import trained_description
 from harness.planning.start import started, why_no_rotation
 from harness.spec.benchmark import BenchmarkSpec
-from harness.spec.expand import RawConfiguration, configurations
-from harness.spec.problems import several_values
-from harness.spec.sections import DatasetSection
-from harness.spec.yaml_dump import show
-
-COMMON_DATASET_KEYS = ("name", *(key for key in DatasetSection.model_fields if key != "name"))
+from harness.spec.expand import RawConfiguration, configuration_at, configurations
 
 
 @dataclass(frozen=True)
@@ -41,77 +36,6 @@ class Resolved:
     description: Description
 
 
-@dataclass
-class _Checker:
-    """Checks each distinct value once, however many configurations share it."""
-
-    spec: BenchmarkSpec
-    folder: Path
-    root: Path
-    problems: list[Problem] = field(default_factory=list)
-    known: dict[tuple[str, ...], Any] = field(default_factory=dict)
-
-    def entry(self, kind: catalog.Kind, name: str) -> catalog.Entry | None:
-        key = ("entry", kind, name)
-        if key not in self.known:
-            self.known[key] = self._find(kind, name)
-        return self.known[key]  # type: ignore[no-any-return]
-
-    def _find(self, kind: catalog.Kind, name: str) -> catalog.Entry | None:
-        listed = catalog.entries(kind, folder=self.folder)
-        if name in listed:
-            try:
-                self.signature(listed[name])
-                return listed[name]
-            except BenchError as error:
-                self.problems.append(self.spec.problem(f"{kind}.name", str(error)))
-                return None
-        self.problems.append(
-            self.spec.problem(
-                f"{kind}.name",
-                catalog.why_unknown(kind, name, folder=self.folder),
-                found=repr(name),
-                allowed=", ".join(listed),
-                nearest=nearest(name, list(listed)),
-            )
-        )
-        return None
-
-    def signature(self, entry: catalog.Entry) -> Signature:
-        key = ("signature", str(entry.file))
-        if key not in self.known:
-            self.known[key] = catalog.signature(entry)
-        return self.known[key]  # type: ignore[no-any-return]
-
-    def value(self, kind: catalog.Kind, argument: Argument, value: Any) -> Any:
-        key = (kind, argument.name, argument.annotation, json.dumps(value, default=str))
-        if key not in self.known:
-            self.known[key] = self._checked(f"{kind}.{argument.name}", argument, value)
-        return self.known[key]
-
-    def _checked(self, path: str, argument: Argument, value: Any) -> Any:
-        try:
-            return argument.check(value)
-        except ValueError:
-            words = wrong_value(path, argument, value)
-            self.problems.append(self.spec.problem(path, **words))
-            return value
-
-    def unknown(self, kind: catalog.Kind, name: str, *, entry: catalog.Entry) -> None:
-        if ("unknown", kind, entry.name, name) in self.known:
-            return
-        self.known["unknown", kind, entry.name, name] = True
-        allowed = allowed_keys(kind, self.signature(entry).arguments)
-        self.problems.append(
-            self.spec.problem(
-                f"{kind}.{name}",
-                f"{entry.label} has no such argument",
-                allowed=", ".join(allowed) or "none",
-                nearest=nearest(name, allowed),
-            )
-        )
-
-
 def resolve(
     spec: BenchmarkSpec, *, folder: Path | None = None, root: Path | None = None
 ) -> list[Resolved]:
@@ -121,7 +45,7 @@ def resolve(
     root: of raw data, for datasets that are described by what lies there.
     Raises SpecError with all problems at once.
     """
-    checker = _Checker(spec, (folder or Path.cwd()).resolve(), root or default_data_root(None))
+    checker = _checker(spec, folder, root)
     raws = configurations(spec)
     searched = _searched_paths(raws)
     resolved = [_resolve_one(checker, raw, searched[raw.variant]) for raw in raws]
@@ -132,6 +56,28 @@ def resolve(
     if problems:
         raise SpecError(problems)
     return complete
+
+
+def resolver(
+    spec: BenchmarkSpec, *, folder: Path | None = None, root: Path | None = None
+) -> Callable[[Mapping[str, Any]], Resolved]:
+    """From points of the file's one space, path -> value, to configurations, as `resolve` would.
+
+    The function raises SpecError for a point that the model or the dataset can't take.
+    """
+    (variant,) = spec.variants
+    checker = _checker(spec, folder, root)
+    configuration = configuration_at(variant)
+    searched = _searched_paths(configurations(spec)).get(variant.name, set())
+
+    def at(point: Mapping[str, Any]) -> Resolved:
+        checker.problems.clear()
+        one = _resolve_one(checker, configuration(point), searched)
+        if one is None or checker.problems:
+            raise SpecError(checker.problems)
+        return one
+
+    return at
 
 
 def file_defaults(configurations: Sequence[Resolved]) -> dict[str, dict[str, Any]]:
@@ -152,21 +98,8 @@ def file_defaults(configurations: Sequence[Resolved]) -> dict[str, dict[str, Any
     return found
 
 
-def allowed_keys(kind: catalog.Kind, arguments: Mapping[str, Argument]) -> list[str]:
-    """What a section may hold beside `name`: every dataset's keys, and the file's own arguments."""
-    return [*(COMMON_DATASET_KEYS[1:] if kind == "dataset" else ()), *arguments]
-
-
-def wrong_value(path: str, argument: Argument, value: Any) -> dict[str, Any]:
-    """Message, found, allowed and nearest of a value that an argument does not take."""
-    allowed = argument.allowed
-    if isinstance(value, list) and not allowed.startswith(("list", "tuple")):
-        return {"message": several_values(path, value), "allowed": allowed}
-    close = nearest(value, allowed.split(", ")) if isinstance(value, str) else None
-    found = repr(value) if isinstance(value, str) else show(value)
-    return {
-        "message": "not a valid value", "found": found, "allowed": allowed, "nearest": close
-    }  # fmt: skip
+def _checker(spec: BenchmarkSpec, folder: Path | None, root: Path | None) -> Checker:
+    return Checker(spec, (folder or Path.cwd()).resolve(), root or default_data_root(None))
 
 
 def _searched_paths(raws: Sequence[RawConfiguration]) -> dict[str | None, set[str]]:
@@ -176,7 +109,7 @@ def _searched_paths(raws: Sequence[RawConfiguration]) -> dict[str | None, set[st
     return paths
 
 
-def _resolve_one(checker: _Checker, raw: RawConfiguration, searched: set[str]) -> Resolved | None:
+def _resolve_one(checker: Checker, raw: RawConfiguration, searched: set[str]) -> Resolved | None:
     model = checker.entry("model", raw.sections["model"]["name"])
     dataset = checker.entry("dataset", raw.sections["dataset"]["name"])
     if model is None or dataset is None:
@@ -210,7 +143,7 @@ def _resolve_one(checker: _Checker, raw: RawConfiguration, searched: set[str]) -
 
 
 def _filled(
-    checker: _Checker, entry: catalog.Entry, section: Mapping[str, Any], absent: set[str]
+    checker: Checker, entry: catalog.Entry, section: Mapping[str, Any], absent: set[str]
 ) -> dict[str, Any]:
     """The section with the file's defaults, its values as the annotations' types."""
     signature = checker.signature(entry)
@@ -227,7 +160,7 @@ def _filled(
     return filled
 
 
-def _lacks(checker: _Checker, entry: catalog.Entry, given: Mapping[str, Any]) -> bool:
+def _lacks(checker: Checker, entry: catalog.Entry, given: Mapping[str, Any]) -> bool:
     """Whether an argument without a default is missing; each is told once."""
     needed = [arg.name for arg in checker.signature(entry).arguments.values() if arg.required]
     missing = [name for name in needed if name not in given]
@@ -241,7 +174,7 @@ def _lacks(checker: _Checker, entry: catalog.Entry, given: Mapping[str, Any]) ->
 
 
 def _description(
-    checker: _Checker, entry: catalog.Entry, section: Mapping[str, Any]
+    checker: Checker, entry: catalog.Entry, section: Mapping[str, Any]
 ) -> Description | None:
     options = {k: v for k, v in section.items() if k not in COMMON_DATASET_KEYS}
     key = ("description", entry.name, json.dumps(options, sort_keys=True, default=str))
@@ -251,7 +184,7 @@ def _description(
 
 
 def _described(
-    checker: _Checker, entry: catalog.Entry, options: Mapping[str, Any]
+    checker: Checker, entry: catalog.Entry, options: Mapping[str, Any]
 ) -> Description | None:
     try:
         describe = catalog.load(entry).describe
