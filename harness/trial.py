@@ -1,7 +1,6 @@
 """One configuration on all its folds, in a plain loop without Ray."""
 
 import json
-import traceback
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -10,9 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.data.values import Array, Fold, TrialData
+from harness.failures import error_text, traceback_text
 from harness.results.provenance import utc_now
 from harness.results.rows import TrialRows
 from harness.spec.sections import Training
+from harness.trial_checkpoint import training_steps
 from harness.trial_rows import (
     Row,
     TrialJob,
@@ -29,13 +30,12 @@ from harness.trial_rows import (
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from harness.training.checkpoint import Checkpoints
     from harness.training.facts import ModelFacts
     from harness.training.initial import Start
     from harness.training.job import EpochResult, FoldOutcome, TrainingJob
 
 __all__ = ["OnEpoch", "TrialJob", "TrialResult", "ended_rows", "failed_rows", "run_trial"]
-
-_TRACEBACK_LINES = 30
 
 Build = Callable[..., "nn.Module"]
 Weights = Mapping[str, Array]
@@ -84,42 +84,48 @@ def trial_epochs(
     build: Build,
     attention: Attend | None = None,
     weights: Weights | None = None,
+    checkpoints: "Checkpoints | None" = None,
 ) -> Generator[tuple[tuple[Row, ...], float], None, TrialResult]:
     """The same as a generator: yields each epoch's rows and mean, returns the trial's result.
 
-    An Exception of the model or of training becomes a trials row with status `failed`.
+    A trial that goes on from a checkpoint first yields the epochs that lie behind it.
+    An Exception of the model or of training becomes a trials row with status `failed`, and so
+    does its wish to end the process (`sys.exit`).
     """
     started_at = utc_now()
     epochs: list[Row] = []
     layers: list[Row] = []
     try:
         training = _training_job(job, data, build, attention=attention, weights=weights)
+        steps = training_steps(job, training, checkpoints, layers)
         return (
-            yield from _train(job, training, epochs=epochs, layers=layers, started_at=started_at)
+            yield from _train(
+                job, training, steps, epochs=epochs, layers=layers, started_at=started_at
+            )
         )
-    except Exception as error:
-        rows = failed_rows(job, _text(error), epochs, trace=_trace(error), started_at=started_at)
+    except (Exception, SystemExit) as error:
+        text, trace = error_text(error), traceback_text(error)
+        rows = failed_rows(job, text, epochs, trace=trace, started_at=started_at)
         return TrialResult(replace(rows, layers=tuple(layers)))
 
 
 def _train(
     job: TrialJob,
     training: "TrainingJob",
+    steps: "Generator[EpochResult, None, tuple[FoldOutcome, ...]]",
     *,
     epochs: list[Row],
     layers: list[Row],
     started_at: datetime,
 ) -> Generator[tuple[tuple[Row, ...], float], None, TrialResult]:
     from harness.training.facts import model_facts
-    from harness.training.layers import layer_observer
-    from harness.training.lockstep import FOLD_EXECUTION, train_folds
+    from harness.training.lockstep import FOLD_EXECUTION
     from harness.training.process import prepare_process
 
     prepare_process(threads=job.resources_cpu, device=job.device)
     data = training.data
     facts = model_facts(training, key=_model_key(job, data), counts=job.counts)
-    observe = layer_observer(layers) if job.diagnostics == "layers" else None
-    outcomes = yield from _noted(train_folds(training, observe=observe), job, epochs)
+    outcomes = yield from _noted(steps, job, epochs)
     ended = [(data.folds[i], outcome) for i, outcome in zip(training.folds, outcomes, strict=True)]
     folds = [fold_row(job, data, fold, outcome=outcome) for fold, outcome in ended]
     trial = {
@@ -249,13 +255,3 @@ def _peak_memory_mb(device: str) -> float:
     import resource
 
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
-
-
-def _text(error: Exception) -> str:
-    text = str(error)
-    return text if text.startswith("diverged: ") else f"{type(error).__name__}: {text}"
-
-
-def _trace(error: Exception) -> str:
-    lines = "".join(traceback.format_exception(error)).splitlines()
-    return "\n".join(lines[-_TRACEBACK_LINES:])

@@ -6,6 +6,7 @@ from statistics import fmean
 
 from harness.results.metrics import METRICS
 from harness.training import loop
+from harness.training.checkpoint import TrainingState
 from harness.training.job import EpochResult, FoldEpoch, FoldOutcome, TrainingJob
 from harness.training.selection import out_of_patience
 
@@ -14,8 +15,15 @@ EXECUTION = loop
 FOLD_EXECUTION: str = EXECUTION.NAME
 
 
+Keep = Callable[[Callable[[], TrainingState]], None]
+
+
 def train_folds(
-    job: TrainingJob, *, observe: Callable[[int, Sequence[loop.FoldRun]], None] | None = None
+    job: TrainingJob,
+    *,
+    observe: Callable[[int, Sequence[loop.FoldRun]], None] | None = None,
+    past: TrainingState | None = None,
+    keep: Keep | None = None,
 ) -> Generator[EpochResult, None, tuple[FoldOutcome, ...]]:
     """Yield each epoch as it ends; return what the chosen weights of every fold say.
 
@@ -23,22 +31,30 @@ def train_folds(
     train role, from a permutation of its own. With `early_stopping` a repeat leaves when its
     fold mean has not improved for that many epochs; the others go on.
     observe: sees the folds before the first epoch (as epoch 0) and after each, and changes nothing.
+    past: where an earlier process stood; its epochs are yielded again, untrained, then it goes on.
+    keep: is told after each new epoch how to get the state, which holds until the next one begins.
     Raises Diverged for a loss that is not finite, and whatever the model raises.
     """
-    runs = EXECUTION.start(job)
+    runs, results = _begin(job, past)
     mode = METRICS[job.objective].mode
     history: dict[int, list[float]] = defaultdict(list)
     latest: dict[tuple[int, int], float] = {}
     training = runs
-    if observe is not None:
+    if observe is not None and not results:
         observe(0, runs)
     for epoch in range(1, job.training.epochs + 1):
-        rows = EXECUTION.train_epoch(training, epoch)
-        if observe is not None:
-            observe(epoch, training)
-        latest |= {(row.repeat, row.fold): row.val_objective for row in rows}
-        yield EpochResult(epoch, tuple(rows), objective_mean=fmean(latest.values()))
-        for repeat, fold_mean in _fold_means(rows).items():
+        if epoch > len(results):
+            rows = EXECUTION.train_epoch(training, epoch)
+            if observe is not None:
+                observe(epoch, training)
+            mean = fmean((latest | _objectives(rows)).values())
+            results.append(EpochResult(epoch, tuple(rows), objective_mean=mean))
+            if keep is not None:
+                keep(lambda: TrainingState(tuple(results), EXECUTION.state(runs)))
+        result = results[epoch - 1]
+        latest |= _objectives(result.folds)
+        yield result
+        for repeat, fold_mean in _fold_means(result.folds).items():
             history[repeat].append(fold_mean)
         stopped = {
             repeat
@@ -51,7 +67,22 @@ def train_folds(
     return tuple(EXECUTION.outcomes(runs))
 
 
-def _fold_means(rows: list[FoldEpoch]) -> dict[int, float]:
+def _begin(
+    job: TrainingJob, past: TrainingState | None
+) -> tuple[list[loop.FoldRun], list[EpochResult]]:
+    """Every fold at its start, or where it stood; the epochs that it has behind it."""
+    runs = EXECUTION.start(job)
+    if past is None:
+        return runs, []
+    EXECUTION.restore(runs, past.folds)
+    return runs, list(past.results)
+
+
+def _objectives(rows: Sequence[FoldEpoch]) -> dict[tuple[int, int], float]:
+    return {(row.repeat, row.fold): row.val_objective for row in rows}
+
+
+def _fold_means(rows: Sequence[FoldEpoch]) -> dict[int, float]:
     values: dict[int, list[float]] = defaultdict(list)
     for row in rows:
         values[row.repeat].append(row.val_objective)

@@ -1,7 +1,8 @@
 """The loop execution: one fold's model after the other, on every device and for every model.
 
 An execution offers `NAME`, `start(job)`, `train_epoch(runs, epoch)` and `outcomes(runs)`, where
-`runs` may be narrowed to the folds that still train; `lockstep` drives it.
+`runs` may be narrowed to the folds that still train, and `state(runs)` and `restore(runs, state)`,
+so that training may go on in another process; `lockstep` drives it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -19,6 +20,7 @@ from harness.results.metrics import METRICS, better, compute
 from harness.training.attention import fold_attention, try_attention
 from harness.training.augmentation import agreement, augmented
 from harness.training.evaluate import Evaluation, evaluate
+from harness.training.fold_state import Chosen, FoldStates, chosen_of, fold_state, restore_model
 from harness.training.initial import begin, frozen_modules, train_mode
 from harness.training.job import Diverged, FoldEpoch, FoldOutcome, TrainingJob
 from harness.training.optimizers import descend, make_optimizer, plain_step
@@ -33,19 +35,6 @@ from harness.training.schedules import lr_factor
 from harness.training.seeds import derive, permutation, seed_everything
 
 NAME = "loop"
-
-
-@dataclass(frozen=True, eq=False)
-class Chosen:
-    """The epoch whose weights count so far.
-
-    state: a copy of the weights, or None while they are the model's own.
-    """
-
-    epoch: int
-    objective: float
-    validation: Evaluation
-    state: Mapping[str, Tensor] | None
 
 
 @dataclass(eq=False)
@@ -86,6 +75,28 @@ def train_epoch(runs: Sequence[FoldRun], epoch: int) -> list[FoldEpoch]:
 def outcomes(runs: Sequence[FoldRun]) -> list[FoldOutcome]:
     """Predict every role with the chosen weights; the only time the test examples are read."""
     return [_outcome(run) for run in runs]
+
+
+def state(runs: Sequence[FoldRun]) -> FoldStates:
+    """All that the epochs have changed; a view, to be packed before the next epoch."""
+    return {
+        (run.fold.repeat, run.fold.fold): fold_state(
+            run.model.state_dict(),
+            run.optimizer.state_dict()["state"],
+            chosen=run.chosen,
+            fit_time_s=run.fit_time_s,
+        )
+        for run in runs
+    }
+
+
+def restore(runs: Sequence[FoldRun], states: FoldStates) -> None:
+    """Puts runs that were just started where `state` found them. Raises KeyError for a fold that
+    is missing, RuntimeError or ValueError for another model's state."""
+    for run in runs:
+        one = states[run.fold.repeat, run.fold.fold]
+        restore_model(run.model, run.optimizer, one)
+        run.chosen, run.fit_time_s = chosen_of(one), one["fit_time_s"]
 
 
 def build_model(job: TrainingJob, index: int) -> nn.Module:
