@@ -5,16 +5,19 @@ import json
 import click
 
 EPILOG = """\b
-example:
+examples:
   bench schema > bench.schema.json
+  bench schema --markdown > keys.md
   # first line of a benchmark file, for editors with a YAML language server:
   # yaml-language-server: $schema=bench.schema.json
 """
 
 
 @click.command("schema", epilog=EPILOG)
-def command() -> None:
+@click.option("--markdown", is_flag=True, help="The same as a page to read.")
+def command(markdown: bool) -> None:
     """Print the JSON schema of the benchmark file, for completion in editors."""
     from harness.spec.json_schema import json_schema
+    from harness.spec.reference import reference
 
-    click.echo(json.dumps(json_schema(), indent=2))
+    click.echo(reference().rstrip() if markdown else json.dumps(json_schema(), indent=2))

@@ -73,17 +73,30 @@ class BenchmarkSpec:
     file: str
     variants: tuple[Variant, ...]
     document: Document = field(compare=False, repr=False)
-    question: Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
+    question: Annotated[
+        str,
+        StringConstraints(min_length=1, strip_whitespace=True),
+        Field(description="what the comparison is to answer; the report begins with it"),
+    ]
     cross_validation: CrossValidation
     objective: Objective
     pretraining: Pretraining | None = None
     search: Search = field(default_factory=Search)
-    metrics: Annotated[tuple[str, ...], Field(strict=False)] = ()
-    seed: Annotated[int, Field(ge=0)] = 0
-    repeats: Annotated[int, Field(ge=1)] = 1
+    metrics: Annotated[
+        tuple[str, ...],
+        Field(strict=False, description="columns of the tables; the objective's is always there"),
+    ] = ()
+    seed: Annotated[int, Field(ge=0, description="everything random follows from it")] = 0
+    repeats: Annotated[
+        int, Field(ge=1, description="seeds that all folds are trained with; more may come later")
+    ] = 1
     resources: Resources = field(default_factory=Resources)
-    weights: Literal["best", "all", "none"] = "best"
-    predictions: Literal["all", "none"] = "all"
+    weights: Annotated[
+        Literal["best", "all", "none"], Field(description="whose weight files are kept")
+    ] = "best"
+    predictions: Annotated[
+        Literal["all", "none"], Field(description="rows for every validation and test example")
+    ] = "all"
     diagnostics: Annotated[
         Literal["none", "layers"],
         Field(description="layers: activations and gradients of each layer, every epoch"),
@@ -92,8 +105,14 @@ class BenchmarkSpec:
         tuple[Literal["tensorboard", "mlflow", "wandb"], ...],
         Field(strict=False, description="where curves are shown while a sweep lasts"),
     ] = ()
-    baseline: dict[str, Any] | str | None = None
-    published: Annotated[tuple[Published, ...], Field(strict=False)] = ()
+    baseline: Annotated[
+        dict[str, Any] | str | None,
+        Field(description="the configuration that others are compared with; default: the first"),
+    ] = None
+    published: Annotated[
+        tuple[Published, ...],
+        Field(strict=False, description="numbers printed elsewhere, shown beside ours"),
+    ] = ()
 
     @property
     def dataset(self) -> DatasetSection:

@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from harness.spec.benchmark import METRIC_NAMES
+from harness.spec.benchmark import METRIC_NAMES, BenchmarkSpec
 from harness.spec.fields import SECTIONS
 from harness.spec.read import REQUIRED_KEYS, SHARED_KEYS, shared_hint
 
@@ -20,7 +20,7 @@ def json_schema() -> dict[str, Any]:
     instead, so the schema can't demand them.
     """
     definitions: dict[str, Any] = {}
-    properties = {key: _schema(shared_hint(key), definitions) for key in SHARED_KEYS}
+    properties = {key: _with_default(key, definitions) for key in SHARED_KEYS}
     definitions["Search"]["properties"].update(_space_keys())
     _close_published(definitions["Published"])
     sections = {key: _schema(model, definitions) for key, model in SECTIONS.items()}
@@ -42,10 +42,25 @@ def json_schema() -> dict[str, Any]:
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "bench benchmark file",
-        **_object({**properties, **sections}, "one file asks one question"),
+        **_object({**_in_order(properties, sections)}, "one file asks one question"),
         "required": list(REQUIRED_KEYS),
         "$defs": definitions,
     }
+
+
+def _in_order(shared: dict[str, Any], sections: dict[str, Any]) -> dict[str, Any]:
+    """As a file is usually written: the question, its sections, and the rest."""
+    question, *others = shared
+    return {question: shared[question], **sections, **{key: shared[key] for key in others}}
+
+
+def _with_default(key: str, definitions: dict[str, Any]) -> dict[str, Any]:
+    """A shared key, with its default where that is a plain value."""
+    schema = _schema(shared_hint(key), definitions)
+    default = BenchmarkSpec.__dataclass_fields__[key].default
+    if isinstance(default, str | int):
+        schema["default"] = default
+    return schema
 
 
 def _schema(hint: Any, definitions: dict[str, Any]) -> dict[str, Any]:

@@ -112,15 +112,17 @@ LrSchedule = Annotated[ScheduleName | Schedule, AfterValidator(_bare_where_defau
 class Training(Section):
     """How every fold of a configuration is trained."""
 
-    epochs: Annotated[int, Field(ge=1)]
-    batch_size: Annotated[int, Field(ge=1)]
-    optimizer: Literal["adam", "adamw", "sgd"]
-    lr: Positive
-    weight_decay: NonNegative = 0.0
+    epochs: Annotated[int, Field(ge=1, description="passes over the train examples")]
+    batch_size: Annotated[int, Field(ge=1, description="train examples to a step")]
+    optimizer: Literal["adam", "adamw", "sgd"] = Field(description="torch's, with its defaults")
+    lr: Positive = Field(description="learning rate")
+    weight_decay: NonNegative = Field(default=0.0, description="adamw: decoupled")
     momentum: Annotated[float, Field(ge=0, lt=1)] = Field(default=0.0, description="sgd only")
     schedule: LrSchedule = "constant"
     warmup_epochs: Annotated[int, Field(ge=0)] = Field(default=0, description="linear, from 0")
-    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = Field(
+        default=0.0, description="of the training loss alone"
+    )
     gradient_clip: Positive | None = Field(default=None, description="largest gradient norm")
     early_stopping: Annotated[int, Field(ge=1)] | None = Field(
         default=None, description="patience in epochs, on the fold mean of each repeat"
@@ -179,7 +181,7 @@ class CrossValidation(Section):
 class Objective(Section):
     """The one metric that ranks and prunes, always on validation."""
 
-    metric: str
+    metric: str = Field(description="one of the metrics, see `bench list metrics`")
 
 
 class Resources(Section):
@@ -197,11 +199,17 @@ class Published(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="allow", strict=True, defer_build=True)
 
-    where: dict[str, Any] = Field(default_factory=dict)
-    fold: int | None = None
-    epoch: Annotated[int, Field(ge=1)] | Literal["best", "last"] | None = None
-    source: str
-    flaws: tuple[int, ...] = Field(default=(), strict=False)
+    where: dict[str, Any] = Field(
+        default_factory=dict, description="path -> value: of which configurations"
+    )
+    fold: int | None = Field(default=None, description="of which fold; default: of their mean")
+    epoch: Annotated[int, Field(ge=1)] | Literal["best", "last"] | None = Field(
+        default=None, description="of which epoch, as far as it is known"
+    )
+    source: str = Field(description="where it is printed")
+    flaws: tuple[int, ...] = Field(
+        default=(), strict=False, description="numbers of what is known to be wrong with it"
+    )
 
     @model_validator(mode="after")
     def _has_numbers(self) -> "Published":
