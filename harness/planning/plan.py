@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from harness.data import catalog
 from harness.errors import BenchError
+from harness.planning.draws import Draws, Identify, find_draws
 from harness.planning.identity import canonical_json, comparable, trial_id
 from harness.planning.resolve import Resolved, resolve
 from harness.results.read import DoneTrial, done_trials
@@ -25,6 +26,7 @@ class PlannedTrial:
     repeats: the repeats to train now, counted from 1; empty where the trial is done.
     reason: why it is missing, in words; empty where it is done.
     status: of the row in the tables; None without one. attempt: how often it was tried before.
+    whole: it is trained to its end, whatever a scheduler says.
     """
 
     resolved: Resolved
@@ -35,6 +37,7 @@ class PlannedTrial:
     reason: str
     status: str | None = None
     attempt: int = 0
+    whole: bool = False
 
     @property
     def state(self) -> State:
@@ -44,17 +47,31 @@ class PlannedTrial:
 
 @dataclass(frozen=True)
 class Plan:
-    """All trials of one call of `bench run`, in the order of the file."""
+    """All trials of one call of `bench run`, in the order of the file.
+
+    draws: what is drawn while the sweep runs, beside `trials`; None unless the file asks for it.
+    """
 
     spec: BenchmarkSpec
     folder: Path
     trials: tuple[PlannedTrial, ...]
     hidden: tuple[str, ...]
+    draws: Draws | None = None
 
     @property
     def missing(self) -> tuple[PlannedTrial, ...]:
         """The trials that have something left to train."""
         return tuple(trial for trial in self.trials if trial.repeats)
+
+    @property
+    def to_draw(self) -> int:
+        """How many trials are still to be drawn."""
+        return self.draws.left if self.draws else 0
+
+    @property
+    def ahead(self) -> tuple[PlannedTrial, ...]:
+        """What must be ready before anything trains: the missing, and what stands for draws."""
+        return (*self.missing, *(self.draws.corners if self.draws and self.draws.left else ()))
 
 
 def make_plan(
@@ -64,6 +81,7 @@ def make_plan(
     data_fingerprint: Fingerprint,
     force: bool = False,
     retry_failed: bool = False,
+    finish_pruned: bool = False,
     limit: int | None = None,
     root: Path | None = None,
 ) -> Plan:
@@ -74,20 +92,22 @@ def make_plan(
     root: of raw data, for datasets that are described by what lies there.
     Raises SpecError for the file's mistakes and BenchError for data that is not there.
     """
-    configurations = resolve(spec, root=root)
     done = done_trials(folder)
     history = _History(tuple(done.values()))
+    identify = _identifier(data_fingerprint, done)
+    configurations = resolve(spec, root=root)
+    named = tuple(identify(one) for one in configurations)
+    draws = None
+    if spec.search.algorithm == "tpe":
+        draws = find_draws(spec, named, done, identify, root=root)
+        named = draws.known[: spec.search.num_samples]
+    again = _again(force=force, failed=retry_failed, pruned=finish_pruned)
     wanted = range(1, spec.repeats + 1)
-    codes: dict[tuple[Path, Path], str] = {}
-    trials = []
-    for one in configurations:
-        key = (one.model.file, one.dataset.file)
-        if key not in codes:
-            codes[key] = catalog.code_fingerprint(one.model, one.dataset)
-        trial = _planned(one, data_fingerprint(one), codes[key], done=done)
-        trials.append(_decided(trial, done, history, wanted, force=force, retry=retry_failed))
+    trials = [_decided(trial, done, history, wanted, again) for trial in named]
     kept = trials if limit is None else _limited(trials, limit)
-    return Plan(spec, folder, tuple(kept), _hidden(configurations))
+    plan = Plan(spec, folder, tuple(kept), _hidden(configurations))
+    left = draws.limited(len(plan.missing), limit) if draws else None
+    return replace(plan, draws=left)
 
 
 def value_label(value: Any) -> str:
@@ -114,11 +134,29 @@ def trial_label(trial: PlannedTrial, paths: Sequence[str]) -> str:
     return ", ".join([variant, *values] if variant else values)
 
 
-def _planned(one: Resolved, data: str, code: str, *, done: Mapping[str, DoneTrial]) -> PlannedTrial:
-    identity = trial_id(one.config, data_fingerprint=data, code_fingerprint=code)
-    row = done.get(identity)
-    status, attempt = (row.status, row.attempt) if row else (None, 0)
-    return PlannedTrial(one, identity, data, code, (), "", status, attempt)
+def _identifier(data_fingerprint: Fingerprint, done: Mapping[str, DoneTrial]) -> Identify:
+    codes: dict[tuple[Path, Path], str] = {}
+
+    def identify(one: Resolved) -> PlannedTrial:
+        key = (one.model.file, one.dataset.file)
+        if key not in codes:
+            codes[key] = catalog.code_fingerprint(one.model, one.dataset)
+        data, code = data_fingerprint(one), codes[key]
+        identity = trial_id(one.config, data_fingerprint=data, code_fingerprint=code)
+        row = done.get(identity)
+        status, attempt = (row.status, row.attempt) if row else (None, 0)
+        return PlannedTrial(one, identity, data, code, (), "", status, attempt)
+
+    return identify
+
+
+def _again(*, force: bool, failed: bool, pruned: bool) -> Mapping[str, str]:
+    """Status of a row -> why such a trial is trained again."""
+    if force:
+        statuses = ("complete", "failed", "pruned", "interrupted")
+        return dict.fromkeys(statuses, "forced")
+    asked = {"failed": failed, "pruned": pruned, "interrupted": True}
+    return {status: f"{status} before" for status, wanted in asked.items() if wanted}
 
 
 @dataclass(frozen=True)
@@ -179,26 +217,21 @@ def _decided(
     done: Mapping[str, DoneTrial],
     history: _History,
     wanted: range,
-    *,
-    force: bool,
-    retry: bool,
+    again: Mapping[str, str],
 ) -> PlannedTrial:
     row = done.get(trial.trial_id)
     repeats: Sequence[int] = tuple(wanted)
     if row is None:
         reason = history.why_new(trial)
-    elif force:
-        reason = "forced"
-    elif row.status == "interrupted":
-        reason = "interrupted before"
-    elif row.status == "failed" and retry:
-        reason = "failed before"
+    elif row.status in again:
+        reason = again[row.status]
     elif row.status == "complete" and row.n_repeats < len(wanted):
         repeats = tuple(wanted)[row.n_repeats :]
         reason = f"repeats: {row.n_repeats} of {len(wanted)} done"
     else:
         return trial
-    return replace(trial, repeats=tuple(repeats), reason=reason)
+    whole = trial.status == "complete" or reason == "pruned before"
+    return replace(trial, repeats=tuple(repeats), reason=reason, whole=whole)
 
 
 def _limited(trials: Sequence[PlannedTrial], limit: int) -> list[PlannedTrial]:

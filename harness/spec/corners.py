@@ -17,7 +17,7 @@ from harness.spec.space import (
     samples,
 )
 
-MOST_COUNTED = 100_000
+MOST_COUNTED = 20_000
 
 _ABSENT: Any = object()
 

@@ -1,0 +1,101 @@
+"""Configurations that are drawn while a sweep runs: which there are, and how many are to come."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import SpecError
+from harness.planning.resolve import Resolved, resolver
+from harness.results.read import DoneTrial
+from harness.spec.benchmark import BenchmarkSpec
+from harness.spec.corners import count_points, point_in
+
+if TYPE_CHECKING:
+    from harness.planning.plan import PlannedTrial
+
+Identify = Callable[[Resolved], "PlannedTrial"]
+Point = Mapping[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Draws:
+    """What is known of a space before the rest of it is drawn.
+
+    left: how many are to be drawn. holds: how many different points there are, None where endless.
+    corners: trials that stand for the space: their data is read, their models are built first.
+    known: every trial in the tables whose point lies in the space, whatever run it is from.
+    trial: from a point to its trial; raises SpecError where no configuration can have it.
+    """
+
+    left: int
+    holds: int | None
+    corners: tuple["PlannedTrial", ...]
+    known: tuple["PlannedTrial", ...]
+    trial: Callable[[Point], "PlannedTrial"]
+
+    def limited(self, missing: int, limit: int | None) -> "Draws":
+        """With what `--limit` leaves beside trials that are missing already."""
+        return self if limit is None else replace(self, left=min(self.left, limit - missing))
+
+
+def find_draws(
+    spec: BenchmarkSpec,
+    corners: Sequence["PlannedTrial"],
+    done: Mapping[str, DoneTrial],
+    identify: Identify,
+    *,
+    root: Path | None,
+) -> Draws:
+    """The draws of a file whose algorithm is `tpe`.
+
+    A row of the tables belongs to the space if its point, resolved anew, is the same trial: so
+    with the same unsearched values, data and code.
+    """
+    resolved = resolver(spec, root=root)
+
+    def trial(point: Point) -> "PlannedTrial":
+        return identify(resolved(point))
+
+    known = _known(spec, corners, done, trial)
+    holds = count_points(spec.space)
+    wanted = spec.search.num_samples or 1
+    most = wanted if holds is None else min(wanted, holds)
+    return Draws(max(0, most - len(known)), holds, tuple(corners), known, trial)
+
+
+def _known(
+    spec: BenchmarkSpec,
+    corners: Sequence["PlannedTrial"],
+    done: Mapping[str, DoneTrial],
+    trial: Callable[[Point], "PlannedTrial"],
+) -> tuple["PlannedTrial", ...]:
+    """In the order of their runs."""
+    data = {one.data_fingerprint for one in corners}
+    code = {one.code_fingerprint for one in corners}
+    found = []
+    for row in sorted(done.values(), key=lambda row: (row.run_id, row.trial_id)):
+        if row.data_fingerprint in data and row.code_fingerprint in code:
+            one = _member(spec, row, trial)
+            found += [one] if one is not None else []
+    return tuple(found)
+
+
+def _member(
+    spec: BenchmarkSpec, row: DoneTrial, trial: Callable[[Point], "PlannedTrial"]
+) -> "PlannedTrial | None":
+    config = json.loads(row.config)
+
+    def value_at(path: str) -> Any:
+        section, key = path.split(".", 1)
+        return config[section][key]
+
+    point = point_in(spec.space, value_at)
+    if point is None:
+        return None
+    try:
+        one = trial(point)
+    except SpecError:
+        return None
+    return one if one.trial_id == row.trial_id else None
