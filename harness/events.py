@@ -63,5 +63,12 @@ class Note:
     text: str
 
 
-Event = StepStarted | SweepPlanned | TrialStarted | EpochEnded | TrialEnded | Note
+@dataclass(frozen=True)
+class RunLost:
+    """The last event of a run that can't go on: its process ends with exit code 1 right after."""
+
+    text: str
+
+
+Event = StepStarted | SweepPlanned | TrialStarted | EpochEnded | TrialEnded | Note | RunLost
 OnEvent = Callable[[Event], None]

@@ -18,6 +18,7 @@ from harness.events import (
     Event,
     Note,
     OnEvent,
+    RunLost,
     StepStarted,
     SweepPlanned,
     TrialEnded,
@@ -101,6 +102,11 @@ def failure(trial: TrialEnded, counts: Counts) -> str:
     return f"failed {trial.trial_id}{named}: {trial.error}"
 
 
+def lost(event: RunLost) -> str:
+    """What a user should know where nothing of ours can run any more."""
+    return f"error: {event.text}; the same command goes on"
+
+
 def spread(trial: TrialEnded) -> str:
     """`0.9512 ± 0.0087`: validation mean and its standard deviation over the folds."""
     if trial.objective_std is None:
@@ -123,7 +129,10 @@ def progress(*, quiet: bool) -> Iterator[OnEvent]:
 
 def _drawn(event: Event, counts: Counts, live: Live) -> None:
     counts.apply(event)
-    if isinstance(event, Note):
+    if isinstance(event, RunLost):
+        live.stop()  # gives the cursor back
+        live.console.print(Text(lost(event)))
+    elif isinstance(event, Note):
         live.console.print(Text(event.text))
     elif isinstance(event, TrialEnded) and event.status == "failed":
         live.console.print(Text(failure(event, counts), style="red"))
@@ -162,6 +171,8 @@ def _plain(*, quiet: bool) -> OnEvent:
     def watch(event: Event) -> None:
         nonlocal last_s
         counts.apply(event)
+        if isinstance(event, RunLost):
+            print(lost(event), file=sys.stderr, flush=True)
         if quiet:
             return
         final = counts.planned is not None and counts.ended == counts.planned.missing

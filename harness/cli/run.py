@@ -1,7 +1,6 @@
 """`bench run`: trains what is missing of a benchmark file."""
 
 import json
-import signal
 from pathlib import Path
 from typing import Any
 
@@ -39,12 +38,19 @@ examples:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 def command(**options: Any) -> None:
     """Train what is missing of FILE: every configuration on the same folds."""
+    from harness.cli.stopping import stopped_as_by_ctrl_c
+
+    with stopped_as_by_ctrl_c():
+        raise click.exceptions.Exit(_run(options))
+
+
+def _run(options: dict[str, Any]) -> int:
+    """The exit code."""
     from harness.cli.after_run import report_after
     from harness.cli.progress import progress
     from harness.cli.summary import as_plain, print_dry_run, print_summary
     from harness.run import RunOptions, run_benchmark
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # acts as Ctrl-C, from the start
     quiet, as_json = options.pop("quiet"), options.pop("as_json")
     request = RunOptions(**options)
     with progress(quiet=quiet) as watch:
@@ -58,4 +64,4 @@ def command(**options: Any) -> None:
     else:
         print_summary(outcome)
         click.echo(report_after(outcome, request, quiet=quiet).line)
-    raise click.exceptions.Exit(outcome.exit_code)
+    return outcome.exit_code

@@ -1,0 +1,50 @@
+"""What ends a run from outside, made one thing: SIGTERM and a closed terminal act as Ctrl-C."""
+
+import contextlib
+import signal
+import threading
+import time
+from collections.abc import Iterator, Set
+
+SAME_REQUEST_S = 5.0  # `timeout` sends SIGTERM twice, a closing shell SIGHUP: that is one request
+
+
+@contextlib.contextmanager
+def stopped_as_by_ctrl_c() -> Iterator[None]:
+    """SIGTERM and SIGHUP raise in the main thread what Ctrl-C raises, while the block lasts.
+
+    They are blocked in every thread and process that starts within the block, and one thread waits
+    for them. So no library's C++ handler takes them (Ray's aborts the process), and Ray's own
+    processes, which inherit the block, outlive a signal to their whole group: they are needed to
+    hand over what they hold, and end with the run. Outside the main thread it does nothing.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    nohup = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    signals = {signal.SIGTERM} if nohup else {signal.SIGTERM, signal.SIGHUP}
+    on_interrupt = signal.signal(signal.SIGINT, signal.default_int_handler)  # `&` may ignore it
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    ended = threading.Event()
+    waiter = threading.Thread(target=_pass_on, args=(signals, ended), daemon=True)
+    waiter.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        signal.pthread_kill(waiter.ident or 0, signal.SIGTERM)
+        waiter.join()
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+        signal.signal(signal.SIGINT, on_interrupt)
+
+
+def _pass_on(signals: Set[int], ended: threading.Event) -> None:
+    main = threading.main_thread().ident or 0
+    last_s = -SAME_REQUEST_S
+    while True:
+        signal.sigwait(signals)
+        if ended.is_set():
+            return
+        if time.monotonic() - last_s >= SAME_REQUEST_S:
+            signal.pthread_kill(main, signal.SIGINT)
+        last_s = time.monotonic()
