@@ -1,0 +1,120 @@
+"""What every competitor trains: one benchmark file, written out as plain arrays and JSON.
+
+The folds and values are those that `bench run` uses. A competitor reads them ready-made and so
+pays for no file, no fold and no normalisation of its own.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Workload:
+    """A benchmark file with overrides, as `bench run` takes them. cuda: meant for a GPU."""
+
+    benchmark: str
+    overrides: tuple[str, ...] = ()
+    cuda: bool = False
+
+
+WORKLOADS = {
+    "quickstart": Workload("quickstart", ("training.epochs=12",)),
+    "esc10_cnn": Workload("esc50_cnn", ("training.epochs=2", "dataset.limit=40")),
+    "esc10_transformer": Workload("esc50_transformer", ("training.epochs=3",), cuda=True),
+    "cifar10_vit": Workload(
+        "cifar10_vit_heads", ("training.epochs=2", "repeats=1", "dataset.limit=20000"), cuda=True
+    ),
+    # seconds, to see that everything runs; its ratios say nothing
+    "tiny": Workload("quickstart", ("training.epochs=1", "search.space.model.patch_size=[4]")),
+}
+
+
+def export(workload: Workload, folder: Path, *, data: Path | None) -> None:
+    """Writes `workload.json` and `arrays.npz`; data: where the raw datasets lie.
+
+    Raises ValueError for what the competitors don't know, such as augmentation.
+    """
+    from harness.data import catalog
+    from harness.data.fingerprint import data_fingerprint
+    from harness.data.loading import load_dataset
+    from harness.data.places import cache_dir, default_data_root
+    from harness.data.prepare import prepare_loaded
+    from harness.planning.early import read_checked
+    from harness.planning.resolve import resolve
+    from harness.spec.locate import find_benchmark
+    from harness.spec.sections import DatasetSection
+
+    root = default_data_root(data)
+    file = find_benchmark(workload.benchmark, shipped=catalog.SHIPPED_BENCHMARKS)
+    spec = read_checked(file, workload.overrides)
+    resolved = resolve(spec, root=root)
+    first = resolved[0]
+    module = catalog.load(first.dataset)
+    section = DatasetSection.model_validate(first.config["dataset"])
+    arguments = catalog.arguments_of(first.dataset, first.config["dataset"])
+    fingerprint = data_fingerprint(
+        module.files(root, **arguments), root=root, memory=cache_dir() / "fingerprints.json"
+    )
+    loaded = load_dataset(
+        module,
+        section=section,
+        root=root,
+        cache_dir=cache_dir(),
+        data_fingerprint=fingerprint,
+        code_fingerprint=catalog.file_fingerprint(first.dataset),
+    )
+    prepared = prepare_loaded(
+        loaded,
+        cross_validation=spec.cross_validation,
+        seed=spec.seed,
+        repeats=spec.repeats,
+        cache_dir=cache_dir(),
+    )
+    configurations = [_configuration(one.config) for one in resolved]
+    folder.mkdir(parents=True, exist_ok=True)
+    np.savez(folder / "arrays.npz", **_arrays(prepared))
+    described = {
+        "configurations": configurations,
+        "input_shape": prepared.input_shape,
+        "num_classes": len(prepared.class_names),
+        "n_folds": len(prepared.folds),
+        "seed": spec.seed,
+        "gpu_share": spec.resources.gpu,
+    }
+    (folder / "workload.json").write_text(json.dumps(described, indent=1))
+
+
+def _configuration(config: dict) -> dict:
+    """model: name and arguments of `build`; training: what a plain loop knows of it."""
+    training = dict(config["training"])
+    unknown = [
+        key
+        for key in ("augmentation", "gradient_clip", "early_stopping", "warmup_epochs")
+        if training.get(key)
+    ]
+    if unknown or training["schedule"] not in ("constant", "cosine"):
+        raise ValueError(f"the plain loops know no {unknown or training['schedule']}")
+    model = dict(config["model"])
+    return {"model": model.pop("name"), "arguments": model, "training": training}
+
+
+def _arrays(prepared) -> dict[str, np.ndarray]:
+    """inputs float32 as the model receives them but for a fold's normalisation; index sets."""
+    if len(prepared.inputs) != 1:
+        raise ValueError("the plain loops know one set of inputs for all folds")
+    inputs = prepared.inputs[0].astype(np.float32)
+    if prepared.input_scale is not None:
+        inputs *= np.float32(prepared.input_scale)
+    arrays = {"inputs": inputs, "targets": prepared.targets}
+    for number, (fold, given) in enumerate(zip(prepared.folds, prepared.fold_inputs, strict=True)):
+        arrays |= {
+            f"train{number}": fold.train,
+            f"validation{number}": fold.validation,
+            f"test{number}": fold.test,
+        }
+        if given.mean is not None:
+            arrays |= {f"mean{number}": given.mean, f"std{number}": given.std}
+    return arrays
