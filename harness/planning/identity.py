@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-_LATER_DEFAULTS = {"trainable": "all"}  # of `training`, other than null
+_LATER_DEFAULTS = {"trainable": "all", "compile": False}  # of `training`, other than null
 
 
 def canonical_json(value: Any) -> str:

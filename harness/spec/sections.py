@@ -109,6 +109,9 @@ def _bare_where_default(schedule: ScheduleName | Schedule) -> ScheduleName | Sch
 LrSchedule = Annotated[ScheduleName | Schedule, AfterValidator(_bare_where_default)]
 
 
+Precision = Literal["float32", "tf32", "bf16"]
+
+
 class Training(Section):
     """How every fold of a configuration is trained."""
 
@@ -133,7 +136,18 @@ class Training(Section):
     augmentation: Augmentation | None = Field(
         default=None, description="random changes of train batches, by name; see Augmentation"
     )
-    fold_execution: Literal["auto", "loop"] = "auto"
+    fold_execution: Literal["auto", "loop", "vectorized"] = Field(
+        default="auto",
+        description="vectorized: all folds as one batched model; auto: whichever is faster",
+    )
+    precision: Precision | None = Field(
+        default=None,
+        description="of products and convolutions; bf16: torch's autocast; default: torch's own, "
+        "float32 on a processor",
+    )
+    compile: bool = Field(
+        default=False, description="training steps through torch.compile, which takes its time"
+    )
     initial_weights: str | None = Field(
         default=None,
         description="pretrained, random, or a file with a state dict; "

@@ -84,13 +84,13 @@ class Packed:
 
 @dataclass(frozen=True, eq=False)
 class Checkpoints:
-    """How a trial keeps itself. past: where it goes on, None at its beginning.
+    """How a trial keeps itself. past: gives where it goes on; None begins at the beginning.
 
     keep: is told after each epoch how to pack the trial, which holds until the next epoch begins.
     """
 
     keep: Callable[[Callable[[], Packed]], None]
-    past: Past | None = None
+    past: Callable[[], Past | None]
 
 
 def setting_of(

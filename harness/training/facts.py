@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
+from harness.training.fold_run import build_model
 from harness.training.inspect import ModelCounts, count
 from harness.training.job import TrainingJob
-from harness.training.loop import build_model
 from harness.training.probes import probe
 
 

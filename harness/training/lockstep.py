@@ -36,6 +36,7 @@ def train_folds(
     Raises Diverged for a loss that is not finite, and whatever the model raises.
     """
     runs, results = _begin(job, past)
+    del past  # it is as large as all folds
     mode = METRICS[job.objective].mode
     history: dict[int, list[float]] = defaultdict(list)
     latest: dict[tuple[int, int], float] = {}

@@ -5,180 +5,68 @@ An execution offers `NAME`, `start(job)`, `train_epoch(runs, epoch)` and `outcom
 so that training may go on in another process; `lockstep` drives it.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from math import ceil, isfinite
+from collections.abc import Sequence
 from time import perf_counter
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
-from torch.optim import Optimizer
 
-from harness.data.values import Fold
-from harness.results.metrics import METRICS, better, compute
-from harness.training.attention import fold_attention, try_attention
-from harness.training.augmentation import agreement, augmented
-from harness.training.evaluate import Evaluation, evaluate
-from harness.training.fold_state import Chosen, FoldStates, chosen_of, fold_state, restore_model
-from harness.training.initial import begin, frozen_modules, train_mode
-from harness.training.job import Diverged, FoldEpoch, FoldOutcome, TrainingJob
-from harness.training.optimizers import descend, make_optimizer, plain_step
-from harness.training.resident import (
-    FoldSource,
-    as_tensor,
-    examples_used,
-    fold_source,
-    train_batches,
+from harness.training.fold_run import (
+    FoldRun,
+    Trained,
+    end_epoch,
+    epoch_batches,
+    epoch_seed,
+    outcomes,
+    restore,
+    running,
+    start_folds,
+    state,
+    steps_per_epoch,
 )
+from harness.training.initial import train_mode
+from harness.training.job import FoldEpoch, TrainingJob
+from harness.training.optimizers import descend
+from harness.training.precision import compiled, computing
 from harness.training.schedules import lr_factor
-from harness.training.seeds import derive, permutation, seed_everything
+from harness.training.seeds import seed_everything
+
+__all__ = ["NAME", "outcomes", "restore", "start", "state", "train_epoch"]
 
 NAME = "loop"
 
 
-@dataclass(eq=False)
-class FoldRun:
-    """One fold in training; the fields that change with the epochs stand last.
-
-    indices: role -> indices of its examples, on the device.
-    n_examples: train examples per epoch.
-    """
-
-    job: TrainingJob
-    fold: Fold
-    source: FoldSource
-    indices: Mapping[str, Tensor]
-    n_examples: int
-    model: nn.Module
-    parameters: list[nn.Parameter]
-    optimizer: Optimizer
-    step: Callable[[], None]
-    token_names: tuple[str, ...] | None = None
-    frozen: tuple[nn.Module, ...] = ()
-    chosen: Chosen | None = None
-    fit_time_s: float = 0.0
-
-
 def start(job: TrainingJob) -> list[FoldRun]:
     """Build model and optimizer of every fold. Raises what `build` and `attention` raise."""
-    runs = [_start_fold(job, index) for index in job.folds]
-    try_attention(runs[0])
+    runs = start_folds(job)
+    if job.training.compile:
+        for run in runs:
+            run.forward = compiled(run.model)
     return runs
 
 
 def train_epoch(runs: Sequence[FoldRun], epoch: int) -> list[FoldEpoch]:
     """Train and validate each fold for one epoch (from 1). Raises Diverged."""
-    return [_train_fold_epoch(run, epoch) for run in runs]
+    return [end_epoch(run, epoch, train(run, epoch)) for run in runs]
 
 
-def outcomes(runs: Sequence[FoldRun]) -> list[FoldOutcome]:
-    """Predict every role with the chosen weights; the only time the test examples are read."""
-    return [_outcome(run) for run in runs]
-
-
-def state(runs: Sequence[FoldRun]) -> FoldStates:
-    """All that the epochs have changed; a view, to be packed before the next epoch."""
-    return {
-        (run.fold.repeat, run.fold.fold): fold_state(
-            run.model.state_dict(),
-            run.optimizer.state_dict()["state"],
-            chosen=run.chosen,
-            fit_time_s=run.fit_time_s,
-        )
-        for run in runs
-    }
-
-
-def restore(runs: Sequence[FoldRun], states: FoldStates) -> None:
-    """Puts runs that were just started where `state` found them. Raises KeyError for a fold that
-    is missing, RuntimeError or ValueError for another model's state."""
-    for run in runs:
-        one = states[run.fold.repeat, run.fold.fold]
-        restore_model(run.model, run.optimizer, one)
-        run.chosen, run.fit_time_s = chosen_of(one), one["fit_time_s"]
-
-
-def build_model(job: TrainingJob, index: int) -> nn.Module:
-    """The model of one fold, initialised on the CPU by seed, repeat and fold, and by its start."""
-    fold = job.data.folds[index]
-    seed_everything(derive(job.seed, fold.repeat, fold.fold, "init"), job.device)
-    model = job.build(**job.build_arguments(index))
-    if job.start is not None:
-        begin(model, job.start)
-    return model.to(job.device)
-
-
-def _start_fold(job: TrainingJob, index: int) -> FoldRun:
-    fold, model = job.data.folds[index], build_model(job, index)
-    roles = {"train": fold.train, "validation": fold.validation, "test": fold.test}
-    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    optimizer = make_optimizer(parameters, job.training)
-    # counted within a repeat, so that more repeats leave the earlier ones as they are
-    n_train = [len(other.train) for other in job.data.folds if other.repeat == fold.repeat]
-    return FoldRun(
-        job=job,
-        fold=fold,
-        source=fold_source(job.data, index, job.device),
-        indices={role: as_tensor(indices).to(job.device) for role, indices in roles.items()},
-        n_examples=examples_used(min(n_train), job.training.batch_size),
-        model=model,
-        parameters=parameters,
-        optimizer=optimizer,
-        step=plain_step(optimizer),
-        token_names=job.data.fold_inputs[index].token_names,
-        frozen=frozen_modules(model, job.start),
-    )
-
-
-def _train_fold_epoch(run: FoldRun, epoch: int) -> FoldEpoch:
+def train(run: FoldRun, epoch: int) -> Trained:
+    """One pass over the fold's train examples."""
     started = perf_counter()
-    train_loss, train_accuracy, lr = _train(run, epoch)
-    _raise_if_diverged(run, epoch, train_loss, "train")
-    validation = _evaluate(run, "validation")
-    _raise_if_diverged(run, epoch, validation.loss, "validation")
-    objective = _objective(run, validation)
-    run.chosen = _choose(run, epoch, objective, validation)
-    epoch_time_s = perf_counter() - started
-    run.fit_time_s += epoch_time_s
-    return FoldEpoch(
-        repeat=run.fold.repeat,
-        fold=run.fold.fold,
-        epoch=epoch,
-        train_loss=train_loss,
-        train_accuracy=train_accuracy,
-        val_loss=validation.loss,
-        val_accuracy=validation.accuracy,
-        val_objective=objective,
-        lr=lr,
-        epoch_time_s=epoch_time_s,
-    )
-
-
-def _train(run: FoldRun, epoch: int) -> tuple[float, float, float]:
-    """One pass over the train examples: running loss, running accuracy, last learning rate."""
-    training, fold = run.job.training, run.fold
-    ids = {"seed": run.job.seed, "repeat": fold.repeat, "fold": fold.fold, "epoch": epoch}
-    shuffled = permutation(len(fold.train), **ids)[: run.n_examples].to(run.job.device)
-    order = run.indices["train"][shuffled]
-    steps_per_epoch = ceil(len(order) / training.batch_size)
+    training, n_steps = run.job.training, steps_per_epoch(run)
     lr, losses, logits, seen = training.lr, [], [], []
-    seed_everything(derive(*ids.values()), run.job.device)
+    batches = epoch_batches(run, epoch)
+    seed_everything(epoch_seed(run, epoch), run.job.device)
     train_mode(run.model, run.frozen)
-    batches = train_batches(run.source, order, training.batch_size)
-    if training.augmentation is not None:
-        num_classes = len(run.job.data.class_names)
-        seed = derive(*ids.values(), "augmentation")
-        batches = augmented(
-            batches, training.augmentation, source=run.source, num_classes=num_classes, seed=seed
-        )
-    for step, (inputs, targets) in enumerate(batches, start=(epoch - 1) * steps_per_epoch):
-        lr = training.lr * lr_factor(training, step=step, steps_per_epoch=steps_per_epoch)
+    for step, (inputs, targets) in enumerate(batches, start=(epoch - 1) * n_steps):
+        lr = training.lr * lr_factor(training, step=step, steps_per_epoch=n_steps)
         batch_loss, batch_logits = _step(run, inputs, targets, lr=lr)
         losses.append(batch_loss)
         logits.append(batch_logits)
         seen.append(targets)
-    return *_running(losses, logits, torch.cat(seen)), lr
+    loss, accuracy = running(losses, logits, torch.cat(seen))
+    return Trained(loss, accuracy, lr, time_s=perf_counter() - started)
 
 
 def _step(run: FoldRun, inputs: Tensor, targets: Tensor, *, lr: float) -> tuple[Tensor, Tensor]:
@@ -187,83 +75,9 @@ def _step(run: FoldRun, inputs: Tensor, targets: Tensor, *, lr: float) -> tuple[
     targets: classes (batch,), or weights of the classes (batch, num_classes).
     """
     training = run.job.training
-    logits = run.model(inputs)
-    loss = F.cross_entropy(logits, targets, label_smoothing=training.label_smoothing)
+    with computing(training.precision, run.job.device):
+        logits = run.forward(inputs)
+        loss = F.cross_entropy(logits, targets, label_smoothing=training.label_smoothing)
     clip = training.gradient_clip
     descend(loss, run.parameters, run.optimizer, step=run.step, lr=lr, gradient_clip=clip)
     return loss.detach(), logits.detach()
-
-
-def _running(
-    losses: Sequence[Tensor], logits: Sequence[Tensor], targets: Tensor
-) -> tuple[float, float]:
-    """Loss and accuracy over all batches, from sums; one transfer from the device.
-
-    targets: (n,), or weights (n, num_classes), of which a prediction earns that of its class.
-    """
-    sizes = torch.tensor([len(batch) for batch in logits], dtype=torch.float64)
-    loss_sum = torch.stack(list(losses)).double() @ sizes.to(targets.device)
-    n_correct = agreement(torch.cat(list(logits)).argmax(1), targets)
-    total_loss, correct = torch.stack((loss_sum, n_correct)).tolist()
-    return total_loss / len(targets), correct / len(targets)
-
-
-def _evaluate(run: FoldRun, role: str) -> Evaluation:
-    batch_size = run.job.training.batch_size
-    return evaluate(run.model, run.source, run.indices[role], batch_size=batch_size)
-
-
-def _objective(run: FoldRun, validation: Evaluation) -> float:
-    name = run.job.objective
-    if name == "accuracy":
-        return validation.accuracy
-    targets = run.job.data.targets[run.fold.validation]
-    return compute([name], targets, validation.probabilities)[name]
-
-
-def _choose(run: FoldRun, epoch: int, objective: float, validation: Evaluation) -> Chosen:
-    """The epoch that counts from now on: this one, or the one before it."""
-    training, mode = run.job.training, METRICS[run.job.objective].mode
-    if training.selection == "last":
-        return Chosen(epoch, objective, validation, state=None)
-    if run.chosen is not None and not better(mode, objective, run.chosen.objective):
-        return run.chosen
-    state = None if epoch == training.epochs else _copy(run.model)
-    return Chosen(epoch, objective, validation, state)
-
-
-def _copy(model: nn.Module) -> dict[str, Tensor]:
-    return {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
-
-
-def _outcome(run: FoldRun) -> FoldOutcome:
-    started = perf_counter()
-    chosen = run.chosen
-    if chosen is None:
-        raise ValueError("a fold has no outcome before its first epoch")
-    if chosen.state is not None:
-        run.model.load_state_dict(chosen.state)
-    roles = {role: indices for role, indices in run.indices.items() if len(indices)}
-    evaluations = {
-        role: chosen.validation if role == "validation" else _evaluate(run, role) for role in roles
-    }
-    predictions = {role: evaluation.probabilities for role, evaluation in evaluations.items()}
-    predict_time_s = perf_counter() - started
-    return FoldOutcome(
-        repeat=run.fold.repeat,
-        fold=run.fold.fold,
-        best_epoch=chosen.epoch,
-        weights_source=run.job.training.selection,
-        state={name: tensor.detach().cpu() for name, tensor in run.model.state_dict().items()},
-        predictions=predictions,
-        losses={role: evaluation.loss for role, evaluation in evaluations.items()},
-        fit_time_s=run.fit_time_s,
-        predict_time_s=predict_time_s,
-        attention=fold_attention(run, predictions),
-    )
-
-
-def _raise_if_diverged(run: FoldRun, epoch: int, loss: float, role: str) -> None:
-    if not isfinite(loss):
-        fold = run.fold
-        raise Diverged(loss, role=role, repeat=fold.repeat, fold=fold.fold, epoch=epoch)

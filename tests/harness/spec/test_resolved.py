@@ -47,6 +47,8 @@ def test_defaults_are_written_out_and_searched_paths_are_not():
         "selection": "best",
         "augmentation": None,
         "fold_execution": "auto",
+        "precision": None,
+        "compile": False,
         "initial_weights": None,
         "trainable": "all",
     }

@@ -10,8 +10,8 @@ from torch import nn
 from harness.data.values import FoldInputs
 from harness.training import attention
 from harness.training.attention import attention_rows, token_scores, top_token
+from harness.training.fold_run import start_folds
 from harness.training.lockstep import train_folds
-from harness.training.loop import start
 from harness.training.resident import fold_source
 from tests.builders import CPU, make_job, make_trial_data, trained
 
@@ -167,7 +167,7 @@ def test_trying_attention_leaves_the_random_state_and_the_mode():
 
     runs, states = [], []
     for attend in (drawing, None):
-        runs += start(text_job(attend=attend))
+        runs += start_folds(text_job(attend=attend))
         states.append(torch.get_rng_state())
     assert torch.equal(*states)
     assert all(run.model.training for run in runs)

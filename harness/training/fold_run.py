@@ -1,0 +1,262 @@
+"""One fold in training: what every execution shares of its start, its epochs and its end."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from math import ceil, isfinite
+from time import perf_counter
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from harness.data.values import Fold
+from harness.results.metrics import METRICS, better, compute
+from harness.training.attention import fold_attention, try_attention
+from harness.training.augmentation import Batch, agreement, augmented
+from harness.training.evaluate import Evaluation, evaluate
+from harness.training.fold_state import Chosen, FoldStates, chosen_of, fold_state, restore_model
+from harness.training.initial import begin, frozen_modules
+from harness.training.job import Diverged, FoldEpoch, FoldOutcome, TrainingJob
+from harness.training.optimizers import make_optimizer, plain_step
+from harness.training.precision import computing
+from harness.training.resident import (
+    FoldSource,
+    as_tensor,
+    examples_used,
+    fold_source,
+    train_batches,
+)
+from harness.training.seeds import derive, permutation, seed_everything
+
+
+@dataclass(frozen=True)
+class Trained:
+    """One pass over the train examples: running loss and accuracy, last learning rate, seconds."""
+
+    loss: float
+    accuracy: float
+    lr: float
+    time_s: float
+
+
+@dataclass(eq=False)
+class FoldRun:
+    """One fold in training; the fields that change with the epochs stand last.
+
+    indices: role -> indices of its examples, on the device.
+    n_examples: train examples per epoch.
+    forward: the model as it is called in training.
+    """
+
+    job: TrainingJob
+    fold: Fold
+    source: FoldSource
+    indices: Mapping[str, Tensor]
+    n_examples: int
+    model: nn.Module
+    forward: Callable[[Tensor], Tensor]
+    parameters: list[nn.Parameter]
+    optimizer: Optimizer
+    step: Callable[[], None]
+    token_names: tuple[str, ...] | None = None
+    frozen: tuple[nn.Module, ...] = ()
+    chosen: Chosen | None = None
+    fit_time_s: float = 0.0
+
+
+def start_folds(job: TrainingJob) -> list[FoldRun]:
+    """Build model and optimizer of every fold. Raises what `build` and `attention` raise."""
+    runs = [_start_fold(job, index) for index in job.folds]
+    try_attention(runs[0])
+    return runs
+
+
+def epoch_seed(run: FoldRun, epoch: int) -> int:
+    """What a fold draws from in an epoch, dropout for one."""
+    return derive(run.job.seed, run.fold.repeat, run.fold.fold, epoch)
+
+
+def epoch_batches(run: FoldRun, epoch: int) -> Iterator[Batch]:
+    """The fold's batches of an epoch, augmented: inputs (batch, *input_shape) and targets.
+
+    Targets are classes (batch,), or weights of the classes (batch, num_classes).
+    """
+    training, fold = run.job.training, run.fold
+    ids = {"seed": run.job.seed, "repeat": fold.repeat, "fold": fold.fold, "epoch": epoch}
+    shuffled = permutation(len(fold.train), **ids)[: run.n_examples].to(run.job.device)
+    order = run.indices["train"][shuffled]
+    batches = train_batches(run.source, order, training.batch_size)
+    if training.augmentation is None:
+        return batches
+    return augmented(
+        batches,
+        training.augmentation,
+        source=run.source,
+        num_classes=len(run.job.data.class_names),
+        seed=derive(*ids.values(), "augmentation"),
+    )
+
+
+def steps_per_epoch(run: FoldRun) -> int:
+    """Batches of an epoch, the last and smaller one among them."""
+    return ceil(run.n_examples / run.job.training.batch_size)
+
+
+def end_epoch(run: FoldRun, epoch: int, trained: Trained) -> FoldEpoch:
+    """Validate the fold after an epoch and choose among the epochs so far. Raises Diverged."""
+    started = perf_counter()
+    _raise_if_diverged(run, epoch, trained.loss, "train")
+    validation = _evaluate(run, "validation")
+    _raise_if_diverged(run, epoch, validation.loss, "validation")
+    objective = _objective(run, validation)
+    run.chosen = _choose(run, epoch, objective, validation)
+    epoch_time_s = trained.time_s + perf_counter() - started
+    run.fit_time_s += epoch_time_s
+    return FoldEpoch(
+        repeat=run.fold.repeat,
+        fold=run.fold.fold,
+        epoch=epoch,
+        train_loss=trained.loss,
+        train_accuracy=trained.accuracy,
+        val_loss=validation.loss,
+        val_accuracy=validation.accuracy,
+        val_objective=objective,
+        lr=trained.lr,
+        epoch_time_s=epoch_time_s,
+    )
+
+
+def running(
+    losses: Sequence[Tensor], logits: Sequence[Tensor], targets: Tensor
+) -> tuple[float, float]:
+    """Loss and accuracy over all batches, from sums; one transfer from the device.
+
+    targets: (n,), or weights (n, num_classes), of which a prediction earns that of its class.
+    """
+    sizes = torch.tensor([len(batch) for batch in logits], dtype=torch.float64)
+    loss_sum = torch.stack(list(losses)).double() @ sizes.to(targets.device)
+    n_correct = agreement(torch.cat(list(logits)).argmax(1), targets)
+    total_loss, correct = torch.stack((loss_sum, n_correct)).tolist()
+    return total_loss / len(targets), correct / len(targets)
+
+
+def outcomes(runs: Sequence[FoldRun]) -> list[FoldOutcome]:
+    """Predict every role with the chosen weights; the only time the test examples are read."""
+    return [_outcome(run) for run in runs]
+
+
+def state(runs: Sequence[FoldRun]) -> FoldStates:
+    """All that the epochs have changed; a view, to be packed before the next epoch."""
+    return {
+        (run.fold.repeat, run.fold.fold): fold_state(
+            run.model.state_dict(),
+            run.optimizer.state_dict()["state"],
+            chosen=run.chosen,
+            fit_time_s=run.fit_time_s,
+        )
+        for run in runs
+    }
+
+
+def restore(runs: Sequence[FoldRun], states: FoldStates) -> None:
+    """Puts runs that were just started where `state` found them. Raises KeyError for a fold that
+    is missing, RuntimeError or ValueError for another model's state."""
+    for run in runs:
+        one = states[run.fold.repeat, run.fold.fold]
+        restore_model(run.model, run.optimizer, one)
+        run.chosen, run.fit_time_s = chosen_of(one), one["fit_time_s"]
+
+
+def build_model(job: TrainingJob, index: int) -> nn.Module:
+    """The model of one fold, initialised on the CPU by seed, repeat and fold, and by its start."""
+    fold = job.data.folds[index]
+    seed_everything(derive(job.seed, fold.repeat, fold.fold, "init"), job.device)
+    model = job.build(**job.build_arguments(index))
+    if job.start is not None:
+        begin(model, job.start)
+    return model.to(job.device)
+
+
+def _start_fold(job: TrainingJob, index: int) -> FoldRun:
+    fold, model = job.data.folds[index], build_model(job, index)
+    roles = {"train": fold.train, "validation": fold.validation, "test": fold.test}
+    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    optimizer = make_optimizer(parameters, job.training)
+    # counted within a repeat, so that more repeats leave the earlier ones as they are
+    n_train = [len(other.train) for other in job.data.folds if other.repeat == fold.repeat]
+    return FoldRun(
+        job=job,
+        fold=fold,
+        source=fold_source(job.data, index, job.device),
+        indices={role: as_tensor(indices).to(job.device) for role, indices in roles.items()},
+        n_examples=examples_used(min(n_train), job.training.batch_size),
+        model=model,
+        forward=model,
+        parameters=parameters,
+        optimizer=optimizer,
+        step=plain_step(optimizer),
+        token_names=job.data.fold_inputs[index].token_names,
+        frozen=frozen_modules(model, job.start),
+    )
+
+
+def _evaluate(run: FoldRun, role: str) -> Evaluation:
+    batch_size = run.job.training.batch_size
+    with computing(run.job.training.precision, run.job.device):
+        return evaluate(run.model, run.source, run.indices[role], batch_size=batch_size)
+
+
+def _objective(run: FoldRun, validation: Evaluation) -> float:
+    name = run.job.objective
+    if name == "accuracy":
+        return validation.accuracy
+    targets = run.job.data.targets[run.fold.validation]
+    return compute([name], targets, validation.probabilities)[name]
+
+
+def _choose(run: FoldRun, epoch: int, objective: float, validation: Evaluation) -> Chosen:
+    """The epoch that counts from now on: this one, or the one before it."""
+    training, mode = run.job.training, METRICS[run.job.objective].mode
+    if training.selection == "last":
+        return Chosen(epoch, objective, validation, state=None)
+    if run.chosen is not None and not better(mode, objective, run.chosen.objective):
+        return run.chosen
+    state = None if epoch == training.epochs else _copy(run.model)
+    return Chosen(epoch, objective, validation, state)
+
+
+def _copy(model: nn.Module) -> dict[str, Tensor]:
+    return {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
+
+
+def _outcome(run: FoldRun) -> FoldOutcome:
+    started = perf_counter()
+    chosen = run.chosen
+    if chosen is None:
+        raise ValueError("a fold has no outcome before its first epoch")
+    if chosen.state is not None:
+        run.model.load_state_dict(chosen.state)
+    roles = {role: indices for role, indices in run.indices.items() if len(indices)}
+    evaluations = {
+        role: chosen.validation if role == "validation" else _evaluate(run, role) for role in roles
+    }
+    predictions = {role: evaluation.probabilities for role, evaluation in evaluations.items()}
+    predict_time_s = perf_counter() - started
+    return FoldOutcome(
+        repeat=run.fold.repeat,
+        fold=run.fold.fold,
+        best_epoch=chosen.epoch,
+        weights_source=run.job.training.selection,
+        state={name: tensor.detach().cpu() for name, tensor in run.model.state_dict().items()},
+        predictions=predictions,
+        losses={role: evaluation.loss for role, evaluation in evaluations.items()},
+        fit_time_s=run.fit_time_s,
+        predict_time_s=predict_time_s,
+        attention=fold_attention(run, predictions),
+    )
+
+
+def _raise_if_diverged(run: FoldRun, epoch: int, loss: float, role: str) -> None:
+    if not isfinite(loss):
+        fold = run.fold
+        raise Diverged(loss, role=role, repeat=fold.repeat, fold=fold.fold, epoch=epoch)
