@@ -9,7 +9,7 @@ import hashlib
 import importlib.util
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal
@@ -27,6 +27,7 @@ NEEDED: dict[Kind, tuple[str, ...]] = {
 GIVEN: dict[Kind, tuple[str, ...]] = {"model": ("input_shape", "num_classes"), "dataset": ("root",)}
 SHIPPED = Path(__file__).resolve().parents[2]
 SHIPPED_BENCHMARKS = SHIPPED / "benchmarks"
+TRAVELLED = "bench_user"  # the package in which the user's folders reach the nodes of a cluster
 
 AFTERWARDS = ("preview", "read_input")  # of a dataset's file: show examples, read new ones
 DECIDE_NOTHING = ("prepare", *AFTERWARDS)
@@ -97,11 +98,24 @@ def arguments_of(entry: Entry, section: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in section.items() if name in known}
 
 
+def here(entry: Entry) -> Entry:
+    """The entry with the file that this process has of it: on a node of a cluster, which may have
+    no file of the driver's or older ones, the copy that travelled with the run.
+    """
+    travelled = _package_folder(TRAVELLED)
+    if travelled is None:
+        return entry
+    name = FOLDERS[entry.kind]
+    folder = _package_folder(name) if entry.shipped else travelled / name
+    return entry if folder is None else replace(entry, file=folder / entry.file.name)
+
+
 def load(entry: Entry) -> ModuleType:
     """The imported file, under a module name of its own, so that nothing else is shadowed.
 
     Raises BenchError where the import fails, naming the file and the reason.
     """
+    entry = here(entry)
     digest = hashlib.sha256(entry.file.read_bytes() + str(entry.file).encode()).hexdigest()[:12]
     name = f"bench_{entry.kind}_{entry.name}_{digest}"
     if name in sys.modules:
@@ -153,6 +167,12 @@ def changed_code(old: str, new: str, *, model: Entry, dataset: Entry) -> str:
     names = (model.label, dataset.label, "the harness's training version")
     pairs = zip(old.split("-"), new.split("-"), names, strict=False)
     return " and ".join(name for before, after, name in pairs if before != after) or "code"
+
+
+def _package_folder(name: str) -> Path | None:
+    spec = importlib.util.find_spec(name)
+    places = [] if spec is None else list(spec.submodule_search_locations or ())
+    return Path(places[0]) if places else None
 
 
 def _listed(kind: Kind, root: Path, *, shipped: bool) -> dict[str, Entry]:

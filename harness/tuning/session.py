@@ -5,15 +5,21 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+
+from harness.events import OnEvent
+from harness.tuning.capacity import Capacity as Capacity
+from harness.tuning.capacity import Node
+from harness.tuning.cluster import join
+from harness.tuning.head import shut_down, watch_head
 
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_CHDIR_TO_TRIAL_DIR": "0",  # Tune would change the workers' directory
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # 1,100 ms a trial for files nobody reads
     "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # the watcher listens
     "TUNE_GLOBAL_CHECKPOINT_S": "3600",  # the truth is in Parquet
     "TUNE_WARN_THRESHOLD_S": "600",
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",  # a worker's death becomes a row, not a traceback
@@ -23,35 +29,33 @@ QUIET = {
     "RAY_task_events_report_interval_ms": "0",  # a record of every call, for a dashboard we lack
     "RAY_enable_metrics_collection": "0",
 }
-
-
-@dataclass(frozen=True)
-class Capacity:
-    """What Ray may use: cores and GPUs of the machine or the cluster."""
-
-    cpus: float
-    gpus: float
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 @contextlib.contextmanager
 def ray_session(
-    *, address: str | None, num_cpus: int, threads: int
+    *, address: str | None, num_cpus: int, threads: int, on_event: OnEvent
 ) -> Iterator[Callable[[], Capacity]]:
     """A Ray to run trials on, starting behind the caller's back; it stops at the end.
 
     The value waits until Ray is there and says what it has.
-    address: of a running cluster; None starts a private one with `num_cpus` cores.
+    address: of a running cluster, `auto` or host:port; None starts a private one with `num_cpus`
+    cores.
     threads: of each worker's arithmetic; set before a worker imports anything.
+    on_event: hears of the death of a private one, which ends this process.
     """
     os.environ.update(QUIET)
-    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+    for name in THREADS:
         os.environ[name] = str(threads)
     with ThreadPoolExecutor(max_workers=1) as executor:
         on_sigterm = signal.getsignal(signal.SIGTERM)
+        watched = contextlib.ExitStack()
         capacity = executor.submit(_start, address, num_cpus=num_cpus, threads=threads)
 
         def wait() -> Capacity:
             ready = capacity.result()
+            if address is None:
+                watched.callback(watch_head(on_event))
             if threading.current_thread() is threading.main_thread():
                 signal.signal(signal.SIGTERM, on_sigterm)  # Ray has put its own in its place
             return ready
@@ -59,6 +63,7 @@ def ray_session(
         try:
             yield wait
         finally:
+            watched.close()
             _stop(capacity)
 
 
@@ -69,21 +74,33 @@ def _start(address: str | None, *, num_cpus: int, threads: int) -> Capacity:
     logging.getLogger("ray").setLevel(logging.ERROR)
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
     worker._worker_logs_enabled = False  # else a worker's death is told on stdout, inside --json
-    environment = {"env_vars": {**QUIET, "OMP_NUM_THREADS": str(threads)}} if address else None
-    ray.init(
-        address=address or "local",
-        num_cpus=None if address else num_cpus,
-        include_dashboard=None if address else False,
-        runtime_env=environment,
-        logging_level=logging.ERROR,
-        log_to_driver=False,
+    quiet = {"logging_level": logging.ERROR, "log_to_driver": False}
+    notes: list[str] = []
+    if address is None:
+        ray.init(address="local", num_cpus=num_cpus, include_dashboard=False, **quiet)
+    else:
+        threaded = {name: str(threads) for name in THREADS}
+        notes = join(address, environment={**QUIET, **threaded}, init=quiet)
+    return _capacity(notes)
+
+
+def _capacity(notes: Sequence[str]) -> Capacity:
+    import ray
+
+    nodes = tuple(
+        Node(
+            f"{node['NodeManagerHostname']} ({node['NodeManagerAddress']})",
+            cpus=node["Resources"].get("CPU", 0.0),
+            gpus=node["Resources"].get("GPU", 0.0),
+        )
+        for node in ray.nodes()
+        if node["Alive"]
     )
-    resources = ray.cluster_resources()
-    return Capacity(resources.get("CPU", 0.0), resources.get("GPU", 0.0))
+    return Capacity(
+        sum(node.cpus for node in nodes), sum(node.gpus for node in nodes), nodes, tuple(notes)
+    )
 
 
 def _stop(capacity: Future[Capacity]) -> None:
     if capacity.exception() is None:
-        import ray
-
-        ray.shutdown()
+        shut_down()
