@@ -15,6 +15,8 @@ COMMANDS = {
     "compare": "is B better than A, and could so few folds tell",
     "rerun": "repeat a trial: the same numbers, or what differs",
     "merge": "join results of several machines",
+    "export": "take a trained model out of its results",
+    "predict": "classes and probabilities of new inputs, by an exported model",
     "check": "validate benchmark files without training",
     "list": "benchmarks, models, datasets and metrics",
     "show": "a dataset's classes, folds and examples, as a page",

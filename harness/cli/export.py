@@ -1,0 +1,65 @@
+"""`bench export`: a trained model taken out of its results, ready to be used elsewhere."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from harness.export import Exported
+
+EPILOG = """\b
+examples:
+  bench export quickstart --out digits_model
+  bench export quickstart patch_size=4,num_heads=1 --out digits_model
+  bench export esc50_cnn 3c8aed07 --data ~/data --out sounds --onnx
+"""
+
+
+@click.command("export", epilog=EPILOG)
+@click.argument("benchmark")
+@click.argument("trial", required=False)
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="A new folder.")
+@click.option("--results", type=click.Path(path_type=Path), default=Path("results"),
+              show_default=True, help="Folder that holds one folder per benchmark.")  # fmt: skip
+@click.option("--data", type=click.Path(path_type=Path), help="Folder that holds the datasets.")
+@click.option("--onnx", is_flag=True, help="Also as ONNX, checked to give the same outputs.")
+def command(
+    benchmark: str, trial: str | None, out: Path, results: Path, data: Path | None, onnx: bool
+) -> None:
+    """Write the best trial on validation, or TRIAL, with all that predicting needs.
+
+    TRIAL is the beginning of a trial id, or param=value,… Its weights must be kept, and the data
+    it was trained on must be there: vocabulary and scales are learned from it again.
+    """
+    from harness.export import export_model
+
+    done = export_model(benchmark, trial=trial, out=out, results=results, data=data, onnx=onnx)
+    click.echo("\n".join(_lines(done)))
+    if done.no_onnx is not None:
+        click.echo(f"no ONNX: {done.no_onnx}", err=True)
+        raise click.exceptions.Exit(1)
+
+
+def _lines(done: "Exported") -> list[str]:
+    best = f", the best of {done.n_considered} on validation" if done.n_considered > 1 else ""
+    models = "1 model" if done.n_folds == 1 else f"the models of {done.n_folds} folds"
+    lines = [f"trial {done.trial}{best}: {models} in {done.folder}"]
+    if done.n_missing:
+        lines.append(f"{done.n_missing} further folds have no weights; those that are kept count")
+    if done.check is None:
+        lines.append("not checked: no predictions are stored (predictions: none)")
+    else:
+        words = "agree" if done.check.agrees else "DIFFER"
+        lines.append(
+            f"{done.check.n} stored predictions made again {words}: "
+            f"probabilities differ by at most {done.check.largest:.1e}"
+        )
+    if done.onnx:
+        lines.append(f"ONNX: {len(done.onnx)} files, the same outputs")
+    inputs = {"path": "FILES-AND-FOLDERS", "text": "texts.csv --column text"}
+    if done.takes is None:
+        lines.append("this dataset can't read new inputs (no `read_input`): see its README.md")
+    else:
+        lines.append(f"next: bench predict {done.folder} {inputs[done.takes]}")
+    return lines

@@ -1,0 +1,161 @@
+"""Inputs of a user's, whatever they lie in, and what an exported model says of each."""
+
+import csv
+import io
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from harness.errors import BenchError, nearest
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from harness.export.predictor import Predictor
+
+BATCH = 32
+TABLES = (".csv", ".tsv")
+STDIN = "-"
+
+Skip = Callable[[str, str], None]
+
+
+class Input(NamedTuple):
+    """One thing to predict: its name in the output, and a file's path or a text."""
+
+    name: str
+    source: Path | str
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What the folds together say of one input.
+
+    predicted: the class of the highest mean probability; probabilities: the means, in the order
+    of the classes. agreement: the share of folds whose own first class it is.
+    """
+
+    name: str
+    predicted: str
+    agreement: float
+    probabilities: tuple[float, ...]
+
+
+def load_model(folder: Path, *, device: str = "cpu") -> "Predictor":
+    """An exported model. Raises BenchError for a folder that holds none, or a damaged one."""
+    if not (folder / "export.json").is_file():
+        raise BenchError(
+            f"{folder} holds no exported model; `bench export BENCHMARK --out {folder}` writes one"
+        )
+    from harness.export.predictor import load
+
+    try:
+        return load(folder, device=device)
+    except Exception as error:
+        raise BenchError(f"{folder}: can't be loaded: {type(error).__name__}: {error}") from error
+
+
+def find_inputs(
+    model: "Predictor", names: Sequence[str], *, column: str, skip: Skip
+) -> Iterator[Input]:
+    """The files, or the texts of the files, that the names stand for; `-` is standard input.
+
+    column: of tables of texts. skip: told the name of what can't be used, and why. Raises
+    BenchError where the model's dataset can't read new inputs at all.
+    """
+    if model.takes is None:
+        raise BenchError(
+            f"data_prep/{model.facts['inputs']['dataset']}.py has no `read_input` that makes an "
+            "input of a new file or text; add one and export again"
+        )
+    for name in names:
+        if model.takes == "text" and name == STDIN:
+            yield from _lines("stdin", sys.stdin.read())
+        elif not Path(name).exists():
+            skip(name, "no such file or folder")
+        else:
+            for file in _files(Path(name)):
+                yield from _of_file(model.takes, file, column=column, skip=skip)
+
+
+def predict_all(
+    model: "Predictor", inputs: Sequence[Input], *, skip: Skip, on_done: Callable[[int], None]
+) -> Iterator[Prediction]:
+    """Predictions of the inputs in their order, without those that can't be read.
+
+    skip: told the name of these, and why. on_done: told how many inputs are behind us.
+    """
+    from harness.export.predictor import InputError
+
+    for start in range(0, len(inputs), BATCH):
+        names, read = [], []
+        for one in inputs[start : start + BATCH]:
+            try:
+                read.append(model.read(one.source))
+                names.append(one.name)
+            except InputError as error:
+                skip(one.name, str(error))
+        if read:
+            of_folds = model.probabilities(read)
+            for row, name in enumerate(names):
+                yield _prediction(model, name, of_folds[:, row])
+        on_done(min(start + BATCH, len(inputs)))
+
+
+def _prediction(model: "Predictor", name: str, of_folds: "np.ndarray[Any, Any]") -> Prediction:
+    """of_folds: (folds, classes)."""
+    mean = of_folds.mean(axis=0)
+    best = int(mean.argmax())
+    agreement = float((of_folds.argmax(axis=1) == best).mean())
+    return Prediction(name, model.class_names[best], agreement, tuple(mean.tolist()))
+
+
+def _files(place: Path) -> list[Path]:
+    """The file itself, or all in the folder and below it, without hidden ones."""
+    if not place.is_dir():
+        return [place]
+    found = (file for file in place.rglob("*") if file.is_file())
+    visible = (f for f in found if not any(p[0] == "." for p in f.relative_to(place).parts))
+    return sorted(visible)
+
+
+def _of_file(takes: str, file: Path, *, column: str, skip: Skip) -> Iterator[Input]:
+    if takes == "path":
+        yield Input(str(file), file)
+        return
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        skip(str(file), f"not UTF-8 text ({error.reason} at byte {error.start})")
+        return
+    except OSError as error:
+        skip(str(file), error.strerror or str(error))
+        return
+    if file.suffix.lower() in TABLES:
+        yield from _rows(file, text, column, skip)
+    else:
+        yield from _lines(str(file), text)
+
+
+def _lines(name: str, text: str) -> Iterator[Input]:
+    """One text a line."""
+    for number, line in enumerate(text.splitlines(), start=1):
+        if line.strip():
+            yield Input(f"{name}:{number}", line)
+
+
+def _rows(file: Path, text: str, column: str, skip: Skip) -> Iterator[Input]:
+    """One text a row of a comma-, semicolon- or tab-separated table with a header."""
+    delimiter = max(",;\t", key=text.partition("\n")[0].count)
+    rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
+    header = [name.strip() for name in rows.fieldnames or ()]
+    if column not in header:
+        close = nearest(column, header)
+        hint = f"; did you mean {close!r}?" if close else ""
+        skip(str(file), f"no column {column!r}; found: {', '.join(header)}{hint}; see --column")
+        return
+    rows.fieldnames = header
+    for row in rows:
+        yield Input(f"{file}:{rows.line_num}", row[column] or "")
