@@ -4,8 +4,8 @@ import fcntl
 import json
 import os
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO
@@ -19,18 +19,20 @@ LOCK = ".lock"
 def hold(folder: Path) -> Iterator[None]:
     """Holds the folder, made where it is missing, for as long as the block runs.
 
-    The kernel frees the lock of a process that died. Raises BenchError naming who holds it (host,
-    pid, since), or where the folder can't be written.
+    The kernel frees the lock of a process that died. A folder in which nothing was written is
+    removed again. Raises BenchError naming who holds it (host, pid, since), or where the folder
+    can't be written.
     """
-    with _opened(folder) as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise BenchError(f"{folder} is held by {_holder(file)}") from None
-        except OSError as error:
-            raise BenchError(f"{folder} can't be locked: {error.strerror}") from None
-        _sign(file)
-        yield
+    made = [one for one in (folder, *folder.parents) if not one.exists()]
+    try:
+        with _locked(folder) as file:
+            try:
+                _sign(file, folder)
+                yield
+            finally:
+                _remove_if_unused(folder)
+    finally:
+        _remove_empty(made)
 
 
 def refuse_if_held(folder: Path) -> None:
@@ -52,26 +54,74 @@ def is_held(folder: Path) -> bool:
     return False
 
 
+@contextmanager
+def _locked(folder: Path) -> Iterator[TextIO]:
+    """The lock file, once it is ours and still the one that others would open."""
+    while True:
+        with _opened(folder) as file:
+            _lock(file, folder)
+            if _is_current(file, folder):
+                yield file
+                return
+
+
+def _lock(file: TextIO, folder: Path) -> None:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise BenchError(f"{folder} is held by {_holder(file)}") from None
+    except OSError as error:
+        raise BenchError(f"{folder} can't be locked: {error.strerror}") from None
+
+
+def _is_current(file: TextIO, folder: Path) -> bool:
+    """False where the former holder removed the file between our opening and our locking it."""
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), (folder / LOCK).stat())
+    except FileNotFoundError:
+        return False
+
+
+def _remove_if_unused(folder: Path) -> None:
+    """Removes the lock file where nothing lies beside it; the lock is still held."""
+    with suppress(OSError):
+        if [one.name for one in folder.iterdir()] == [LOCK]:
+            (folder / LOCK).unlink()
+
+
+def _remove_empty(folders: Sequence[Path]) -> None:
+    """Removes those that are empty, inner ones first."""
+    with suppress(OSError):
+        for folder in folders:
+            folder.rmdir()
+
+
 def _opened(folder: Path) -> TextIO:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         return (folder / LOCK).open("a+", encoding="utf-8")
     except OSError as error:
-        reason = error.strerror or str(error)
-        raise BenchError(
-            f"{folder} can't be written: {reason}; choose another place with --results DIR"
-        ) from None
+        raise _unwritable(folder, error) from None
 
 
-def _sign(file: TextIO) -> None:
+def _unwritable(folder: Path, error: OSError) -> BenchError:
+    reason = error.strerror or str(error)
+    return BenchError(
+        f"{folder} can't be written: {reason}; choose another place with --results DIR"
+    )
+
+
+def _sign(file: TextIO, folder: Path) -> None:
     holder = {
         "host": socket.gethostname(),
         "pid": os.getpid(),
         "since": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-    file.truncate(0)
-    json.dump(holder, file)
-    file.flush()
+    try:
+        os.ftruncate(file.fileno(), 0)
+        os.write(file.fileno(), json.dumps(holder).encode())
+    except OSError as error:  # a full disk
+        raise _unwritable(folder, error) from None
 
 
 def _holder(file: TextIO) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import BenchError
+from harness.results import lock
 from harness.results.lock import hold
 
 HOLDER = """
@@ -37,7 +38,38 @@ def holder(folder):
 def test_a_folder_is_made_held_and_given_back(folder):
     for _ in range(2):
         with hold(folder):
-            assert folder.is_dir()
+            (folder / "trials").mkdir(exist_ok=True)
+    assert (folder / ".lock").exists()
+
+
+def test_a_folder_in_which_nothing_was_written_is_removed_with_those_made_for_it(folder):
+    with pytest.raises(BenchError, match="bad data"), hold(folder):
+        raise BenchError("bad data")
+    assert not folder.parent.exists()
+
+
+def test_a_folder_that_was_there_stays(folder):
+    folder.mkdir(parents=True)
+    with hold(folder):
+        pass
+    assert list(folder.iterdir()) == []
+
+
+def test_a_lock_that_was_removed_while_it_was_waited_for_is_taken_anew(folder, monkeypatch):
+    """Else two runs would hold the folder: one by a file that nobody else can see."""
+    folder.mkdir(parents=True)
+    real, opened = lock._opened, []
+
+    def open_then_lose(path):
+        opened.append(real(path))
+        if len(opened) == 1:
+            (path / ".lock").unlink()
+        return opened[-1]
+
+    monkeypatch.setattr(lock, "_opened", open_then_lose)
+    with hold(folder):
+        assert len(opened) == 2
+        assert json.loads((folder / ".lock").read_text())["pid"] == os.getpid()
 
 
 def test_a_second_run_is_told_who_holds_the_folder(folder, holder):
