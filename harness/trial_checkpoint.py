@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 from harness.trial_rows import TrialJob
 
 if TYPE_CHECKING:
-    from harness.training.checkpoint import Checkpoints, Packed, Setting, TrainingState
+    from harness.training.checkpoint import Checkpoints, TrainingState
     from harness.training.job import EpochResult, FoldOutcome, TrainingJob
+    from harness.training.packed import Packed, Setting
 
 
 def checkpoint_setting(job: TrialJob) -> "Setting":
@@ -40,7 +41,7 @@ def training_steps(
     observe = layer_observer(layers) if job.diagnostics == "layers" else None
     if checkpoints is None:
         return train_folds(training, observe=observe)
-    keep, past = _keeper(job, training, checkpoints, layers), checkpoints.past
+    keep, past = _keeper(job, training, checkpoints, layers), checkpoints.past()
     if past is None:
         return train_folds(training, observe=observe, keep=keep)
     layers.extend(past.layers)
@@ -53,7 +54,8 @@ def _keeper(
     checkpoints: "Checkpoints",
     layers: list[dict[str, Any]],
 ) -> "Callable[[Callable[[], TrainingState]], None]":
-    from harness.training.checkpoint import About, Past, pack
+    from harness.training.checkpoint import Past, pack
+    from harness.training.packed import About
 
     setting, epochs = checkpoint_setting(job), training.training.epochs
 

@@ -98,6 +98,10 @@ class TableWriter:
         self._earlier -= self._held.keys()
         self._held, self._held_bytes = {}, 0
 
+    def holds(self, trial_id: str) -> bool:
+        """Whether the trial waits for the next flush."""
+        return trial_id in self._held
+
     def close(self) -> None:
         """Writes what is left."""
         self.flush()

@@ -5,56 +5,21 @@ is tensors, numbers and text; nothing is executed.
 """
 
 import io
-import json
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from harness.training.fold_state import FoldStates
 from harness.training.job import EpochResult, FoldEpoch
+from harness.training.packed import About, CheckpointError, Packed, Setting
 
 FORMAT = 1  # raised whenever an older layout can't be read
 
 Row = dict[str, Any]
-
-
-class CheckpointError(Exception):
-    """A checkpoint that nothing can go on from; the text says why."""
-
-
-@dataclass(frozen=True)
-class Setting:
-    """What must be equal where a trial goes on; the trial's id stands for all that decides numbers.
-
-    execution: of the folds. device: cpu or cuda. diagnostics: as in the file. torch: its major
-    version.
-    """
-
-    trial_id: str
-    repeats: tuple[int, ...]
-    execution: str
-    device: str
-    diagnostics: str
-    torch: str
-    format: int
-
-
-@dataclass(frozen=True)
-class About:
-    """What is known of a checkpoint without reading its tensors.
-
-    epoch: the last one that ended, of `epochs`. attempt: which one made it, over all runs.
-    """
-
-    setting: Setting
-    epoch: int
-    epochs: int
-    attempt: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,15 +36,6 @@ class Past:
 
     state: TrainingState
     layers: tuple[Row, ...] = ()
-
-
-@dataclass(frozen=True, eq=False)
-class Packed:
-    """A checkpoint to be sent or kept. payload: bytes (n,), not copied where that can be helped."""
-
-    about: About
-    payload: NDArray[np.uint8]
-    crc32: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,15 +62,6 @@ def setting_of(
         torch=torch.__version__.partition(".")[0],
         format=FORMAT,
     )
-
-
-def why_foreign(found: Setting, here: Setting) -> str | None:
-    """In words, what keeps a trial from going on from there; None where nothing does."""
-    for field in fields(Setting):
-        before, now = getattr(found, field.name), getattr(here, field.name)
-        if before != now:
-            return f"{field.name} {_shown(before)} there, {_shown(now)} here"
-    return None
 
 
 def pack(about: About, past: Past) -> Packed:
@@ -148,27 +95,6 @@ def unpack(packed: Packed) -> Past:
         raise CheckpointError(f"it can't be read: {type(error).__name__}") from error
 
 
-def header(packed: Packed) -> bytes:
-    """One line of JSON that stands before the payload in a file."""
-    line = {**asdict(packed.about), "bytes": len(packed.payload), "crc32": packed.crc32}
-    return json.dumps(line).encode() + b"\n"
-
-
-def read_header(line: bytes) -> tuple[About, int, int]:
-    """What is known of the checkpoint, its payload's bytes and their checksum.
-
-    Raises CheckpointError for anything but what `header` made.
-    """
-    try:
-        found = json.loads(line)
-        setting = found["setting"]
-        setting = Setting(**{**setting, "repeats": tuple(setting["repeats"])})
-        about = About(setting, int(found["epoch"]), int(found["epochs"]), int(found["attempt"]))
-        return about, int(found["bytes"]), int(found["crc32"])
-    except (ValueError, TypeError, KeyError) as error:
-        raise CheckpointError("it is damaged") from error
-
-
 def _result(epoch: int, objective_mean: float, folds: Sequence[Mapping[str, Any]]) -> EpochResult:
     return EpochResult(epoch, tuple(FoldEpoch(**one) for one in folds), objective_mean)
 
@@ -178,7 +104,3 @@ def _plain(row: Mapping[str, Any]) -> Row:
     return {
         key: value.item() if isinstance(value, np.generic) else value for key, value in row.items()
     }
-
-
-def _shown(value: Any) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)

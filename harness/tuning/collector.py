@@ -13,6 +13,8 @@ import pyarrow as pa
 from harness.results.metrics import better
 from harness.results.rows import from_ipc
 from harness.results.write import TableWriter
+from harness.training.packed import Packed
+from harness.tuning.checkpoint_store import CheckpointStore
 
 FLUSH_POLL_S = 0.5
 
@@ -63,7 +65,10 @@ class Collector:
     def __init__(self, settings: CollectorSettings) -> None:
         self._settings = settings
         self._writer = TableWriter(settings.folder, settings.schemas)
+        self._checkpoints = CheckpointStore(settings.folder, settings.run_folder)
+        self._over: list[str] = []  # their checkpoints go once their rows are on disk
         self._pending: dict[str, _Pending] = {}
+        self._offered: dict[int, Any] = {}
         self._wanted = Wanted(settings.weights, settings.mode, settings.best)
         self._best_here: str | None = None
         self._error: str | None = None
@@ -79,9 +84,25 @@ class Collector:
         pending.epochs.clear()
         return pending.attempts, self._wanted
 
+    def offer(self, index: int, trial: Any) -> None:
+        """Keeps a trial that was drawn while the sweep runs, for the worker that takes it."""
+        self._offered[index] = trial
+
+    def offered(self, index: int) -> Any:
+        """The trial that was drawn under this index."""
+        return self._offered[index]
+
     def epochs(self, trial_id: str, rows: Sequence[dict[str, Any]]) -> None:
         """Epoch rows of a running trial, kept in case it never ends."""
         self._pending.setdefault(trial_id, _Pending()).epochs.extend(rows)
+
+    def keep_checkpoint(self, trial_id: str, packed: Packed) -> str | None:
+        """Keeps where a running trial stands; why the last one couldn't be written, or None."""
+        return self._checkpoints.put(trial_id, packed)
+
+    def checkpoint(self, trial_id: str) -> Packed | None:
+        """Where a trial goes on; None at its beginning. Raises CheckpointError for damage."""
+        return self._checkpoints.get(trial_id)
 
     def wanted(self) -> Wanted:
         """Whose weights are kept, as of now."""
@@ -113,20 +134,28 @@ class Collector:
             raise OSError(self._error)
         self._write_log(trial_id, log)
         self.add(trial_id, from_ipc(tables))
+        self.over(trial_id)
 
     def leave(self, trial_id: str, log: str) -> None:
         """The trial ended without rows: those that it has already stay."""
         self._write_log(trial_id, log)
         self._pending.pop(trial_id, None)
 
+    def over(self, trial_id: str) -> None:
+        """The trial ended by itself: nothing will go on from where it stood."""
+        with self._lock:
+            self._over.append(trial_id)
+
     def add(self, trial_id: str, tables: Mapping[str, pa.Table]) -> None:
-        """The same for rows made on the driver."""
+        """The same for rows made on the driver; who died or was stopped may still go on."""
         keep = self._settings.replaced.get(trial_id)
         with self._lock:
             self._writer.add(
                 trial_id, tables, replace=keep is not None, keep_repeats=tuple(keep or ())
             )
             self._pending.pop(trial_id, None)
+        if tables["trials"]["status"][0].as_py() == "pruned":
+            self.over(trial_id)
 
     def unfinished(self) -> dict[str, tuple[int, list[dict[str, Any]]]]:
         """Trial id -> (attempts, epoch rows) of trials that began and have not ended."""
@@ -142,6 +171,8 @@ class Collector:
         self._thread.join()
         with self._lock:
             self._attempt(self._writer.close)
+        self._end_checkpoints()
+        self._checkpoints.close()
         return self._error
 
     def _write_log(self, trial_id: str, log: str) -> None:
@@ -154,6 +185,14 @@ class Collector:
         while not self._closed.wait(FLUSH_POLL_S):
             with self._lock:
                 self._attempt(self._writer.flush_if_due)
+            self._end_checkpoints()
+
+    def _end_checkpoints(self) -> None:
+        with self._lock:
+            written = [one for one in self._over if not self._writer.holds(one)]
+            self._over = [one for one in self._over if self._writer.holds(one)]
+        for trial_id in written:
+            self._checkpoints.end(trial_id)
 
     def _attempt(self, write: Any) -> None:
         try:

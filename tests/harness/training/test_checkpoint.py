@@ -11,22 +11,18 @@ import pytest
 import torch
 from torch import nn
 
-from harness.training.checkpoint import (
-    About,
-    CheckpointError,
-    Packed,
-    Past,
-    TrainingState,
-    header,
-    pack,
-    read_header,
-    setting_of,
-    unpack,
-    why_foreign,
-)
+from harness.training.checkpoint import Past, TrainingState, pack, setting_of, unpack
 from harness.training.initial import Start
 from harness.training.job import EpochResult, FoldOutcome, TrainingJob
 from harness.training.lockstep import train_folds
+from harness.training.packed import (
+    About,
+    CheckpointError,
+    Packed,
+    header,
+    read_header,
+    why_foreign,
+)
 from tests.builders import build_linear, make_job, make_trial_data
 
 SETTING = setting_of("0" * 16, repeats=(1,), execution="loop", device="cpu", diagnostics="none")

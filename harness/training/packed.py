@@ -1,0 +1,85 @@
+"""A checkpoint as it is sent and kept: bytes, and what is known of them. Needs no torch."""
+
+import json
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class CheckpointError(Exception):
+    """A checkpoint that nothing can go on from; the text says why."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What must be equal where a trial goes on; the trial's id stands for all that decides numbers.
+
+    execution: of the folds. device: cpu or cuda. diagnostics: as in the file. torch: its major
+    version.
+    """
+
+    trial_id: str
+    repeats: tuple[int, ...]
+    execution: str
+    device: str
+    diagnostics: str
+    torch: str
+    format: int
+
+
+@dataclass(frozen=True)
+class About:
+    """What is known of a checkpoint without reading its tensors.
+
+    epoch: the last one that ended, of `epochs`. attempt: which one made it, over all runs.
+    """
+
+    setting: Setting
+    epoch: int
+    epochs: int
+    attempt: int
+
+
+@dataclass(frozen=True, eq=False)
+class Packed:
+    """A checkpoint to be sent or kept. payload: bytes (n,), not copied where that can be helped."""
+
+    about: About
+    payload: NDArray[np.uint8]
+    crc32: int
+
+
+def header(packed: Packed) -> bytes:
+    """One line of JSON that stands before the payload in a file."""
+    line = {**asdict(packed.about), "bytes": len(packed.payload), "crc32": packed.crc32}
+    return json.dumps(line).encode() + b"\n"
+
+
+def read_header(line: bytes) -> tuple[About, int, int]:
+    """What is known of the checkpoint, its payload's bytes and their checksum.
+
+    Raises CheckpointError for anything but what `header` made.
+    """
+    try:
+        found = json.loads(line)
+        setting = found["setting"]
+        setting = Setting(**{**setting, "repeats": tuple(setting["repeats"])})
+        about = About(setting, int(found["epoch"]), int(found["epochs"]), int(found["attempt"]))
+        return about, int(found["bytes"]), int(found["crc32"])
+    except (ValueError, TypeError, KeyError) as error:
+        raise CheckpointError("it is damaged") from error
+
+
+def why_foreign(found: Setting, here: Setting) -> str | None:
+    """In words, what keeps a trial from going on from there; None where nothing does."""
+    for field in fields(Setting):
+        before, now = getattr(found, field.name), getattr(here, field.name)
+        if before != now:
+            return f"{field.name} {_shown(before)} there, {_shown(now)} here"
+    return None
+
+
+def _shown(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
