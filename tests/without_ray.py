@@ -9,6 +9,7 @@ import pytest
 
 from harness.tuning import missing, starts, trainable
 from harness.tuning.collector import Collector
+from harness.tuning.retry import Terms
 from harness.tuning.session import Capacity
 from harness.tuning.sweep import SweepEnd, SweepRequest
 from harness.tuning.trainable import Shared, TrialTrainable
@@ -53,6 +54,7 @@ def _sweep(request: SweepRequest, **ignored: Any) -> SweepEnd:
         schemas=request.settings.schemas,
         data=request.data,
         collector=_Actor(collector),
+        terms=Terms(request.settings.run_folder / "under_way"),
         weights=request.weights,
     )
     statuses = {

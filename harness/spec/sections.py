@@ -206,6 +206,11 @@ class Resources(Section):
     time_limit_s: Positive | None = Field(
         default=None, description="seconds that one trial may train; longer ones fail"
     )
+    checkpoint_interval_s: NonNegative | None = Field(
+        default=60.0,
+        description="seconds of training that an interruption may cost a trial; 0: its epoch, "
+        "null: all of them. Checkpoints take a twentieth of the time at most, but with 0",
+    )
 
 
 class Published(BaseModel):

@@ -1,7 +1,7 @@
 """Why a worker's process died, judged by what it left on its machine and by what Ray says."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -83,7 +83,7 @@ def collect(folder: Path, trial_ids: Sequence[str]) -> dict[str, Remains]:
     return found
 
 
-def _from_other_nodes(folder: Path, trial_ids: Sequence[str]) -> Mapping[str, Remains]:
+def _from_other_nodes(folder: Path, trial_ids: Sequence[str]) -> dict[str, Remains]:
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 

@@ -1,6 +1,8 @@
 """Memory that runs out: what the kernel and Ray say of it, and a larger share to try again with."""
 
+import gc
 import re
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -26,16 +28,23 @@ def killed_by_ray(error: str) -> bool:
     return any(words in error for words in RAY_MONITOR_WORDS)
 
 
-def larger_share(gpu: float, *, gpus: float, at_a_time: int) -> float | None:
-    """Twice the share of a GPU, at most a whole one; None where no larger one exists.
+def larger_share(gpu: float, *, at_a_time: int) -> float | None:
+    """Twice the share of a GPU, at most a whole one; None where there is no larger one.
 
-    gpus: of the largest machine. at_a_time: trials that ran beside each other; without a GPU the
-    larger share is to run alone, so 0.0 is returned where there were several.
+    at_a_time: trials that ran beside each other; without a GPU the larger share is to run alone,
+    so 0.0 is returned where there were several.
     """
     if gpu == 0:
         return 0.0 if at_a_time > 1 else None
-    larger = min(2 * gpu, 1.0) if gpu < 1 else 2 * gpu
-    return larger if larger > gpu and gpu < 1 and gpus >= larger else None
+    return min(2 * gpu, 1.0) if gpu < 1 else None
+
+
+def free_gpu_cache() -> None:
+    """Gives back what torch keeps of a graphics card's memory; the next trial needs it."""
+    gc.collect()
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
 
 
 def advice(error: str, *, gpu: float, alone: bool) -> str:
@@ -44,11 +53,10 @@ def advice(error: str, *, gpu: float, alone: bool) -> str:
     gpu: its share in the last attempt. alone: no other trial ran beside it.
     """
     said = error if error.startswith(OUT_OF_MEMORY) else OUT_OF_MEMORY + error
-    tried = f"a share of {gpu:g} GPU" if gpu else "all memory to itself" if alone else ""
-    again = f"; also with {tried}" if tried else ""
-    helps = "a smaller training.batch_size, a smaller model"
-    more = "a larger resources.gpu" if 0 < gpu < 1 else "fewer trials at a time (--jobs)"
-    return f"{said}{again}; {helps}{'' if alone and not gpu else f' or {more}'} may help"
+    tried = f", with {gpu:g} of a GPU" if gpu else ", with no trial beside it" if alone else ""
+    more = [", a larger resources.gpu"] if 0 < gpu < 1 else []
+    more += [", fewer trials at a time (--jobs)"] if not gpu and not alone else []
+    return f"{said}{tried}; try a smaller training.batch_size{''.join(more)}"
 
 
 def _counts(file: Path) -> list[str]:

@@ -25,6 +25,8 @@ from harness.results.schema import PARAMS
 from harness.results.widen import compact
 from harness.spec.sections import DatasetSection
 from harness.training.inspect import ModelCounts
+from harness.tuning.capacity import check_capacity
+from harness.tuning.checkpoints import go_on
 from harness.tuning.collector import CollectorSettings
 from harness.tuning.session import ray_session
 from harness.tuning.starts import Starts, find_starts, start_key
@@ -46,16 +48,22 @@ def train_missing(
     counts: Mapping[str, ModelCounts],
     clock: Clock,
     on_event: OnEvent,
+    force: bool = False,
 ) -> SweepEnd:
     """Trains every missing trial of a plan into the tables of `plan.folder`.
 
     The caller holds the folder. command: as it was typed. root: of the raw data. counts: by model
-    key. clock: times a named step.
+    key. clock: times a named step. force: no trial goes on from a checkpoint.
     """
     cpu = plan.spec.resources.cpu
     num_cpus = max(cpu, jobs * cpu if jobs else available_cores())
     tracker = _tracker(plan, run_id, on_event)
-    with ray_session(address=address, num_cpus=num_cpus, threads=cpu) as capacity:
+    session = ray_session(address=address, num_cpus=num_cpus, threads=cpu, on_event=on_event)
+    with session as capacity:
+        if address is not None:
+            with clock("waiting for Ray"):
+                on_event(StepStarted("joining the cluster"))
+                check_capacity(plan.spec, capacity())  # before anything is written
         with clock("data"):
             on_event(StepStarted("reading the data, starting Ray"))
             data, cards, shown = _data(plan, root, on_event)
@@ -67,12 +75,27 @@ def train_missing(
             record_run(plan, run_id, settings=settings, data_card=cards, previews=shown)
         with clock("waiting for Ray"):
             ready = capacity()
+            check_capacity(plan.spec, ready)
+        for line in ready.notes:
+            on_event(Note(line))
         with clock("pretraining"):
             starts = find_starts(plan, data, gpus=ready.gpus, on_event=on_event)
         with clock("tables"):
             trials = _sweep_trials(plan, run_id, schemas, counts, starts)
+            on_gpu = plan.spec.resources.gpu > 0 and ready.gpus > 0
+            trials = go_on(
+                trials,
+                folder=plan.folder,
+                run_folder=plan.folder / "runs" / run_id,
+                device="cuda" if on_gpu else "cpu",
+                force=force,
+                on_event=on_event,
+            )
             request = _request(plan, run_id, trials, data, schemas=schemas, jobs=jobs)
-            request = replace(request, weights=starts.weights, tracking=tracker)
+            limit_s = plan.spec.resources.time_limit_s
+            request = replace(
+                request, weights=starts.weights, tracking=tracker, time_limit_s=limit_s
+            )
         on_event(_planned(plan))
         with clock("sweep"):
             end = run_sweep(request, capacity=ready, on_event=on_event)
@@ -101,7 +124,15 @@ def _request(
         mode=METRICS[spec.objective.metric].mode,
         best=_best(plan),
     )
-    return SweepRequest(trials, data, settings, spec.resources.cpu, spec.resources.gpu, jobs)
+    return SweepRequest(
+        trials,
+        data,
+        settings,
+        spec.resources.cpu,
+        spec.resources.gpu,
+        jobs,
+        checkpoint_interval_s=spec.resources.checkpoint_interval_s,
+    )
 
 
 def _tracker(plan: Plan, run_id: str, on_event: OnEvent) -> TrackingCallback | None:

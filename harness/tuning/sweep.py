@@ -1,8 +1,9 @@
 """A list of trials through Ray Tune, every end accounted for."""
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -12,15 +13,21 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from harness.data.values import Array, TrialData
 from harness.events import Note, OnEvent, TrialEnded
-from harness.results.rows import TrialRows, to_tables
-from harness.trial import ended_rows, failed_rows
+from harness.results.rows import to_tables
 from harness.tuning.collector import Collector, CollectorSettings
+from harness.tuning.deaths import Remains, find_remains, judge
+from harness.tuning.losses import lost_rows, may_replace
+from harness.tuning.retry import Pass, Terms, first_pass, pass_of_the_dead, pass_of_the_starved
 from harness.tuning.session import Capacity
 from harness.tuning.tracking import TrackingCallback
 from harness.tuning.trainable import Shared, SweepTrial, TrialTrainable
-from harness.tuning.watcher import Watcher, WatcherCallback, handlers_kept
-
-PROCESS_DEATHS = 1  # a trial whose worker died is tried once more
+from harness.tuning.watcher import (
+    Watcher,
+    WatcherCallback,
+    death_of,
+    first_interrupt_remembered,
+    flushed_at_least,
+)
 
 
 @dataclass(frozen=True)
@@ -30,6 +37,8 @@ class SweepRequest:
     data: data key -> value; put once into Ray's object store.
     jobs: trials at a time; None fills the cores. weights: start key -> entries of a state dict.
     tracking: shows the curves elsewhere, see harness.tuning.tracking.
+    time_limit_s: seconds that one trial may train; longer ones fail.
+    checkpoint_interval_s: see harness.tuning.keeper.
     """
 
     trials: tuple[SweepTrial, ...]
@@ -40,6 +49,8 @@ class SweepRequest:
     jobs: int | None = None
     weights: Mapping[str, Mapping[str, Array]] = field(default_factory=dict)
     tracking: TrackingCallback | None = None
+    time_limit_s: float | None = None
+    checkpoint_interval_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -61,9 +72,12 @@ def run_sweep(request: SweepRequest, *, capacity: Capacity, on_event: OnEvent) -
     request = replace(request, trials=tuple(_on(trial, gpu) for trial in request.trials))
     collector = _start_collector(request.settings)
     watcher = Watcher([one.job.trial_id for one in request.trials], on_event, collector)
-    _fit(request, collector, watcher, gpu=gpu)
-    _account_for_the_rest(request, collector, watcher)
-    write_error = ray.get(collector.close.remote())
+    with first_interrupt_remembered(watcher.interrupted), flushed_at_least(collector):
+        _passes(request, collector, watcher, gpu=gpu, capacity=capacity)
+        if death := death_of(collector):
+            collector = _start_collector(request.settings)
+        _account_for_the_rest(request, collector, watcher)
+        write_error = death or ray.get(collector.close.remote())
     return SweepEnd(dict(watcher.statuses), watcher.interrupted.is_set(), write_error)
 
 
@@ -85,69 +99,85 @@ def _start_collector(settings: CollectorSettings) -> Any:
     return actor.options(num_cpus=0, scheduling_strategy=here).remote(settings)
 
 
-def _fit(request: SweepRequest, collector: Any, watcher: Watcher, *, gpu: float) -> None:
-    shared = Shared(
+def _passes(
+    request: SweepRequest, collector: Any, watcher: Watcher, *, gpu: float, capacity: Capacity
+) -> None:
+    """Every trial once; then those again whose worker died, and those that need more memory."""
+    fits = int(capacity.gpus / gpu if gpu else capacity.cpus / request.cpu)
+    with tempfile.TemporaryDirectory(prefix="bench-logs-") as logs:
+        terms = Terms(Path(logs), request.time_limit_s, gpu)
+        first = first_pass(len(request.trials), jobs=request.jobs, fits=fits, terms=terms)
+        shared = _shared(request, collector, first.terms)
+        _fit(request, shared, watcher, one=first)
+        for again in (pass_of_the_dead, pass_of_the_starved):
+            following = again(first, watcher.ids, watcher.troubles)
+            if following is None or watcher.stop_all():
+                continue
+            watcher.on_event(Note(following.why))
+            _fit(request, replace(shared, terms=following.terms), watcher, one=following)
+
+
+def _shared(request: SweepRequest, collector: Any, terms: Terms) -> Shared:
+    return Shared(
         trials=ray.put(list(request.trials)),
         schemas=ray.put(dict(request.settings.schemas)),
         data={key: ray.put(value) for key, value in request.data.items()},
         collector=collector,
+        terms=terms,
         weights={key: ray.put(dict(value)) for key, value in request.weights.items()},
         tracked=request.tracking is not None,
+        checkpoint_interval_s=request.checkpoint_interval_s,
     )
+
+
+def _fit(request: SweepRequest, shared: Shared, watcher: Watcher, *, one: Pass) -> None:
     trackers = [] if request.tracking is None else [request.tracking]
     trainable = tune.with_resources(
-        tune.with_parameters(TrialTrainable, shared=shared), {"cpu": request.cpu, "gpu": gpu}
+        tune.with_parameters(TrialTrainable, shared=shared),
+        {"cpu": request.cpu, "gpu": one.terms.gpu},
     )
     with tempfile.TemporaryDirectory(prefix="bench-tune-") as scratch:
         tuner = tune.Tuner(
             trainable,
-            param_space={"index": tune.grid_search(list(range(len(request.trials))))},
-            tune_config=tune.TuneConfig(reuse_actors=True, max_concurrent_trials=request.jobs),
+            param_space={"index": tune.grid_search(list(one.indices))},
+            tune_config=tune.TuneConfig(reuse_actors=True, max_concurrent_trials=one.jobs),
             run_config=tune.RunConfig(
                 name="sweep",
                 storage_path=scratch,
                 verbose=0,
                 stop=watcher,
                 callbacks=[WatcherCallback(watcher), *trackers],
-                failure_config=tune.FailureConfig(max_failures=PROCESS_DEATHS),
+                failure_config=tune.FailureConfig(max_failures=0),
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
             ),
         )
-        with handlers_kept():
-            tuner.fit()
+        tuner.fit()
+        _judge_the_dead(watcher, one.terms.logs)
+
+
+def _judge_the_dead(watcher: Watcher, logs: Path) -> None:
+    """Why the workers of this pass died; Tune keeps their errors as long as its folder is there."""
+    dead = {key: f"{one.get_pickled_error()!r} {one.get_error()}" for key, one in watcher.dead()}
+    remains = find_remains(logs, [*dead]) if dead else {}
+    for trial_id, error in dead.items():
+        watcher.troubles.deaths[trial_id] = judge(remains.get(trial_id, Remains()), error)
 
 
 def _account_for_the_rest(request: SweepRequest, collector: Any, watcher: Watcher) -> None:
     """Rows for trials that began and never handed theirs over."""
     schemas: Mapping[str, pa.Schema] = request.settings.schemas
     trials = {trial.job.trial_id: trial for trial in request.trials}
-    unfinished = ray.get(collector.unfinished.remote())
+    unfinished = watcher.orphans() | ray.get(collector.unfinished.remote())
     for trial_id, (attempts, epochs) in unfinished.items():
-        died = trial_id in watcher.died and not watcher.interrupted.is_set()
-        rows = lost_rows(trials[trial_id], attempts, epochs, died=died)
-        if may_replace(trials[trial_id], died=died):
+        trial = trials[trial_id]
+        death = None if watcher.stop_all() else watcher.troubles.deaths.get(trial_id)
+        if death is not None and death.log:
+            ray.get(collector.leave.remote(trial_id, death.log))
+        rows = lost_rows(trial, attempts, epochs, death=death, time_limit_s=request.time_limit_s)
+        if may_replace(trial, died=death is not None):
             ray.get(collector.add.remote(trial_id, to_tables(rows, schemas)))
-        elif not died:
+        elif death is None:
             continue
         status = str(rows.trial["status"])
         watcher.statuses[trial_id] = status
         watcher.on_event(TrialEnded(trial_id, status, None, None, 0.0, rows.trial.get("error")))
-
-
-def lost_rows(
-    trial: SweepTrial, attempts: int, epochs: Sequence[dict[str, Any]], *, died: bool
-) -> TrialRows:
-    """The rows of a trial that never ended: failed where its process died, else interrupted."""
-    job = replace(trial.job, attempt=trial.job.attempt + attempts)
-    if died:
-        error = f"the worker's process died {attempts} times (out of memory, or killed)"
-        return failed_rows(job, error, epochs)
-    return ended_rows(job, "interrupted", epochs)
-
-
-def may_replace(trial: SweepTrial, *, died: bool) -> bool:
-    """Whether such rows may stand in the tables: never in the place of complete ones, unless all
-    of the trial was trained again and that is what failed."""
-    if trial.job.previous_folds:
-        return False
-    return died or not trial.complete_before

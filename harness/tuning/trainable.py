@@ -1,9 +1,8 @@
 """What a Ray worker runs: one trial, its rows handed over before Tune hears of its end."""
 
-import contextlib
 import io
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -12,13 +11,17 @@ from ray import tune
 
 from harness.data import catalog
 from harness.data.signature import defines
+from harness.failures import OUT_OF_MEMORY, TimeLimitReached, time_limit_text
 from harness.results.rows import to_ipc, to_tables
 from harness.trial import TrialJob, TrialResult, trial_epochs
 from harness.tuning.collector import Wanted
+from harness.tuning.keeper import Keeper
+from harness.tuning.memory import advice, free_gpu_cache
+from harness.tuning.retry import HANDED_BACK, Terms
 from harness.tuning.tracking import epoch_point, final_point
+from harness.tuning.triallog import TrialLog
 
 REPORT_EVERY_S = 1.0
-LOG_LIMIT = 200_000
 
 TrialEpochs = Generator[tuple[tuple[dict[str, Any], ...], float], None, TrialResult]
 
@@ -30,6 +33,7 @@ class SweepTrial:
     complete_before: the tables hold complete rows of it, which only complete rows may replace
     where the job adds repeats, and which no interruption may replace.
     start_key: of the weights that it starts from; None for random ones.
+    goes_on: an earlier run left a checkpoint of it.
     """
 
     job: TrialJob
@@ -37,6 +41,7 @@ class SweepTrial:
     model: catalog.Entry
     complete_before: bool = False
     start_key: str | None = None
+    goes_on: bool = False
 
 
 @dataclass(frozen=True)
@@ -44,14 +49,19 @@ class Shared:
     """What all trials of a sweep share; references, so that a worker fetches each only once.
 
     tracked: Tune is also told every epoch's losses and scores, which its loggers pass on.
+    judged: a scheduler hears of every epoch, and may stop a trial after it.
+    checkpoint_interval_s: see harness.tuning.keeper.
     """
 
     trials: Any
     schemas: Any
     data: Mapping[str, Any]
     collector: Any
+    terms: Terms
     weights: Mapping[str, Any] = field(default_factory=dict)
     tracked: bool = False
+    judged: bool = False
+    checkpoint_interval_s: float | None = None
 
 
 _fetched: dict[str, Any] = {}
@@ -70,54 +80,100 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]
 
     def reset_config(self, new_config: Mapping[str, int]) -> bool:
         """Tune's next trial of this actor; True says that the actor may go on."""
-        self._trial: SweepTrial = _fetch(self._shared.trials)[new_config["index"]]
+        self._trial = _trial_of(self._shared, new_config["index"])
         self._epochs: TrialEpochs | None = None
+        self._keeper: Keeper | None = None
+        self._close_log()
         return True
+
+    def cleanup(self) -> None:
+        """The actor's end; what it was training keeps where it stands."""
+        if self._keeper is not None:
+            self._keeper.last()
+        self._close_log()
 
     def step(self) -> dict[str, Any]:
         """Trains until there is something to say."""
         if self._epochs is None:
             self._begin()
-        with _captured(self._log):
-            return self._advance()
+        limit_s, begun_s = self._shared.terms.time_limit_s, time.monotonic()
+        left_s = None if limit_s is None else limit_s - self._spent_s
+        try:
+            with self._log.capturing(left_s=left_s):
+                return self._advance(None if left_s is None else begun_s + left_s)
+        finally:
+            self._spent_s += time.monotonic() - begun_s
 
     def _begin(self) -> None:
         job, shared = self._trial.job, self._shared
         attempt, self._best = ray.get(shared.collector.begin.remote(job.trial_id))
         self._job = replace(job, attempt=job.attempt + attempt)
-        self._log = io.StringIO()
+        self._log = TrialLog(shared.terms.logs, job.trial_id)
+        self._spent_s, self._epoch = 0.0, 0
         model = self._trial.model
+        self._keeper = Keeper(shared.collector, self._job, interval_s=shared.checkpoint_interval_s)
         self._epochs = trial_epochs(
             self._job,
             _fetch(shared.data[self._trial.data_key]),
             build=lambda **arguments: catalog.load(model).build(**arguments),
             attention=attention_of(model),
             weights=self._weights(),
+            checkpoints=self._keeper.checkpoints(
+                ask=self._trial.goes_on or attempt > 1, say=self._log.write
+            ),
         )
 
     def _weights(self) -> Mapping[str, Any] | None:
         reference = self._shared.weights.get(self._trial.start_key or "")
         return None if reference is None else _fetch(reference)
 
-    def _advance(self) -> dict[str, Any]:
-        """Epochs for about a second, or all that are left; what Tune is told of them."""
+    def _advance(self, until_limit_s: float | None) -> dict[str, Any]:
+        """Epochs for about a second, or all that are left; what Tune is told of them.
+
+        until_limit_s: monotonic time from which the trial's time limit ends it.
+        """
         assert self._epochs is not None
         rows: list[dict[str, Any]] = []
         curve: list[dict[str, Any]] = []
-        until_s = time.monotonic() + REPORT_EVERY_S
+        at_once = until_limit_s is not None  # a process that hangs takes what it has not said along
+        until_s = time.monotonic() + (0.0 if at_once else REPORT_EVERY_S)
         while True:
             try:
-                new_rows, objective = next(self._epochs)
+                new_rows, objective = self._next_epoch(until_limit_s)
             except StopIteration as end:
-                return {**self._ended(end.value), **self._tracked(curve, end.value)}
+                said = {**self._ended(end.value), **self._tracked(curve, end.value)}
+                return {**said, **self._notes()}
             rows.extend(new_rows)
+            self._epoch = new_rows[-1]["epoch"]
             if self._shared.tracked:
                 curve.append(epoch_point(new_rows, objective))
-            if time.monotonic() >= until_s:
-                self._shared.collector.epochs.remote(self._job.trial_id, rows)
+            if self._is_due(until_s):
+                kept = self._shared.collector.epochs.remote(self._job.trial_id, rows)
+                if self._shared.judged:
+                    ray.get(kept)  # what Tune hears next may end the trial
                 epoch = rows[-1]["epoch"]
                 running = {"epoch": epoch, "objective": objective, "status": "running"}
-                return {**running, **self._tracked(curve)}
+                return {**running, **self._tracked(curve), **self._notes()}
+
+    def _is_due(self, until_s: float) -> bool:
+        """Whether Tune is told now; a scheduler hears of every epoch but the last, which ends the
+        trial anyway."""
+        if self._shared.judged:
+            return self._epoch < int(self._job.config["training"]["epochs"])
+        return time.monotonic() >= until_s
+
+    def _next_epoch(self, until_limit_s: float | None) -> tuple[tuple[dict[str, Any], ...], float]:
+        """Raises StopIteration with the trial's result, also where its time is up."""
+        assert self._epochs is not None
+        if self._epoch and until_limit_s is not None and time.monotonic() >= until_limit_s:
+            limit_s = self._shared.terms.time_limit_s or 0.0
+            return self._epochs.throw(TimeLimitReached(time_limit_text(limit_s, self._epoch)))
+        return next(self._epochs)
+
+    def _close_log(self) -> str:
+        """What the trial said, if one was running."""
+        log: TrialLog | None = getattr(self, "_log", None)
+        return "" if log is None else log.finish()
 
     def _tracked(
         self, curve: list[dict[str, Any]], result: TrialResult | None = None
@@ -130,15 +186,39 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]
         trained = result.rows.trial.get("epochs_trained") or 0
         return {"curve": curve, "final": final_point(result.rows.trial), "epochs_trained": trained}
 
+    def _notes(self) -> dict[str, Any]:
+        """What a user should know of the checkpoints."""
+        notes = self._keeper.take_notes() if self._keeper else []
+        return {"notes": notes} if notes else {}
+
     def _ended(self, result: TrialResult) -> dict[str, Any]:
-        log = self._log.getvalue()[-LOG_LIMIT:]
+        if self._keeper is not None:
+            self._keeper.end()
+        terms, log = self._shared.terms, self._close_log()
+        error = result.rows.trial.get("error") or ""
+        if error.startswith(OUT_OF_MEMORY):
+            free_gpu_cache()
+            if terms.hands_back:
+                return {**_last_words(result, self._job), "status": HANDED_BACK, "done": True}
+            said = advice(error, gpu=terms.gpu, alone=terms.alone)
+            rows = replace(result.rows, trial={**result.rows.trial, "error": said})
+            result = replace(result, rows=rows)
         _hand_over(result, self._job, self._shared, log=log, best=self._best)
         return {**_last_words(result, self._job), "done": True}
 
 
+def _trial_of(shared: Shared, index: int) -> SweepTrial:
+    """One that was planned before the sweep, or one that was drawn since."""
+    planned: Sequence[SweepTrial] = _fetch(shared.trials)
+    if index < len(planned):
+        return planned[index]
+    drawn: SweepTrial = ray.get(shared.collector.offered.remote(index))
+    return drawn
+
+
 def attention_of(model: catalog.Entry) -> Callable[..., Any] | None:
     """The model's own, imported when it is called: an import that fails is the trial's failure."""
-    if not defines(model.file, "attention"):
+    if not defines(catalog.here(model).file, "attention"):
         return None
     return lambda *arguments: catalog.load(model).attention(*arguments)
 
@@ -147,6 +227,7 @@ def _hand_over(
     result: TrialResult, job: TrialJob, shared: Shared, *, log: str, best: Wanted
 ) -> None:
     if job.previous_folds and result.rows.trial["status"] != "complete":
+        ray.get(shared.collector.over.remote(job.trial_id))
         ray.get(shared.collector.leave.remote(job.trial_id, log))
         return
     objective = result.rows.trial.get(f"val_{job.objective}_mean")
@@ -191,10 +272,3 @@ def _fetch(reference: Any) -> Any:
     if key not in _fetched:
         _fetched[key] = ray.get(reference)
     return _fetched[key]
-
-
-@contextlib.contextmanager
-def _captured(log: io.StringIO) -> Iterator[None]:
-    """What the model prints belongs into the trial's log, not onto the driver's screen."""
-    with contextlib.redirect_stdout(log), contextlib.redirect_stderr(log):
-        yield

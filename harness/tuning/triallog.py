@@ -1,9 +1,11 @@
 """What a trial says, on disk while it runs, so that it outlives the worker's process."""
 
+import contextlib
 import faulthandler
 import io
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from harness.tuning.memory import kills
@@ -15,11 +17,10 @@ GRACE_S = 2.0  # between the end that a trial makes itself and that of its proce
 class TrialLog(io.TextIOBase):
     """A stream for stdout and stderr of one trial; beside it lies what the process was before.
 
-    Where the process crashes, the interpreter writes its last words here. Where a time limit
-    is set, a thread outside of Python ends a process that hangs, after saying where it hung.
+    Where the process crashes, the interpreter writes its last words here.
     """
 
-    def __init__(self, folder: Path, trial_id: str, *, time_limit_s: float | None = None) -> None:
+    def __init__(self, folder: Path, trial_id: str) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.path = log_file(folder, trial_id)
         _start_file(self.path).write_text(json.dumps({"kills": kills()}), encoding="utf-8")
@@ -27,9 +28,6 @@ class TrialLog(io.TextIOBase):
         self._file = self.path.open("a+", encoding="utf-8", errors="replace", buffering=1)
         self._written = 0
         faulthandler.enable(file=self._file)
-        if time_limit_s is not None:
-            limit_s = time_limit_s + GRACE_S
-            faulthandler.dump_traceback_later(limit_s, exit=True, file=self._file)
 
     def writable(self) -> bool:
         """It is there to be written to."""
@@ -37,6 +35,8 @@ class TrialLog(io.TextIOBase):
 
     def write(self, text: str) -> int:
         """Keeps the end of what is said, however much that is."""
+        if self._file.closed:
+            return len(text)
         if self._written > 10 * LOG_LIMIT:
             kept = self._tail()
             self._file.truncate(0)
@@ -44,13 +44,27 @@ class TrialLog(io.TextIOBase):
         self._written += len(text)
         return self._file.write(text)
 
-    def unwatched(self) -> None:
-        """Takes the time limit off; the trial has ended."""
-        faulthandler.cancel_dump_traceback_later()
+    @contextlib.contextmanager
+    def capturing(self, *, left_s: float | None = None) -> Iterator[None]:
+        """What the block prints comes here, not onto the driver's screen.
+
+        left_s: a block that takes longer, and two seconds, hangs: a thread outside of Python says
+        here where, and ends the process.
+        """
+        if left_s is not None:
+            limit_s = max(left_s, 0.0) + GRACE_S
+            faulthandler.dump_traceback_later(limit_s, exit=True, file=self._file)
+        try:
+            with contextlib.redirect_stdout(self), contextlib.redirect_stderr(self):
+                yield
+        finally:
+            faulthandler.cancel_dump_traceback_later()
 
     def finish(self) -> str:
-        """The last `LOG_LIMIT` characters; the files go."""
-        self.unwatched()
+        """The last `LOG_LIMIT` characters; the files go. Empty where it has finished before."""
+        if self._file.closed:
+            return ""
+        faulthandler.cancel_dump_traceback_later()
         faulthandler.enable(file=sys.__stderr__ or sys.stderr)
         text = self._tail()
         self._file.close()

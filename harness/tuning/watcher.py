@@ -9,7 +9,10 @@ from typing import Any
 import ray
 from ray import tune
 
-from harness.events import EpochEnded, OnEvent, TrialEnded, TrialStarted
+from harness.events import EpochEnded, Note, OnEvent, TrialEnded, TrialStarted
+from harness.tuning.retry import HANDED_BACK, Troubles
+
+FLUSH_S = 10.0
 
 
 class Watcher(tune.Stopper):  # type: ignore[misc]
@@ -19,7 +22,10 @@ class Watcher(tune.Stopper):  # type: ignore[misc]
         self.ids = list(ids)
         self.on_event, self.collector = on_event, collector
         self.statuses: dict[str, str] = {}
-        self.died: set[str] = set()
+        self.begun: set[str] = set()
+        self.troubles = Troubles()
+        self._dead: dict[str, Any] = {}
+        self._noted: set[str] = set()
         self.interrupted = threading.Event()
         self.write_failed = False
 
@@ -30,12 +36,16 @@ class Watcher(tune.Stopper):  # type: ignore[misc]
         return False
 
     def stop_all(self) -> bool:
-        return self.write_failed
+        return self.write_failed or self.interrupted.is_set()
 
     def reported(self, result: Mapping[str, Any]) -> None:
         trial_id = self.ids[result["config"]["index"]]
+        self._note(result.get("notes", ()))
         if result["status"] == "running":
             self.on_event(EpochEnded(trial_id, result["epoch"], result["objective"]))
+            return
+        if result["status"] == HANDED_BACK:
+            self.troubles.starved[trial_id] = result["error"]
             return
         self.statuses[trial_id] = result["status"]
         self.on_event(
@@ -49,10 +59,40 @@ class Watcher(tune.Stopper):  # type: ignore[misc]
             )
         )
 
-    def failed(self, trial_id: str) -> None:
-        """The worker's process ended, or handing over its rows failed."""
-        self.died.add(trial_id)
-        self.write_failed = self.write_failed or ray.get(self.collector.error.remote()) is not None
+    def _note(self, texts: Sequence[str]) -> None:
+        """Each once, however many trials say it."""
+        for text in texts:
+            if text not in self._noted:
+                self._noted.add(text)
+                self.on_event(Note(text))
+
+    def failed(self, trial_id: str, tunes: Any) -> None:
+        """The worker's process ended, or handing over its rows failed. tunes: Tune's trial."""
+        self._dead[trial_id] = tunes
+        self.write_failed = self.write_failed or self._writing_failed()
+
+    def started(self, trial_id: str) -> None:
+        """A worker took the trial, perhaps once more."""
+        self.troubles.begun(trial_id)
+        self.begun.add(trial_id)
+        self.on_event(TrialStarted(trial_id))
+
+    def dead(self) -> list[tuple[str, Any]]:
+        """Trial id and Tune's trial of the workers that died since the last call."""
+        found = [*self._dead.items()]
+        self._dead.clear()
+        return found
+
+    def orphans(self) -> dict[str, tuple[int, list[dict[str, Any]]]]:
+        """Trials that began under a collector that died: id -> (attempts, epoch rows)."""
+        if death_of(self.collector) is None:
+            return {}
+        return {trial_id: (1, []) for trial_id in self.begun - self.statuses.keys()}
+
+    def _writing_failed(self) -> bool:
+        if death_of(self.collector):
+            return True
+        return ray.get(self.collector.error.remote()) is not None
 
 
 class WatcherCallback(tune.Callback):  # type: ignore[misc]
@@ -60,17 +100,11 @@ class WatcherCallback(tune.Callback):  # type: ignore[misc]
 
     def __init__(self, watcher: Watcher) -> None:
         self._watcher = watcher
-        self._listening = False
-
-    def on_step_begin(self, iteration: int, trials: Sequence[Any], **info: Any) -> None:
-        if not self._listening and threading.current_thread() is threading.main_thread():
-            self._listening = True
-            _listen_for_signals(self._watcher.interrupted)
 
     def on_trial_start(
         self, iteration: int, trials: Sequence[Any], trial: Any, **info: Any
     ) -> None:
-        self._watcher.on_event(TrialStarted(self._watcher.ids[trial.config["index"]]))
+        self._watcher.started(self._watcher.ids[trial.config["index"]])
 
     def on_trial_result(
         self, iteration: int, trials: Sequence[Any], trial: Any, result: Any, **info: Any
@@ -81,29 +115,48 @@ class WatcherCallback(tune.Callback):  # type: ignore[misc]
     def on_trial_error(
         self, iteration: int, trials: Sequence[Any], trial: Any, **info: Any
     ) -> None:
-        self._watcher.failed(self._watcher.ids[trial.config["index"]])
+        self._watcher.failed(self._watcher.ids[trial.config["index"]], trial)
+
+
+def death_of(collector: Any) -> str | None:
+    """That the collector's process died, in words; None while it lives."""
+    try:
+        ray.get(collector.error.remote())
+    except ray.exceptions.RayActorError:
+        return "the process that writes the tables died"
+    return None
 
 
 @contextlib.contextmanager
-def handlers_kept() -> Iterator[None]:
-    """The signal handlers from before the sweep, set again after it."""
-    kept = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+def flushed_at_least(collector: Any) -> Iterator[None]:
+    """What the collector holds is written also where the block is left by a second Ctrl-C."""
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(Exception):
+            ray.get(collector.close.remote(), timeout=FLUSH_S)
+        raise
+
+
+@contextlib.contextmanager
+def first_interrupt_remembered(interrupted: threading.Event) -> Iterator[None]:
+    """The first Ctrl-C (or SIGTERM) only sets the event, the next one raises KeyboardInterrupt.
+
+    Tune's own handler is switched off (see session.QUIET): it would swallow a Ctrl-C that comes
+    before the first trial. Outside the main thread this does nothing.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def remember(number: int, frame: Any) -> None:
+        if interrupted.is_set():
+            raise KeyboardInterrupt
+        interrupted.set()
+
+    kept = {number: signal.signal(number, remember) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        if threading.current_thread() is threading.main_thread():
-            for number, handler in kept.items():
-                signal.signal(number, handler)
-
-
-def _listen_for_signals(interrupted: threading.Event) -> None:
-    """Remembers an interruption and passes it on to the handler that Tune has just installed."""
-    tunes = signal.getsignal(signal.SIGINT)
-
-    def interrupt(number: int, frame: Any) -> None:
-        interrupted.set()
-        if callable(tunes):
-            tunes(signal.SIGINT, frame)
-
-    signal.signal(signal.SIGINT, interrupt)
-    signal.signal(signal.SIGTERM, interrupt)
+        for number, handler in kept.items():
+            signal.signal(number, handler)

@@ -1,10 +1,12 @@
 """Trials that began and never ended: their rows, and what those may not replace."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from harness.tuning.sweep import lost_rows, may_replace
+from harness.tuning.deaths import Death
+from harness.tuning.losses import lost_rows, may_replace
 from harness.tuning.trainable import SweepTrial
 from tests.plans import FILE, job_of, plan_of
 
@@ -22,12 +24,38 @@ def test_a_dead_process_is_a_failed_row_with_its_attempts(tmp_path: Path) -> Non
     one = trial(tmp_path)
     before = one.job.attempt
 
-    died = lost_rows(one, 2, [], died=True).trial
-    interrupted = lost_rows(one, 1, [], died=False).trial
+    died = lost_rows(one, 2, [], death=Death("unknown")).trial
+    interrupted = lost_rows(one, 1, [], death=None).trial
 
     assert (died["status"], died["attempt"]) == ("failed", before + 2)
     assert "died 2 times" in died["error"]
     assert (interrupted["status"], interrupted["attempt"]) == ("interrupted", before + 1)
+
+
+@pytest.mark.parametrize(
+    ("death", "error"),
+    [
+        (Death("unknown", "it crashed", "Bus error"), "it crashed 2 times: Bus error"),
+        (
+            Death("time limit"),
+            "time limit of 9 s reached after 3 epochs; "
+            "raise resources.time_limit_s, then --retry-failed",
+        ),
+        (
+            Death("out of memory", "out of memory: Ray ended the worker"),
+            "out of memory: Ray ended the worker; "
+            "try a smaller training.batch_size, fewer trials at a time (--jobs)",
+        ),
+    ],
+)
+def test_the_row_says_why_and_keeps_the_epochs(tmp_path: Path, death: Death, error: str) -> None:
+    """With the trace that the process could still write."""
+    epochs = [{"epoch": epoch, "epoch_time_s": 1.0} for epoch in (1, 2, 3)]
+    death = replace(death, trace="File model.py, line 3")
+    rows = lost_rows(trial(tmp_path), 2, epochs, death=death, time_limit_s=9.0)
+
+    assert (rows.trial["error"], rows.trial["traceback"]) == (error, "File model.py, line 3")
+    assert (rows.trial["epochs_trained"], len(rows.epochs)) == (3, 3)
 
 
 @pytest.mark.parametrize("died", [True, False])

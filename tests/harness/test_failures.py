@@ -1,0 +1,93 @@
+"""An error in one line, and whether it means that memory ran out."""
+
+import numpy as np
+import pytest
+import torch
+
+from harness.failures import (
+    ERROR_CHARACTERS,
+    TRACEBACK_LINES,
+    TimeLimitReached,
+    error_text,
+    is_out_of_memory,
+    time_limit_text,
+    traceback_text,
+)
+from harness.training.job import Diverged
+
+TOO_MUCH = 2**60  # bytes; no machine has them
+
+
+def raised_by(allocate) -> BaseException:
+    """What asking for too much memory really raises."""
+    with pytest.raises((MemoryError, RuntimeError)) as raised:
+        allocate()
+    return raised.value
+
+
+@pytest.mark.parametrize(
+    "allocate",
+    [
+        lambda: bytearray(TOO_MUCH),
+        lambda: np.empty(TOO_MUCH, dtype=np.uint8),
+        lambda: torch.empty(TOO_MUCH, dtype=torch.uint8),
+    ],
+    ids=["Python", "numpy", "torch"],
+)
+def test_memory_that_runs_out_is_recognised(allocate) -> None:
+    """As it is raised here, not as somebody remembers it."""
+    assert error_text(raised_by(allocate)).startswith("out of memory: ")
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB"), True),
+        (RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"), True),
+        (RuntimeError("CUDA error: out of memory"), True),
+        (OSError(12, "Cannot allocate memory"), True),
+        (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), False),
+        (ValueError("the word 'out of memory' is no class"), False),
+    ],
+)
+def test_words_of_graphics_cards_and_systems(error: Exception, expected: bool) -> None:
+    """Only errors that say so of memory."""
+    assert is_out_of_memory(error) is expected
+
+
+def test_an_error_is_one_line_of_bounded_length() -> None:
+    """Type and message; the rest is in the traceback."""
+    assert error_text(RuntimeError("CUDA error\nCompile with\n  X")) == (
+        "RuntimeError: CUDA error Compile with X"
+    )
+    assert error_text(KeyError()) == "KeyError"
+    assert len(error_text(ValueError("x" * 10_000))) == len("ValueError: ") + ERROR_CHARACTERS
+
+
+def test_what_says_all_in_its_words_has_no_type() -> None:
+    """Divergence and time limits."""
+    assert error_text(TimeLimitReached("time limit of 3 s")) == "time limit of 3 s"
+    text = error_text(Diverged(float("nan"), role="train", repeat=1, fold=2, epoch=3))
+    assert text.startswith("diverged: ")
+
+
+def test_a_time_limit_says_how_far_it_came() -> None:
+    """And what to do."""
+    assert time_limit_text(60.0, 1) == (
+        "time limit of 60 s reached after 1 epoch; "
+        "raise resources.time_limit_s, then --retry-failed"
+    )
+    assert "after 0 epochs" in time_limit_text(0.5, 0)
+
+
+def test_the_end_of_a_long_traceback_is_kept() -> None:
+    """That is where it happened."""
+
+    def deep(n: int) -> int:
+        return 1 // n + deep(n - 1)
+
+    with pytest.raises(ZeroDivisionError) as raised:
+        deep(100)
+    lines = traceback_text(raised.value).splitlines()
+    assert len(lines) <= TRACEBACK_LINES
+    assert lines[-1].startswith("ZeroDivisionError")
