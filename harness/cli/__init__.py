@@ -1,5 +1,6 @@
 """The `bench` command: one file a command; it parses, calls and prints. Only here is printed."""
 
+import errno
 import importlib
 import sys
 from typing import Any
@@ -9,6 +10,7 @@ import click
 from harness import __version__
 from harness.errors import BenchError
 
+DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)  # nothing of ours is wrong then
 COMMANDS = {
     "run": "train what is missing of a benchmark file",
     "report": "turn results into one page",
@@ -85,3 +87,8 @@ def main(arguments: list[str] | None = None) -> Any:
         sys.exit(130)
     except BrokenPipeError:
         sys.exit(0)
+    except OSError as error:
+        if error.errno not in DISK:
+            raise
+        click.echo(f"error: {error}", err=True)
+        sys.exit(1)

@@ -42,6 +42,18 @@ def refuse_if_held(folder: Path) -> None:
             pass
 
 
+@contextmanager
+def writable(folder: Path) -> Iterator[None]:
+    """What can't be written before a run has begun is a mistake that the user can mend.
+
+    Raises BenchError in place of an OSError, such as that of a full disk.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise _unwritable(folder, error) from None
+
+
 def is_held(folder: Path) -> bool:
     """Whether a run holds the folder at this moment; makes nothing."""
     try:

@@ -1,9 +1,10 @@
 """The one process that writes rows while a sweep lasts: a Ray actor on the driver's node."""
 
+import contextlib
 import os
 import shutil
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -113,8 +114,11 @@ class Collector:
 
         Files that a better trial has overtaken on their way are dropped.
         """
-        if not self._wanted.wants(value):
-            return
+        if self._wanted.wants(value):
+            with self._failure_remembered():
+                self._write_weights(trial_id, value, files)
+
+    def _write_weights(self, trial_id: str, value: float | None, files: dict[str, bytes]) -> None:
         folder = self._settings.folder / "weights"
         staged = self._settings.folder / ".tmp" / f"weights-{trial_id}"
         shutil.rmtree(staged, ignore_errors=True)
@@ -178,8 +182,9 @@ class Collector:
     def _write_log(self, trial_id: str, log: str) -> None:
         if log:
             logs = self._settings.run_folder / "logs"
-            logs.mkdir(parents=True, exist_ok=True)
-            (logs / f"{trial_id}.txt").write_text(log, encoding="utf-8")
+            with self._failure_remembered():
+                logs.mkdir(parents=True, exist_ok=True)
+                (logs / f"{trial_id}.txt").write_text(log, encoding="utf-8")
 
     def _flush_when_due(self) -> None:
         while not self._closed.wait(FLUSH_POLL_S):
@@ -195,10 +200,17 @@ class Collector:
             self._checkpoints.end(trial_id)
 
     def _attempt(self, write: Any) -> None:
-        try:
+        with contextlib.suppress(Exception), self._failure_remembered():
             write()
-        except Exception as error:  # reported to every later caller, and at the end
+
+    @contextlib.contextmanager
+    def _failure_remembered(self) -> Iterator[None]:
+        """What goes wrong is told to every later caller, and at the end."""
+        try:
+            yield
+        except Exception as error:
             self._error = self._error or f"{type(error).__name__}: {error}"
+            raise
 
 
 def _replace_folder(staged: Path, target: Path) -> None:
