@@ -18,6 +18,7 @@ from harness.planning.jobs import data_key, fit_tables, provenance_of, trial_job
 from harness.planning.models import model_key
 from harness.planning.plan import Plan, PlannedTrial, trial_label, varying_paths
 from harness.planning.record import record_run
+from harness.results.lock import writable
 from harness.results.metrics import METRICS
 from harness.results.read import fold_rows
 from harness.results.runs import summarize, update_run
@@ -67,7 +68,7 @@ def train_missing(
         with clock("data"):
             on_event(StepStarted("reading the data, starting Ray"))
             data, cards, shown = _data(plan, root, on_event)
-        with clock("tables"):
+        with clock("tables"), writable(plan.folder):
             schemas, lines = fit_tables(plan)
             for line in lines:
                 on_event(Note(line))
@@ -100,9 +101,18 @@ def train_missing(
         with clock("sweep"):
             end = run_sweep(request, capacity=ready, on_event=on_event)
     with clock("tables"):
-        compact(plan.folder)
-        update_run(plan.folder, run_id, statuses=_counts(end), timings_s=_timings(clock))
-    return end
+        error = _tidied(plan.folder, run_id, end, clock)
+    return replace(end, write_error=end.write_error or error)
+
+
+def _tidied(folder: Path, run_id: str, end: SweepEnd, clock: Clock) -> str | None:
+    """Joins small parts and notes how the run ended; why that couldn't be written, or None."""
+    try:
+        compact(folder)
+        update_run(folder, run_id, statuses=_counts(end), timings_s=_timings(clock))
+    except OSError as error:
+        return f"{type(error).__name__}: {error}"
+    return None
 
 
 def _request(
