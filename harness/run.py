@@ -24,11 +24,12 @@ from harness.planning.initial import check_initial_weights
 from harness.planning.jobs import fit_tables, tables_fit
 from harness.planning.models import check_models, describe_model, distinct_models
 from harness.planning.plan import Plan, make_plan
+from harness.planning.reasons import code_notes
 from harness.planning.record import is_recorded, record_run
 from harness.planning.resolve import Resolved, resolve
 from harness.planning.smoke import SMOKE_CONFIGURATIONS, smoke_overrides
 from harness.planning.tracking import check_tracking
-from harness.results.lock import hold, refuse_if_held
+from harness.results.lock import hold, refuse_if_held, writable
 from harness.results.metrics import METRICS
 from harness.results.runs import Summary, new_run_id, summarize
 from harness.spec.benchmark import BenchmarkSpec
@@ -53,6 +54,7 @@ class RunOptions:
     dry_run: bool = False
     force: bool = False
     retry_failed: bool = False
+    finish_pruned: bool = False
     tracking: str | None = None
 
     @property
@@ -69,6 +71,7 @@ class RunOutcome:
     exit_code: 0 done, 1 a trial failed or writing did, 130 interrupted.
     timings_s: seconds of planning, model check, data, sweep and tables, in that order.
     models, estimate_s: of a dry run: each distinct model in words, seconds judged by done trials.
+    out_of_time: the time budget ended the sweep.
     """
 
     plan: Plan
@@ -78,6 +81,7 @@ class RunOutcome:
     write_error: str | None = None
     models: tuple[str, ...] = ()
     estimate_s: float | None = None
+    out_of_time: bool = False
 
 
 @dataclass
@@ -112,18 +116,33 @@ def run_benchmark(options: RunOptions, on_event: OnEvent) -> RunOutcome:
         on_event(Note(f"your {label} is used in place of the shipped one"))
     if options.dry_run:
         return _described(plan, clock, jobs=options.jobs)
-    if not plan.missing:
+    for line in _pruned_before(options, plan):
+        on_event(Note(line))
+    if not plan.ahead:
         _settle(plan, options, on_event)
         return _finished(plan, clock)
     check_tracking(spec)
     refuse_if_held(folder)  # before the seconds that importing torch takes
+    for line in code_notes(plan):
+        on_event(Note(line))
     with clock("model check"):
-        models = distinct_models([trial.resolved for trial in plan.missing])
+        ahead = [trial.resolved for trial in plan.ahead]
+        models = distinct_models(ahead)
         on_event(StepStarted(f"building {_counted(len(models))} without data"))
         counts = check_models(spec, models)
-        for line in check_initial_weights(spec, [trial.resolved for trial in plan.missing]):
+        for line in check_initial_weights(spec, ahead):
             on_event(Note(line))
     return _train(options, spec, folder, counts, on_event=on_event, clock=clock)
+
+
+def _pruned_before(options: RunOptions, plan: Plan) -> list[str]:
+    """What to do where no scheduler is asked for now, and one has stopped some of these trials."""
+    pruned = sum(trial.status == "pruned" and not trial.repeats for trial in plan.trials)
+    if not pruned or plan.spec.search.pruning is not None:
+        return []
+    were = "1 trial was" if pruned == 1 else f"{pruned} trials were"
+    return [f"{were} pruned by an earlier run and count as done; to train to the end: "
+            f"{_command(options)} --finish-pruned"]  # fmt: skip
 
 
 def _counted(n_models: int) -> str:
@@ -167,6 +186,7 @@ def _plan(options: RunOptions, spec: BenchmarkSpec, folder: Path, on_event: OnEv
         data_fingerprint=fingerprints,
         force=options.force,
         retry_failed=options.retry_failed,
+        finish_pruned=options.finish_pruned,
         limit=limit,
         root=data_root(options),
     )
@@ -233,7 +253,9 @@ def _train(
     from harness.tuning.missing import train_missing
 
     with hold(folder):
-        for line in repair(folder).lines():
+        with writable(folder):
+            found = repair(folder)
+        for line in found.lines():
             on_event(Note(line))
         plan = _plan(options, spec, folder, on_event)  # again: nobody else writes from here on
         end = train_missing(
@@ -246,25 +268,30 @@ def _train(
             counts=counts,
             clock=clock,
             on_event=on_event,
+            force=options.force,
         )
-    outcome = _finished(plan, clock)
+    outcome = _finished(plan.grown(end.drawn), clock)
     failed = end.write_error or "failed" in end.statuses.values()
     code = 130 if end.interrupted else 1 if failed else outcome.exit_code
-    return replace(outcome, exit_code=code, write_error=end.write_error)
+    late = end.out_of_time and outcome.summary.missing + outcome.summary.interrupted > 0
+    return replace(outcome, exit_code=code, write_error=end.write_error, out_of_time=late)
 
 
 def _described(plan: Plan, clock: _Clock, *, jobs: int | None) -> RunOutcome:
     """What a dry run adds: the models' sizes and the time, judged by the trials that are done."""
     outcome = _finished(plan, clock)
-    models = distinct_models([trial.resolved for trial in plan.trials])
+    corners = plan.draws.corners if plan.draws else ()
+    configurations = [trial.resolved for trial in (*plan.trials, *corners)]
+    models = distinct_models(configurations)
     check_models(plan.spec, models)
-    check_initial_weights(plan.spec, [trial.resolved for trial in plan.trials])
+    check_initial_weights(plan.spec, configurations)
     named = [(", ".join(f"{k}={v}" for k, v in model.params.items()), model) for model in models]
     lines = [f"{model.entry.name} {text}".rstrip() + f": {describe_model(model)}"
              for text, model in named]  # fmt: skip
     times = [one.fit_time_s for one in outcome.summary.ranking if one.fit_time_s]
     side_by_side = jobs or max(1, available_cores() // plan.spec.resources.cpu)
-    estimate = len(plan.missing) * sum(times) / len(times) / side_by_side if times else None
+    to_train = len(plan.missing) + plan.to_draw
+    estimate = to_train * sum(times) / len(times) / side_by_side if times else None
     return replace(outcome, models=tuple(lines), estimate_s=estimate, exit_code=0)
 
 
@@ -273,4 +300,6 @@ def _finished(plan: Plan, clock: _Clock) -> RunOutcome:
         objective = plan.spec.objective.metric
         ids = [trial.trial_id for trial in plan.trials]
         summary = summarize(plan.folder, ids, objective=objective, mode=METRICS[objective].mode)
+        missing = summary.missing + plan.to_draw
+        summary = replace(summary, trials=summary.trials + plan.to_draw, missing=missing)
     return RunOutcome(plan, summary, 1 if summary.failed else 0, clock.timings_s)

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from harness.durations import duration
 from harness.planning.plan import Plan, value_label, varying_paths
+from harness.planning.reasons import reason_counts
 from harness.results.runs import RankedTrial, Summary
 from harness.run import RunOutcome
 
@@ -157,6 +158,8 @@ def _dry_run_lines(outcome: RunOutcome) -> list[str]:
     repeats = f"; {spec.repeats} repeats of all folds" if spec.repeats > 1 else ""
     trials = f"{len(plan.trials)} trial{'s' if len(plan.trials) != 1 else ''}"
     lines = [f"{trials}: {done} done, {len(missing)} to train{repeats}"]
+    counted = [f"{count} × {reason}" for reason, count in reason_counts(plan).items()]
+    lines += [f"why: {', '.join(counted)}"] if counted else []
     lines += [f"model {text}" for text in outcome.models]
     if outcome.estimate_s:
         lines.append(f"about {duration(outcome.estimate_s)}, judged by the trials that are done")

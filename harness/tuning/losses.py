@@ -8,7 +8,6 @@ from harness.failures import time_limit_text
 from harness.results.rows import TrialRows
 from harness.trial import ended_rows, failed_rows
 from harness.tuning.deaths import Death
-from harness.tuning.memory import advice
 from harness.tuning.trainable import SweepTrial
 
 
@@ -31,7 +30,7 @@ def lost_rows(
         done = max((row["epoch"] for row in epochs), default=0)
         error = time_limit_text(time_limit_s or 0.0, done)
     elif death.cause == "out of memory":
-        error = advice(death.text, gpu=0.0, alone=False)
+        error = death.text
     else:
         times = f"{attempts} time{'s' if attempts != 1 else ''}"
         error = f"{death.text} {times}{f': {death.detail}' if death.detail else ''}"

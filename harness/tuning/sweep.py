@@ -13,12 +13,16 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from harness.data.values import Array, TrialData
 from harness.events import Note, OnEvent, TrialEnded
+from harness.planning.plan import PlannedTrial
 from harness.results.rows import to_tables
 from harness.tuning.collector import Collector, CollectorSettings
 from harness.tuning.deaths import Remains, find_remains, judge
+from harness.tuning.gpu_memory import GpuMemoryCallback
 from harness.tuning.losses import lost_rows, may_replace
+from harness.tuning.memory import advice
 from harness.tuning.retry import Pass, Terms, first_pass, pass_of_the_dead, pass_of_the_starved
 from harness.tuning.session import Capacity
+from harness.tuning.steering import Helm, Steering, Tuning
 from harness.tuning.tracking import TrackingCallback
 from harness.tuning.trainable import Shared, SweepTrial, TrialTrainable
 from harness.tuning.watcher import (
@@ -38,6 +42,7 @@ class SweepRequest:
     jobs: trials at a time; None fills the cores. weights: start key -> entries of a state dict.
     tracking: shows the curves elsewhere, see harness.tuning.tracking.
     time_limit_s: seconds that one trial may train; longer ones fail.
+    steering: who is drawn and stopped while it runs, and when it ends.
     checkpoint_interval_s: see harness.tuning.keeper.
     """
 
@@ -50,16 +55,22 @@ class SweepRequest:
     weights: Mapping[str, Mapping[str, Array]] = field(default_factory=dict)
     tracking: TrackingCallback | None = None
     time_limit_s: float | None = None
+    steering: Steering = field(default_factory=Steering)
     checkpoint_interval_s: float | None = None
 
 
 @dataclass(frozen=True)
 class SweepEnd:
-    """How a sweep ended. statuses: trial id -> status of every trial that got a row."""
+    """How a sweep ended. statuses: trial id -> status of every trial that got a row.
+
+    out_of_time: the time budget was over when it ended. drawn: trials that joined the request's.
+    """
 
     statuses: Mapping[str, str]
     interrupted: bool
     write_error: str | None
+    out_of_time: bool = False
+    drawn: tuple[PlannedTrial, ...] = ()
 
 
 def run_sweep(request: SweepRequest, *, capacity: Capacity, on_event: OnEvent) -> SweepEnd:
@@ -72,13 +83,23 @@ def run_sweep(request: SweepRequest, *, capacity: Capacity, on_event: OnEvent) -
     request = replace(request, trials=tuple(_on(trial, gpu) for trial in request.trials))
     collector = _start_collector(request.settings)
     watcher = Watcher([one.job.trial_id for one in request.trials], on_event, collector)
+    watcher.out_of_time = request.steering.out_of_time
+    helm = Helm(
+        request.steering,
+        request.trials,
+        watcher,
+        schemas=request.settings.schemas,
+        place=lambda drawn: _on(drawn, gpu),
+    )
     with first_interrupt_remembered(watcher.interrupted), flushed_at_least(collector):
-        _passes(request, collector, watcher, gpu=gpu, capacity=capacity)
+        _passes(request, helm, watcher, gpu=gpu, capacity=capacity)
         if death := death_of(collector):
             collector = _start_collector(request.settings)
-        _account_for_the_rest(request, collector, watcher)
+        _account_for_the_rest(request, collector, watcher, trials=helm.trials)
         write_error = death or ray.get(collector.close.remote())
-    return SweepEnd(dict(watcher.statuses), watcher.interrupted.is_set(), write_error)
+    statuses, interrupted = dict(watcher.statuses), watcher.interrupted.is_set()
+    late, drawn = watcher.out_of_time(), request.steering.drawn
+    return SweepEnd(statuses, interrupted, write_error, out_of_time=late, drawn=drawn)
 
 
 def _gpu_share(gpu: float, capacity: Capacity, on_event: OnEvent) -> float:
@@ -100,21 +121,26 @@ def _start_collector(settings: CollectorSettings) -> Any:
 
 
 def _passes(
-    request: SweepRequest, collector: Any, watcher: Watcher, *, gpu: float, capacity: Capacity
+    request: SweepRequest, helm: Helm, watcher: Watcher, *, gpu: float, capacity: Capacity
 ) -> None:
     """Every trial once; then those again whose worker died, and those that need more memory."""
-    fits = int(capacity.gpus / gpu if gpu else capacity.cpus / request.cpu)
+    fits = capacity.at_a_time(cpu=request.cpu, gpu=gpu)
     with tempfile.TemporaryDirectory(prefix="bench-logs-") as logs:
         terms = Terms(Path(logs), request.time_limit_s, gpu)
-        first = first_pass(len(request.trials), jobs=request.jobs, fits=fits, terms=terms)
-        shared = _shared(request, collector, first.terms)
-        _fit(request, shared, watcher, one=first)
+        n_trials = len(request.trials)
+        first = first_pass(
+            n_trials + request.steering.to_draw, jobs=request.jobs, fits=fits, terms=terms
+        )
+        first = replace(first, indices=first.indices[:n_trials])
+        shared = _shared(request, watcher.collector, first.terms)
+        _fit(request, shared, watcher, one=first, tuning=helm.first(first, fits=fits))
         for again in (pass_of_the_dead, pass_of_the_starved):
             following = again(first, watcher.ids, watcher.troubles)
             if following is None or watcher.stop_all():
                 continue
             watcher.on_event(Note(following.why))
-            _fit(request, replace(shared, terms=following.terms), watcher, one=following)
+            shared = replace(shared, terms=following.terms)
+            _fit(request, shared, watcher, one=following, tuning=helm.following(following))
 
 
 def _shared(request: SweepRequest, collector: Any, terms: Terms) -> Shared:
@@ -126,12 +152,16 @@ def _shared(request: SweepRequest, collector: Any, terms: Terms) -> Shared:
         terms=terms,
         weights={key: ray.put(dict(value)) for key, value in request.weights.items()},
         tracked=request.tracking is not None,
+        judged=request.steering.pruning is not None,
         checkpoint_interval_s=request.checkpoint_interval_s,
     )
 
 
-def _fit(request: SweepRequest, shared: Shared, watcher: Watcher, *, one: Pass) -> None:
+def _fit(
+    request: SweepRequest, shared: Shared, watcher: Watcher, *, one: Pass, tuning: Tuning
+) -> None:
     trackers = [] if request.tracking is None else [request.tracking]
+    fitting = GpuMemoryCallback(one.terms.gpu, watcher.on_event)
     trainable = tune.with_resources(
         tune.with_parameters(TrialTrainable, shared=shared),
         {"cpu": request.cpu, "gpu": one.terms.gpu},
@@ -139,34 +169,38 @@ def _fit(request: SweepRequest, shared: Shared, watcher: Watcher, *, one: Pass) 
     with tempfile.TemporaryDirectory(prefix="bench-tune-") as scratch:
         tuner = tune.Tuner(
             trainable,
-            param_space={"index": tune.grid_search(list(one.indices))},
-            tune_config=tune.TuneConfig(reuse_actors=True, max_concurrent_trials=one.jobs),
+            param_space=tuning.space,
+            tune_config=tuning.config,
             run_config=tune.RunConfig(
                 name="sweep",
                 storage_path=scratch,
                 verbose=0,
                 stop=watcher,
-                callbacks=[WatcherCallback(watcher), *trackers],
+                callbacks=[WatcherCallback(watcher), fitting, *tuning.callbacks, *trackers],
                 failure_config=tune.FailureConfig(max_failures=0),
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
             ),
         )
         tuner.fit()
-        _judge_the_dead(watcher, one.terms.logs)
+        _judge_the_dead(watcher, one.terms)
 
 
-def _judge_the_dead(watcher: Watcher, logs: Path) -> None:
+def _judge_the_dead(watcher: Watcher, terms: Terms) -> None:
     """Why the workers of this pass died; Tune keeps their errors as long as its folder is there."""
     dead = {key: f"{one.get_pickled_error()!r} {one.get_error()}" for key, one in watcher.dead()}
-    remains = find_remains(logs, [*dead]) if dead else {}
+    remains = find_remains(terms.logs, [*dead]) if dead else {}
     for trial_id, error in dead.items():
-        watcher.troubles.deaths[trial_id] = judge(remains.get(trial_id, Remains()), error)
+        death = judge(remains.get(trial_id, Remains()), error)
+        if death.cause == "out of memory":
+            death = replace(death, text=advice(death.text, gpu=terms.gpu, alone=terms.alone))
+        watcher.troubles.deaths[trial_id] = death
 
 
-def _account_for_the_rest(request: SweepRequest, collector: Any, watcher: Watcher) -> None:
+def _account_for_the_rest(
+    request: SweepRequest, collector: Any, watcher: Watcher, *, trials: Mapping[str, SweepTrial]
+) -> None:
     """Rows for trials that began and never handed theirs over."""
     schemas: Mapping[str, pa.Schema] = request.settings.schemas
-    trials = {trial.job.trial_id: trial for trial in request.trials}
     unfinished = watcher.orphans() | ray.get(collector.unfinished.remote())
     for trial_id, (attempts, epochs) in unfinished.items():
         trial = trials[trial_id]

@@ -140,6 +140,7 @@ def test_a_dry_run_says_why_each_trial_is_new(outcome, said) -> None:
     ]
     assert lines[4].startswith("3 trials: 1 done, 2 to train")
     assert lines[5:] == [
+        "why: 2 × new values",
         "model linear: 650 parameters",
         "about 1 min 30 s, judged by the trials that are done",
     ]

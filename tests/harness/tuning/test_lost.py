@@ -42,9 +42,8 @@ def test_a_dead_process_is_a_failed_row_with_its_attempts(tmp_path: Path) -> Non
             "raise resources.time_limit_s, then --retry-failed",
         ),
         (
-            Death("out of memory", "out of memory: Ray ended the worker"),
-            "out of memory: Ray ended the worker; "
-            "try a smaller training.batch_size, fewer trials at a time (--jobs)",
+            Death("out of memory", "out of memory: Ray ended the worker; try less"),
+            "out of memory: Ray ended the worker; try less",
         ),
     ],
 )
