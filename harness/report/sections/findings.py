@@ -20,8 +20,8 @@ MEANINGS = {
     "random_evaluation": "the same input gives other outputs in evaluation mode",
     "input_independent": "the outputs do not depend on the input",
     "constant_predictions": "one class is predicted for everything",
-    "untouched_initialiser": "some weights still have their initial values",
-    "shared_examples": "an example influences the outputs of others in its batch",
+    "untouched_initialiser": "an initialiser of the model's own changes nothing when it is called",
+    "shared_examples": "the same content, or the same group, lies in two roles of a fold",
 }
 """Code in `findings` -> what it means."""
 
