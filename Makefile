@@ -1,10 +1,11 @@
 # make demo: from nothing but Python 3.11+ to a finished benchmark on embedded data.
 # make test: from nothing to passed tests. make test-all: also the slow ones and those that need root.
+# make docs: the documents as a site, links checked: docs/site/build/index.html.
 VENV ?= .venv
 PYTHON ?= python3
 BIN = $(VENV)/bin
 
-.PHONY: demo test test-all check format
+.PHONY: demo test test-all check format docs
 
 demo: $(VENV)/.installed
 	$(BIN)/bench run quickstart
@@ -20,6 +21,9 @@ check: $(VENV)/.installed
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+docs: $(VENV)/.installed
+	$(BIN)/mkdocs build --strict -f docs/site/mkdocs.yml
 
 format: $(VENV)/.installed
 	$(BIN)/ruff format .
