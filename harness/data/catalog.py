@@ -110,6 +110,11 @@ def here(entry: Entry) -> Entry:
     return entry if folder is None else replace(entry, file=folder / entry.file.name)
 
 
+def has_travelled() -> bool:
+    """Whether this process runs on a node of a cluster, with the code that a driver gave it."""
+    return _package_folder(TRAVELLED) is not None
+
+
 def load(entry: Entry) -> ModuleType:
     """The imported file, under a module name of its own, so that nothing else is shadowed.
 

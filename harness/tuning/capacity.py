@@ -27,6 +27,11 @@ class Capacity:
     nodes: tuple[Node, ...] = ()
     notes: tuple[str, ...] = ()
 
+    def at_a_time(self, *, cpu: int, gpu: float) -> int:
+        """How many trials of so many cores and GPUs run side by side, each on one node."""
+        nodes = self.nodes or (Node("all", self.cpus, self.gpus),)
+        return sum(_room(node, cpu=cpu, gpu=gpu) for node in nodes)
+
 
 def check_capacity(spec: BenchmarkSpec, capacity: Capacity) -> None:
     """Raises SpecError where no node could ever take one of the file's trials.
@@ -48,6 +53,14 @@ def check_capacity(spec: BenchmarkSpec, capacity: Capacity) -> None:
         raise SpecError(problems)
 
 
+def _room(node: Node, *, cpu: int, gpu: float) -> int:
+    by_cores = int(node.cpus // cpu)
+    if not gpu:
+        return by_cores
+    by_gpus = int(node.gpus) * int(1 / gpu + 1e-6) if gpu < 1 else int(node.gpus // gpu)
+    return min(by_cores, by_gpus)
+
+
 def _too_many_cores(spec: BenchmarkSpec, capacity: Capacity) -> Problem | None:
     largest = max(capacity.nodes, key=lambda node: node.cpus, default=None)
     if largest is None or spec.resources.cpu <= largest.cpus:
@@ -56,7 +69,7 @@ def _too_many_cores(spec: BenchmarkSpec, capacity: Capacity) -> Problem | None:
         "resources.cpu",
         "no node has so many cores",
         found=str(spec.resources.cpu),
-        allowed=f"up to {largest.cpus:g} ({largest.name})",
+        allowed=f"up to {largest.cpus:g}, on {largest.name}",
     )
 
 
@@ -68,7 +81,7 @@ def _too_many_gpus(spec: BenchmarkSpec, capacity: Capacity) -> Problem | None:
         "resources.gpu",
         "no node has so many GPUs",
         found=f"{spec.resources.gpu:g}",
-        allowed=f"up to {largest.gpus:g} ({largest.name})",
+        allowed=f"up to {largest.gpus:g}, on {largest.name}",
     )
 
 

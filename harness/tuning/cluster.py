@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from harness.data.catalog import has_travelled
 from harness.errors import BenchError
 from harness.results.provenance import versions
 from harness.tuning.travel import travelling_code
@@ -103,6 +104,11 @@ def node_name() -> str:
     import ray
 
     return f"{socket.gethostname()} ({ray.util.get_node_ip_address()})"
+
+
+def first_words() -> str:
+    """What a trial's log begins with: where it runs, a line; nothing on a machine of one's own."""
+    return f"runs on {node_name()}\n" if has_travelled() else ""
 
 
 def _public(version: str) -> str:

@@ -14,7 +14,9 @@ from harness.data.signature import defines
 from harness.failures import OUT_OF_MEMORY, TimeLimitReached, time_limit_text
 from harness.results.rows import to_ipc, to_tables
 from harness.trial import TrialJob, TrialResult, trial_epochs
+from harness.tuning.cluster import first_words
 from harness.tuning.collector import Wanted
+from harness.tuning.gpu_memory import MEASURED, measured
 from harness.tuning.keeper import Keeper
 from harness.tuning.memory import advice, free_gpu_cache
 from harness.tuning.retry import HANDED_BACK, Terms
@@ -109,6 +111,7 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]
         attempt, self._best = ray.get(shared.collector.begin.remote(job.trial_id))
         self._job = replace(job, attempt=job.attempt + attempt)
         self._log = TrialLog(shared.terms.logs, job.trial_id)
+        self._log.write(first_words())
         self._spent_s, self._epoch = 0.0, 0
         model = self._trial.model
         self._keeper = Keeper(shared.collector, self._job, interval_s=shared.checkpoint_interval_s)
@@ -255,6 +258,7 @@ def _last_words(result: TrialResult, job: TrialJob) -> dict[str, Any]:
         "objective_std": row.get(f"val_{job.objective}_std"),
         "fit_time_s": row.get("fit_time_s"),
         "error": row.get("error"),
+        MEASURED: measured(job.device),
     }
 
 
