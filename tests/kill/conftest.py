@@ -1,0 +1,22 @@
+"""What disturbed sweeps are compared with."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.kill.sweeps import go_on, tables_of, user_folder
+
+
+@pytest.fixture(scope="session")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tables of the sweep where nothing happened to it."""
+    folder = user_folder(tmp_path_factory.mktemp("undisturbed"))
+    done = go_on(folder)
+    assert done.returncode == 0, done.stderr
+    return tables_of(folder)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A user's working directory with the benchmark file."""
+    return user_folder(tmp_path)

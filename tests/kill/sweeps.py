@@ -1,0 +1,140 @@
+"""Sweeps that are disturbed, and what must be true of their tables in the end."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from harness.results.schema import TABLES
+from tests.commands import BENCH, bench, surroundings
+
+NAME = "sweep"
+FILE = """\
+question: Is what is finished kept?
+dataset: {name: digits}
+model: {name: linear}
+training: {epochs: 12, batch_size: 16, optimizer: adam}
+cross_validation: {strategy: stratified, n_splits: 4}
+search:
+  space:
+    training.lr: [0.001, 0.002, 0.003, 0.004, 0.005, 0.006]
+objective: {metric: accuracy}
+"""
+KEYS = ("trial_id", "stage", "repeat", "fold", "epoch", "role", "example_id")
+CIRCUMSTANCES = ("run_id", "attempt", "git_commit", "device", "versions")
+STARTED_WITHIN_S = 150
+ENDED_WITHIN_S = 100
+
+
+def user_folder(folder: Path, text: str = FILE) -> Path:
+    """A working directory that holds the benchmark file."""
+    (folder / f"{NAME}.yaml").write_text(text)
+    return folder
+
+
+def go_on(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    """The same command again, or for the first time, to its end."""
+    return bench("run", NAME, *arguments, folder=folder)
+
+
+def tables_of(folder: Path) -> Path:
+    """Where the sweep's tables lie."""
+    return folder / "results" / NAME
+
+
+@contextmanager
+def running(folder: Path, *arguments: str) -> Iterator["subprocess.Popen[str]"]:
+    """The sweep as a process that leads a group of its own; nothing of it outlives the block."""
+    process = subprocess.Popen(
+        [*BENCH, "run", NAME, *arguments],
+        cwd=folder,
+        env=surroundings(folder),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        yield process
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+
+
+def wait_for_rows(process: "subprocess.Popen[str]", folder: Path) -> None:
+    """Until a trial is finished and others are not."""
+    wait_until(lambda: any((tables_of(folder) / "trials").glob("*.parquet")), process)
+
+
+def wait_until(happened: Any, process: "subprocess.Popen[str]") -> None:
+    """Until it is true of a process that runs."""
+    deadline = time.monotonic() + STARTED_WITHIN_S
+    while not happened():
+        assert process.poll() is None, process.communicate()[0]
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def ended(process: "subprocess.Popen[str]") -> tuple[int, str]:
+    """Its exit code and all that it said."""
+    out, _ = process.communicate(timeout=ENDED_WITHIN_S)
+    return process.returncode, out
+
+
+def below(process: "subprocess.Popen[str]") -> dict[int, str]:
+    """Process id -> name of everything that it started, at any depth."""
+    import ray  # noqa: F401  brings psutil along
+
+    import psutil
+
+    return {one.pid: one.name() for one in psutil.Process(process.pid).children(recursive=True)}
+
+
+def still_there(processes: dict[int, str], *, within_s: float = 15) -> list[str]:
+    """Those that have not ended in that time."""
+    deadline = time.monotonic() + within_s
+    while left := [name for pid, name in processes.items() if _lives(pid)]:
+        if time.monotonic() > deadline:
+            return left
+        time.sleep(0.1)
+    return []
+
+
+def assert_same_results(one: Path, other: Path) -> None:
+    """Two results folders hold the same rows, each once, but for times, machines and attempts."""
+    for table in TABLES:
+        left, right = (_telling(root / table) for root in (one, other))
+        pd.testing.assert_frame_equal(left, right, check_exact=True)
+
+
+def statuses(folder: Path) -> dict[str, int]:
+    """Status -> how many trials have it."""
+    rows = pd.read_parquet(tables_of(folder) / "trials", columns=["status"])
+    return {str(key): int(count) for key, count in rows["status"].value_counts().items()}
+
+
+def _telling(table: Path) -> pd.DataFrame:
+    if not table.exists():
+        return pd.DataFrame()
+    rows = pd.read_parquet(table)
+    keys = [name for name in KEYS if name in rows]
+    if "trials" == table.name:
+        keys = ["trial_id"]
+    assert not rows.duplicated(keys).any(), f"{table} holds rows twice"
+    circumstances = [name for name in rows if name.endswith(("_s", "_at", "_mb"))]
+    rows = rows.drop(columns=[*circumstances, *(name for name in CIRCUMSTANCES if name in rows)])
+    return rows.sort_values(keys).reset_index(drop=True)
+
+
+def _lives(pid: int) -> bool:
+    try:
+        return "Z" not in Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
