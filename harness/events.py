@@ -26,6 +26,14 @@ class SweepPlanned:
 
 
 @dataclass(frozen=True)
+class TrialDrawn:
+    """A configuration joined the sweep while it runs. label: its searched values, in words."""
+
+    trial_id: str
+    label: str
+
+
+@dataclass(frozen=True)
 class TrialStarted:
     """A worker took a trial."""
 
@@ -70,5 +78,14 @@ class RunLost:
     text: str
 
 
-Event = StepStarted | SweepPlanned | TrialStarted | EpochEnded | TrialEnded | Note | RunLost
+Event = (
+    StepStarted
+    | SweepPlanned
+    | TrialDrawn
+    | TrialStarted
+    | EpochEnded
+    | TrialEnded
+    | Note
+    | RunLost
+)
 OnEvent = Callable[[Event], None]

@@ -12,25 +12,23 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from data_prep.examples import DataError
 from harness.data import catalog
-from harness.data.fingerprint import data_fingerprint
-from harness.data.places import available_cores, cache_dir, default_data_root, named_data_root
-from harness.errors import BenchError
+from harness.data.places import available_cores, default_data_root, named_data_root
 from harness.events import Note, OnEvent, StepStarted
 from harness.planning.early import read_checked
-from harness.planning.identity import canonical_json
 from harness.planning.initial import check_initial_weights
 from harness.planning.jobs import fit_tables, tables_fit
 from harness.planning.models import check_models, describe_model, distinct_models
 from harness.planning.plan import Plan, make_plan
+from harness.planning.raw_data import Fingerprints
 from harness.planning.reasons import code_notes
 from harness.planning.record import is_recorded, record_run
-from harness.planning.resolve import Resolved, resolve
+from harness.planning.resolve import resolve
 from harness.planning.smoke import SMOKE_CONFIGURATIONS, smoke_overrides
 from harness.planning.tracking import check_tracking
 from harness.results.lock import hold, refuse_if_held, writable
 from harness.results.metrics import METRICS
+from harness.results.parts import DamagedPart
 from harness.results.runs import Summary, new_run_id, summarize
 from harness.spec.benchmark import BenchmarkSpec
 from harness.spec.locate import find_benchmark, hides_shipped
@@ -104,6 +102,18 @@ def run_benchmark(options: RunOptions, on_event: OnEvent) -> RunOutcome:
     Raises SpecError for mistakes of the file and BenchError for a folder that is held or data
     that is not there; nothing is written then.
     """
+    try:
+        return _run(options, on_event)
+    except DamagedPart:
+        if options.dry_run:
+            raise
+        folder = results_folder(options, read_spec(options))
+        with hold(folder):
+            _mend(folder, on_event)
+        return _run(options, on_event)
+
+
+def _run(options: RunOptions, on_event: OnEvent) -> RunOutcome:
     clock = _Clock()
     with clock("planning"):
         spec = read_spec(options)
@@ -179,7 +189,8 @@ def data_root(options: RunOptions) -> Path:
 
 def _plan(options: RunOptions, spec: BenchmarkSpec, folder: Path, on_event: OnEvent) -> Plan:
     limit = SMOKE_CONFIGURATIONS if options.smoke and options.limit is None else options.limit
-    fingerprints = _Fingerprints(options, on_event)
+    theirs = named_data_root(options.data) or options.dry_run  # a named folder is theirs to fill
+    fingerprints = Fingerprints(data_root(options), may_prepare=not theirs, on_event=on_event)
     return make_plan(
         spec,
         folder,
@@ -190,40 +201,6 @@ def _plan(options: RunOptions, spec: BenchmarkSpec, folder: Path, on_event: OnEv
         limit=limit,
         root=data_root(options),
     )
-
-
-class _Fingerprints:
-    """Fingerprints of raw data, once per dataset; downloads what `bench` itself keeps."""
-
-    def __init__(self, options: RunOptions, on_event: OnEvent) -> None:
-        self._options, self._on_event = options, on_event
-        self._known: dict[str, str] = {}
-
-    def __call__(self, one: Resolved) -> str:
-        key = canonical_json(one.config["dataset"])
-        if key not in self._known:
-            arguments = catalog.arguments_of(one.dataset, one.config["dataset"])
-            self._known[key] = self._fingerprint(one, arguments)
-        return self._known[key]
-
-    def _fingerprint(self, one: Resolved, arguments: Mapping[str, object]) -> str:
-        root = data_root(self._options)
-        try:
-            files = self._files(one, arguments, root)
-            return data_fingerprint(files, root=root, memory=cache_dir() / "fingerprints.json")
-        except (DataError, OSError) as error:
-            raise BenchError(f"dataset {one.dataset.name}: {error}") from error
-
-    def _files(self, one: Resolved, arguments: Mapping[str, object], root: Path) -> list[Path]:
-        module = catalog.load(one.dataset)
-        try:
-            return list(module.files(root, **arguments))
-        except DataError:
-            if named_data_root(self._options.data) or self._options.dry_run:
-                raise  # a folder that the user named is theirs to fill
-        self._on_event(StepStarted(f"preparing {one.dataset.name} in {root}"))
-        module.prepare(root, **arguments)
-        return list(module.files(root, **arguments))
 
 
 def _settle(plan: Plan, options: RunOptions, on_event: OnEvent) -> None:
@@ -249,14 +226,10 @@ def _train(
     on_event: OnEvent,
     clock: _Clock,
 ) -> RunOutcome:
-    from harness.results.repair import repair
     from harness.tuning.missing import train_missing
 
     with hold(folder):
-        with writable(folder):
-            found = repair(folder)
-        for line in found.lines():
-            on_event(Note(line))
+        _mend(folder, on_event)
         plan = _plan(options, spec, folder, on_event)  # again: nobody else writes from here on
         end = train_missing(
             plan,
@@ -275,6 +248,16 @@ def _train(
     code = 130 if end.interrupted else 1 if failed else outcome.exit_code
     late = end.out_of_time and outcome.summary.missing + outcome.summary.interrupted > 0
     return replace(outcome, exit_code=code, write_error=end.write_error, out_of_time=late)
+
+
+def _mend(folder: Path, on_event: OnEvent) -> None:
+    """Brings the tables back to whole trials, and says what that took."""
+    from harness.results.repair import repair
+
+    with writable(folder):
+        found = repair(folder)
+    for line in found.lines():
+        on_event(Note(line))
 
 
 def _described(plan: Plan, clock: _Clock, *, jobs: int | None) -> RunOutcome:

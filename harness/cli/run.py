@@ -33,6 +33,7 @@ examples:
 @click.option("--dry-run", is_flag=True, help="Say what would be trained and why, and stop.")
 @click.option("--force", is_flag=True, help="Train all trials again.")
 @click.option("--retry-failed", is_flag=True, help="Train failed trials again.")
+@click.option("--finish-pruned", is_flag=True, help="Train pruned trials again, to their end.")
 @click.option("--tracking", metavar="NAMES", help="Comma-separated: tensorboard, mlflow, wandb.")
 @click.option("--quiet", is_flag=True, help="No progress, and no report at the end.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")

@@ -40,7 +40,7 @@ def run_schemas(plan: Plan) -> dict[str, pa.Schema]:
     """The tables' schemas as this plan alone needs them; types come from the file's domain."""
     values: dict[str, list[Any]] = {}
     annotations: dict[str, object] = {}
-    for trial in plan.trials:
+    for trial in (*plan.trials, *(plan.draws.corners if plan.draws else ())):
         for path, value in trial.resolved.params.items():
             values.setdefault(path, []).append(value)
             if path not in annotations:

@@ -59,21 +59,24 @@ def check_models(spec: BenchmarkSpec, models: Sequence[DistinctModel]) -> "dict[
     """Builds each model without data; model key -> its counts, of those that could be counted.
 
     Raises SpecError with every impossible one at once, each message once. Needs torch. Only
-    ValueError from `build` is a mistake of the file; anything else a model does is its trial's
-    failure, kept as a row.
+    ValueError from `build` is a mistake of the file (with `tpe`, which draws later, if it refuses
+    all of them); anything else a model does is its trial's failure, kept as a row.
     """
     from harness.training.inspect import check_model
 
     problems: dict[str, Problem] = {}
     counts: dict[str, ModelCounts] = {}
+    some_built = False
     for model in models:
         with _silence():
             message = check_model(catalog.load(model.entry).build, **_call(model))
         if message:
             problems.setdefault(message, _problem(spec, model, message))
-        elif (counted := _counts(model)) is not None:
+            continue
+        some_built = True
+        if (counted := _counts(model)) is not None:
             counts[model.key] = counted
-    if problems:
+    if problems and not (some_built and spec.search.algorithm == "tpe"):
         raise SpecError(problems.values())
     return counts
 

@@ -68,6 +68,13 @@ class Plan:
         """How many trials are still to be drawn."""
         return self.draws.left if self.draws else 0
 
+    def grown(self, drawn: Sequence[PlannedTrial]) -> "Plan":
+        """With the trials that were drawn since."""
+        if self.draws is None:
+            return self
+        left = replace(self.draws, left=self.draws.left - len(drawn))
+        return replace(self, trials=(*self.trials, *drawn), draws=left)
+
     @property
     def ahead(self) -> tuple[PlannedTrial, ...]:
         """What must be ready before anything trains: the missing, and what stands for draws."""

@@ -1,12 +1,12 @@
 """What a run leaves behind of its plan, so that the last plan is the one that is reported."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness.planning.identity import canonical_json
-from harness.planning.plan import Plan
+from harness.planning.plan import Plan, PlannedTrial
 from harness.planning.resolve import file_defaults
-from harness.results.runs import last_plan, write_run
+from harness.results.runs import last_plan, write_plan, write_run
 from harness.spec.read import dump_resolved
 
 
@@ -23,22 +23,29 @@ def record_run(
     data_card, previews: by data key; None where no data was read: then those of the last run
     stand.
     """
-    configurations = [trial.resolved for trial in plan.trials]
+    named = plan.draws.corners if plan.draws else plan.trials
+    configurations = [trial.resolved for trial in named]
     write_run(
         plan.folder,
         run_id,
         resolved=dump_resolved(plan.spec, **file_defaults(configurations)),
-        record={"run_id": run_id, "plan": _rows(plan), **settings},
+        record={"run_id": run_id, "plan": _rows(plan.trials), **settings},
         read={"data_card.json": data_card, "previews.json": previews},
     )
 
 
+def record_trials(plan: Plan, run_id: str, drawn: Sequence[PlannedTrial]) -> None:
+    """Writes the plan of a run anew, with what was drawn since it began."""
+    write_plan(plan.folder, run_id, _rows((*plan.trials, *drawn)))
+
+
 def is_recorded(plan: Plan) -> bool:
-    """Whether the last run stood for exactly these trials."""
-    return last_plan(plan.folder) == [trial.trial_id for trial in plan.trials]
+    """Whether the last run stood for exactly these trials; of drawn ones in any order."""
+    last, now = last_plan(plan.folder), [trial.trial_id for trial in plan.trials]
+    return last == now if plan.draws is None else sorted(last) == sorted(now)
 
 
-def _rows(plan: Plan) -> list[dict[str, str | None]]:
+def _rows(trials: Sequence[PlannedTrial]) -> list[dict[str, str | None]]:
     return [
         {
             "trial_id": trial.trial_id,
@@ -47,5 +54,5 @@ def _rows(plan: Plan) -> list[dict[str, str | None]]:
             "state": trial.state,
             "reason": trial.reason,
         }
-        for trial in plan.trials
+        for trial in trials
     ]

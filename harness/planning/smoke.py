@@ -34,6 +34,7 @@ def smoke_overrides(spec: BenchmarkSpec, description: Description) -> Sequence[s
         *([f"cross_validation.n_splits={splits}"] if splits else []),
         *_of_holdout(spec.cross_validation),
         *_of_pretraining(spec.pretraining),
+        *(["search.scheduler=none"] if spec.search.pruning else []),
     )
 
 

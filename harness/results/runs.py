@@ -1,6 +1,7 @@
 """What a run leaves beside the tables, and the short answer after it."""
 
 import json
+import os
 import secrets
 import shutil
 from collections.abc import Mapping, Sequence
@@ -68,9 +69,6 @@ def write_run(
     read: file name -> what was found in the data; None where none was read: then that of the last
     run stands.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     from harness.results.provenance import installed_distributions
 
     before = {name: _last(folder, name) for name in read}
@@ -85,10 +83,20 @@ def write_run(
             _write_json(run_folder / name, value)
         elif last is not None:
             shutil.copyfile(last, run_folder / name)
-    plan = pa.Table.from_pylist(list(record["plan"]), schema=plan_schema())
-    pq.write_table(plan, run_folder / "plan.parquet")
+    write_plan(folder, run_id, record["plan"])
     _write_json(run_folder / "run.json", {k: v for k, v in record.items() if k != "plan"})
     return run_folder
+
+
+def write_plan(folder: Path, run_id: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Writes a run's plan.parquet, in place of an earlier one; readers see one or the other."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    staged = folder / ".tmp" / f"plan-{run_id}.parquet"
+    staged.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.Table.from_pylist(list(rows), schema=plan_schema()), staged)
+    os.replace(staged, folder / "runs" / run_id / "plan.parquet")
 
 
 def last_plan(folder: Path) -> list[str]:

@@ -14,23 +14,22 @@ from harness.data.prepare import prepare_loaded
 from harness.data.previews import previews
 from harness.data.values import TrialData
 from harness.events import Note, OnEvent, StepStarted, SweepPlanned
-from harness.planning.jobs import data_key, fit_tables, provenance_of, trial_job
-from harness.planning.models import model_key
+from harness.planning.jobs import data_key, fit_tables
 from harness.planning.plan import Plan, PlannedTrial, trial_label, varying_paths
 from harness.planning.record import record_run
 from harness.results.lock import writable
 from harness.results.metrics import METRICS
-from harness.results.read import fold_rows
 from harness.results.runs import summarize, update_run
-from harness.results.schema import PARAMS
 from harness.results.widen import compact
 from harness.spec.sections import DatasetSection
 from harness.training.inspect import ModelCounts
+from harness.tuning.asked import steering
 from harness.tuning.capacity import check_capacity
 from harness.tuning.checkpoints import go_on
 from harness.tuning.collector import CollectorSettings
+from harness.tuning.making import kept_repeats, maker
 from harness.tuning.session import ray_session
-from harness.tuning.starts import Starts, find_starts, start_key
+from harness.tuning.starts import find_starts
 from harness.tuning.sweep import SweepEnd, SweepRequest, run_sweep
 from harness.tuning.tracking import FOLDER, Tracking, TrackingCallback, open_tracking
 from harness.tuning.trainable import SweepTrial
@@ -82,10 +81,10 @@ def train_missing(
         with clock("pretraining"):
             starts = find_starts(plan, data, gpus=ready.gpus, on_event=on_event)
         with clock("tables"):
-            trials = _sweep_trials(plan, run_id, schemas, counts, starts)
+            make = maker(plan, run_id, schemas=schemas, counts=counts, starts=starts)
             on_gpu = plan.spec.resources.gpu > 0 and ready.gpus > 0
             trials = go_on(
-                trials,
+                [make(trial) for trial in plan.missing],
                 folder=plan.folder,
                 run_folder=plan.folder / "runs" / run_id,
                 device="cuda" if on_gpu else "cpu",
@@ -94,8 +93,20 @@ def train_missing(
             )
             request = _request(plan, run_id, trials, data, schemas=schemas, jobs=jobs)
             limit_s = plan.spec.resources.time_limit_s
+            steered = steering(
+                plan,
+                run_id,
+                make,
+                spent_s=sum(_timings(clock).values()),
+                on_drawn=lambda drawn: _track(tracker, drawn),
+                on_event=on_event,
+            )
             request = replace(
-                request, weights=starts.weights, tracking=tracker, time_limit_s=limit_s
+                request,
+                weights=starts.weights,
+                tracking=tracker,
+                time_limit_s=limit_s,
+                steering=steered,
             )
         on_event(_planned(plan))
         with clock("sweep"):
@@ -129,7 +140,7 @@ def _request(
         folder=plan.folder,
         run_folder=plan.folder / "runs" / run_id,
         schemas=schemas,
-        replaced={t.trial_id: _kept_repeats(t) for t in plan.missing if t.status is not None},
+        replaced={t.trial_id: kept_repeats(t) for t in plan.missing if t.status is not None},
         weights=spec.weights,
         mode=METRICS[spec.objective.metric].mode,
         best=_best(plan),
@@ -158,6 +169,11 @@ def _tracker(plan: Plan, run_id: str, on_event: OnEvent) -> TrackingCallback | N
     return open_tracking(tracking, lambda text: on_event(Note(text)))
 
 
+def _track(tracker: TrackingCallback | None, drawn: PlannedTrial) -> None:
+    if tracker is not None:
+        tracker.join(drawn.trial_id, _shown_params(drawn))
+
+
 def _shown_params(trial: PlannedTrial) -> dict[str, Any]:
     one = trial.resolved
     named = {} if one.variant is None else {"variant": one.variant}
@@ -167,20 +183,21 @@ def _shown_params(trial: PlannedTrial) -> dict[str, Any]:
 
 def _planned(plan: Plan) -> SweepPlanned:
     metric = plan.spec.objective.metric
-    missing = len(plan.missing)
+    done = len(plan.trials) - len(plan.missing)
+    missing = len(plan.missing) + plan.to_draw
     paths = varying_paths(plan.trials)
     labels = {trial.trial_id: trial_label(trial, paths) for trial in plan.missing}
-    return SweepPlanned(len(plan.trials) - missing, missing, metric, METRICS[metric].mode, labels)
+    return SweepPlanned(done, missing, metric, METRICS[metric].mode, labels)
 
 
 def _data(
     plan: Plan, root: Path, on_event: OnEvent
 ) -> tuple[dict[str, TrialData], dict[str, Any], dict[str, Any]]:
-    """Data key -> data, its card and its previews, for the missing trials."""
+    """Data key -> data, its card and its previews, for the missing trials and all to be drawn."""
     found: dict[str, TrialData] = {}
     cards: dict[str, Any] = {}
     shown: dict[str, Any] = {}
-    for trial in plan.missing:
+    for trial in plan.ahead:
         key = data_key(trial)
         if key not in found:
             loaded = _loaded(trial, root)
@@ -230,45 +247,6 @@ def _distinct(shown: Mapping[str, Any]) -> dict[str, Any]:
         if value is not None and value not in kept.values():
             kept[key] = value
     return kept
-
-
-def _sweep_trials(
-    plan: Plan,
-    run_id: str,
-    schemas: Mapping[str, Any],
-    counts: Mapping[str, ModelCounts],
-    starts: Starts,
-) -> tuple[SweepTrial, ...]:
-    columns = schemas["trials"].names
-    paths = [name.removeprefix(PARAMS) for name in columns if name.startswith(PARAMS)]
-    provenance = provenance_of(Path.cwd())
-    repeated = [trial.trial_id for trial in plan.missing if _kept_repeats(trial)]
-    previous = fold_rows(plan.folder, repeated) if repeated else {}
-    return tuple(
-        SweepTrial(
-            trial_job(
-                plan,
-                trial,
-                run_id=run_id,
-                param_paths=paths,
-                device="cpu",  # the sweep knows better once Ray says what there is
-                previous_folds=previous.get(trial.trial_id, ()),
-                provenance=provenance,
-                counts=counts.get(model_key(trial.resolved)),
-                initial=starts.initial.get(start_key(trial) or ""),
-            ),
-            data_key(trial),
-            trial.resolved.model,
-            complete_before=trial.status == "complete",
-            start_key=start_key(trial),
-        )
-        for trial in plan.missing
-    )
-
-
-def _kept_repeats(trial: PlannedTrial) -> tuple[int, ...]:
-    """The repeats whose old rows stay: those before the first one to train."""
-    return tuple(range(1, trial.repeats[0]))
 
 
 def _best(plan: Plan) -> float | None:

@@ -70,7 +70,7 @@ def find_starts(
     """
     initial: dict[str, Initial] = {}
     weights: dict[str, Mapping[str, Array]] = {}
-    first = {key: trial for trial in plan.missing if (key := start_key(trial)) is not None}
+    first = {key: trial for trial in plan.ahead if (key := start_key(trial)) is not None}
     for key, trial in first.items():
         if FILE_HASH in trial.resolved.config:
             initial[key], weights[key] = _from_file(trial)

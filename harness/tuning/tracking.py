@@ -77,11 +77,16 @@ class TrackingCallback(tune.Callback):  # type: ignore[misc]
 
     def __init__(self, tracking: Tracking, relays: Sequence[_Relay], say: Callable[[str], None]):
         self._relays, self._say = list(relays), say
-        self._trials = [_shown(tracking, trial_id) for trial_id in tracking.params]
+        self._tracking = tracking
+        self._trials = [_shown(tracking, one, params) for one, params in tracking.params.items()]
         self._begun: set[ShownTrial] = set()
 
     def __getstate__(self) -> dict[str, Any]:
         return {}  # Tune pickles its tuner; nothing here outlives this process
+
+    def join(self, trial_id: str, params: Params) -> None:
+        """A trial that was drawn since; its index is the next one."""
+        self._trials.append(_shown(self._tracking, trial_id, params))
 
     def on_trial_start(
         self, iteration: int, trials: Sequence[Any], trial: Any, **info: Any
@@ -221,8 +226,8 @@ OPENERS: Mapping[str, Callable[[Tracking], Any]] = {
 }
 
 
-def _shown(tracking: Tracking, trial_id: str) -> ShownTrial:
-    config = {name: _plain(value) for name, value in tracking.params[trial_id].items()}
+def _shown(tracking: Tracking, trial_id: str, params: Params) -> ShownTrial:
+    config = {name: _plain(value) for name, value in params.items()}
     folder = tracking.folder / "tensorboard" / trial_id
     return ShownTrial(trial_id, config, str(folder), tracking.run_id)
 

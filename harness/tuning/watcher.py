@@ -3,7 +3,7 @@
 import contextlib
 import signal
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import ray
@@ -27,6 +27,7 @@ class Watcher(tune.Stopper):  # type: ignore[misc]
         self._dead: dict[str, Any] = {}
         self._noted: set[str] = set()
         self.interrupted = threading.Event()
+        self.out_of_time: Callable[[], bool] = lambda: False
         self.write_failed = False
 
     def __getstate__(self) -> dict[str, Any]:
@@ -36,7 +37,7 @@ class Watcher(tune.Stopper):  # type: ignore[misc]
         return False
 
     def stop_all(self) -> bool:
-        return self.write_failed or self.interrupted.is_set()
+        return self.write_failed or self.interrupted.is_set() or self.out_of_time()
 
     def reported(self, result: Mapping[str, Any]) -> None:
         trial_id = self.ids[result["config"]["index"]]
