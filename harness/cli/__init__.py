@@ -26,7 +26,7 @@ COMMANDS = {
     "new": "start a benchmark, model or dataset of your own",
     "info": "versions, folders and hardware",
     "schema": "JSON schema of the benchmark file, for editors",
-    "clean": "remove weights, caches or results, after saying which",
+    "clean": "remove weights, checkpoints, old runs, caches or results, after saying which",
 }
 
 

@@ -1,47 +1,84 @@
 """`bench clean`: removes what can be made again, after saying what it is."""
 
-import shutil
+import contextlib
 from pathlib import Path
+from typing import Any
 
 import click
 
+EPILOG = """\b
+examples:
+  bench clean quickstart --weights              says what it would remove, and asks
+  bench clean quickstart --checkpoints --damaged --dry-run
+  bench clean quickstart --runs-older-than 30 --yes
+  bench clean --cache --smoke
+"""
+FOLDERS = {"weights": "weights", "damaged": ".damaged", "tracking": "tracking"}
+NOTHING_NAMED = (
+    "say what to remove: --cache, --smoke, or BENCHMARK with --weights, --checkpoints, --damaged, "
+    "--tracking, --runs-older-than or --everything"
+)
 
-@click.command("clean")
+
+@click.command("clean", epilog=EPILOG)
 @click.argument("benchmarks", nargs=-1)
 @click.option("--results", type=click.Path(path_type=Path), default=Path("results"),
               show_default=True, help="Folder that holds one folder per benchmark.")  # fmt: skip
 @click.option("--cache", is_flag=True, help="Prepared arrays; the next run prepares them again.")
 @click.option("--smoke", is_flag=True, help="What --smoke runs left.")
 @click.option("--weights", is_flag=True, help="Weight files of the named benchmarks.")
+@click.option("--checkpoints", is_flag=True, help="Of trials under way: they begin anew then.")
+@click.option("--damaged", is_flag=True, help="Parts that could not be read and were set aside.")
+@click.option("--tracking", is_flag=True, help="Curves for TensorBoard, MLflow, W&B.")
+@click.option("--runs-older-than", type=click.FloatRange(min=0), metavar="DAYS",
+              help="Records and logs of runs, never the newest; rows stay.")  # fmt: skip
 @click.option("--everything", is_flag=True, help="All results of the named benchmarks.")
+@click.option("--dry-run", is_flag=True, help="Say what would be removed, and stop.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-def command(
-    benchmarks: tuple[str, ...],
-    results: Path,
-    cache: bool,
-    smoke: bool,
-    weights: bool,
-    everything: bool,
-    yes: bool,
-) -> None:
-    """Say what would be removed, ask, and remove it."""
+def command(benchmarks: tuple[str, ...], results: Path, **options: Any) -> None:
+    """Say what would be removed, ask, and remove exactly that."""
+    from harness.results.leftovers import measured, remove
+    from harness.results.lock import hold
+
     folders = [_results_of(results, name) for name in benchmarks]
-    targets = [folder / "weights" for folder in folders] if weights else []
-    targets += folders if everything else []
-    targets += [results / "_smoke"] if smoke else []
-    targets += [_cache()] if cache else []
-    if not targets:
-        raise click.UsageError(
-            "say what to remove: --cache, --smoke, or BENCHMARK with --weights or --everything"
-        )
-    present = [target for target in targets if target.exists()]
-    for target in present:
-        click.echo(f"{_size_mb(target):9.1f} MB  {target}")
-    if not present:
-        click.echo("nothing to remove")
-    elif yes or _confirmed():
-        _remove(present, folders)
-        click.echo("removed")
+    smoke = sorted((results / "_smoke").glob("*/")) if options["smoke"] else []
+    with contextlib.ExitStack() as held:  # from before they are counted until they are gone
+        for folder in (*folders, *smoke):
+            held.enter_context(hold(folder))
+        found = measured(_targets(results, folders, options))
+        for one in found:
+            files = f"{one.n_files} file{'s' if one.n_files != 1 else ' '}"
+            click.echo(f"{one.n_bytes / 1e6:9.1f} MB  {files:>12}  {_shown(one.path)}")
+        if not found:
+            click.echo("nothing to remove")
+        elif options["dry_run"]:
+            click.echo("nothing was removed (--dry-run)")
+        elif options["yes"] or _confirmed():
+            remove(found)
+            click.echo("removed")
+
+
+def _targets(results: Path, folders: list[Path], options: dict[str, Any]) -> list[Path]:
+    from harness.data.places import cache_dir
+    from harness.results import leftovers
+
+    days = options["runs_older_than"]
+    parts = [name for option, name in FOLDERS.items() if options[option]]
+    of_folders = parts or options["checkpoints"] or options["everything"] or days is not None
+    if not (options["cache"] or options["smoke"] or (folders and of_folders)):
+        raise click.UsageError(NOTHING_NAMED)
+    targets = [*folders] if options["everything"] else []
+    for folder in folders:
+        targets += [path for name in parts for path in leftovers.part_of(folder, name)]
+        targets += leftovers.checkpoints(folder) if options["checkpoints"] else []
+        targets += leftovers.runs_before(folder, days=days) if days is not None else []
+    targets += leftovers.part_of(results, "_smoke") if options["smoke"] else []
+    if options["cache"]:
+        entries, others = leftovers.cache_entries(cache_dir())
+        targets += entries
+        if others:
+            click.echo(f"{others} in {_shown(cache_dir())} are not from bench and stay", err=True)
+    return targets
 
 
 def _confirmed() -> bool:
@@ -63,23 +100,7 @@ def _results_of(results: Path, name: str) -> Path:
     return results / name
 
 
-def _remove(targets: list[Path], held: list[Path]) -> None:
-    import contextlib
-
-    from harness.results.lock import hold
-
-    with contextlib.ExitStack() as stack:
-        for folder in held:
-            stack.enter_context(hold(folder))
-        for target in targets:
-            shutil.rmtree(target)
-
-
-def _cache() -> Path:
-    from harness.data.places import cache_dir
-
-    return cache_dir()
-
-
-def _size_mb(target: Path) -> float:
-    return sum(file.stat().st_size for file in target.rglob("*") if file.is_file()) / 1e6
+def _shown(path: Path) -> str:
+    """As text that a terminal only shows: a file's name may hold its commands."""
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}"
+                   for letter in str(path))  # fmt: skip

@@ -13,7 +13,12 @@ def results(user: Path) -> Path:
     """Two benchmarks, a smoke run and a cache, 1,000 bytes of each."""
     files = ("results/rates/weights/a/1-1.pt", "results/rates/runs/r/run.json",
              "results/heads/weights/b/1-1.pt", "results/heads/runs/r/run.json",
-             "results/_smoke/rates/runs/r/run.json", "cache/bench/arrays/x.npy",
+             "results/heads/runs/20200101T000000-9f2c/logs/a.txt",
+             "results/heads/runs/20200102T000000-9f2c/checkpoints/a.checkpoint",
+             "results/heads/pretraining/a.checkpoint", "results/heads/pretraining/b.pt",
+             "results/heads/.damaged/part.parquet", "results/heads/tracking/mlflow.db",
+             "results/_smoke/rates/runs/r/run.json",
+             "cache/bench/arrays/0123456789abcdef/x.npy", "cache/bench/arrays/thesis.docx",
              "cache/bench/data/raw.bin")  # fmt: skip
     for name in files:
         (user / name).parent.mkdir(parents=True, exist_ok=True)
@@ -36,7 +41,23 @@ def left(results: Path) -> set[str]:
             {"results/rates/weights/a/1-1.pt", "results/rates/runs/r/run.json"},
         ),
         (["--smoke"], {"results/_smoke/rates/runs/r/run.json"}),
-        (["--cache"], {"cache/bench/arrays/x.npy"}),
+        (["--cache"], {"cache/bench/arrays/0123456789abcdef/x.npy"}),
+        (
+            ["heads", "--checkpoints"],
+            {
+                "results/heads/runs/20200102T000000-9f2c/checkpoints/a.checkpoint",
+                "results/heads/pretraining/a.checkpoint",
+            },
+        ),
+        (["heads", "--damaged"], {"results/heads/.damaged/part.parquet"}),
+        (["heads", "--tracking"], {"results/heads/tracking/mlflow.db"}),
+        (
+            ["heads", "--runs-older-than", "30"],
+            {
+                "results/heads/runs/20200101T000000-9f2c/logs/a.txt",
+                "results/heads/runs/20200102T000000-9f2c/checkpoints/a.checkpoint",
+            },
+        ),
     ],
 )
 def test_only_what_was_named_goes(bench, results: Path, arguments: list[str], gone: set) -> None:
@@ -58,8 +79,8 @@ def test_it_says_what_and_how_much_and_asks(
 
     assert done.code == 0
     assert done.out.splitlines()[:2] == [
-        "      0.0 MB  results/rates/weights",
-        "      0.0 MB  results/heads/weights",
+        "      0.0 MB       1 file   results/rates/weights",
+        "      0.0 MB       1 file   results/heads/weights",
     ]
     assert "removed" not in done.out
     assert left(results) == before
@@ -77,6 +98,61 @@ def test_without_an_answer_nothing_is_removed(
     assert done.code == 2
     assert "--yes removes" in done.err
     assert left(results) == before
+
+
+def test_a_dry_run_says_and_stops(bench, results: Path) -> None:
+    """Also with `--yes`; the lock that it holds is counted too."""
+    before = left(results)
+    done = bench("clean", "heads", "--everything", "--dry-run", "--yes")
+
+    assert done.code == 0
+    assert done.out.splitlines() == [
+        "      0.0 MB       9 files  results/heads",
+        "nothing was removed (--dry-run)",
+    ]
+    assert left(results) == before
+
+
+def test_the_newest_run_stays_however_old(bench, results: Path) -> None:
+    """Reports need its plan; runs whose names say no time stay too."""
+    for run in (results / "heads" / "runs").glob("r*"):
+        (run / "run.json").unlink()
+        run.rmdir()
+    bench("clean", "heads", "--runs-older-than", "0", "--yes")
+
+    assert [run.name for run in (results / "heads" / "runs").iterdir()] == ["20200102T000000-9f2c"]
+
+
+def test_what_is_not_from_bench_stays_in_the_cache(bench, results: Path) -> None:
+    """$BENCH_CACHE may name any folder."""
+    done = bench("clean", "--cache", "--yes")
+
+    assert "1 in" in done.err
+    assert "not from bench and stay" in done.err
+
+
+def test_links_are_not_followed(bench, results: Path) -> None:
+    """What they lead to may be anybody's."""
+    outside = results.parent / "precious"
+    outside.mkdir()
+    (outside / "thesis.docx").write_text("all my work")
+    (results / "rates" / "tracking").symlink_to(outside)
+    done = bench("clean", "rates", "--tracking", "--weights", "--yes")
+    inside = bench("clean", "rates", "--everything", "--yes")
+
+    assert done.code == 2
+    assert "is a link; nothing was removed" in done.err
+    assert inside.code == 0
+    assert (outside / "thesis.docx").exists()
+
+
+def test_a_smoke_run_under_way_is_not_touched(bench, results: Path) -> None:
+    """Exit 2, with who holds it."""
+    with hold(results / "_smoke" / "rates"):
+        done = bench("clean", "--smoke", "--yes")
+
+    assert done.code == 2
+    assert "is held by process" in done.err
 
 
 def test_a_folder_that_a_run_holds_is_not_touched(bench, results: Path) -> None:
