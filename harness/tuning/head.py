@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import subprocess
 import threading
 import time
 from collections.abc import Callable
@@ -21,9 +22,15 @@ def watch_head(on_event: OnEvent) -> Callable[[], None]:
     ours runs, and leaves processes behind.
     """
     stopped = threading.Event()
-    thread = threading.Thread(target=_watch, args=(stopped, on_event), daemon=True)
-    thread.start()
-    return stopped.set
+    guard = _guard(_descendants(_node()))
+    threading.Thread(target=_watch, args=(stopped, on_event), daemon=True).start()
+
+    def stop() -> None:
+        stopped.set()
+        guard.kill()
+        guard.communicate()
+
+    return stop
 
 
 def shut_down() -> None:
@@ -46,7 +53,6 @@ def shut_down() -> None:
 
 def _watch(stopped: threading.Event, on_event: OnEvent) -> None:
     node = _node()
-    left = _descendants(node)
     processes = {name: node.all_processes[name][0].process for name in HEAD}
     while not stopped.wait(POLL_S):
         for name, process in processes.items():
@@ -54,8 +60,22 @@ def _watch(stopped: threading.Event, on_event: OnEvent) -> None:
                 on_event(RunLost(f"Ray's {name} died: what is finished is kept"))
                 time.sleep(FLUSH_S)
                 node.kill_all_processes(check_alive=False, allow_graceful=False)
-                _kill(left)
                 os._exit(1)
+
+
+def _guard(processes: list[Any]) -> "subprocess.Popen[bytes]":
+    """A shell that kills these where this process dies, for a pipe of ours ends with us.
+
+    The kernel kills Ray's head then, workers follow it, but its agents would stay for a minute.
+    """
+    pids = " ".join(str(process.pid) for process in processes)
+    return subprocess.Popen(
+        ["/bin/sh", "-c", f"read _; kill -9 {pids}"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
 
 
 def _node() -> Any:

@@ -1,5 +1,6 @@
 """Sweeps that are disturbed, and what must be true of their tables in the end."""
 
+import importlib
 import os
 import signal
 import subprocess
@@ -90,8 +91,7 @@ def ended(process: "subprocess.Popen[str]") -> tuple[int, str]:
 
 def below(process: "subprocess.Popen[str]") -> dict[int, str]:
     """Process id -> name of everything that it started, at any depth."""
-    import ray  # noqa: F401  brings psutil along
-
+    importlib.import_module("ray")  # which brings psutil along
     import psutil
 
     return {one.pid: one.name() for one in psutil.Process(process.pid).children(recursive=True)}
@@ -125,7 +125,7 @@ def _telling(table: Path) -> pd.DataFrame:
         return pd.DataFrame()
     rows = pd.read_parquet(table)
     keys = [name for name in KEYS if name in rows]
-    if "trials" == table.name:
+    if table.name == "trials":
         keys = ["trial_id"]
     assert not rows.duplicated(keys).any(), f"{table} holds rows twice"
     circumstances = [name for name in rows if name.endswith(("_s", "_at", "_mb"))]
