@@ -96,10 +96,10 @@ def run_sweep(request: SweepRequest, *, capacity: Capacity, on_event: OnEvent) -
         if death := death_of(collector):
             collector = _start_collector(request.settings)
         _account_for_the_rest(request, collector, watcher, trials=helm.trials)
-        write_error = death or ray.get(collector.close.remote())
+        closed = ray.get(collector.close.remote())
     statuses, interrupted = dict(watcher.statuses), watcher.interrupted.is_set()
     late, drawn = watcher.out_of_time(), request.steering.drawn
-    return SweepEnd(statuses, interrupted, write_error, out_of_time=late, drawn=drawn)
+    return SweepEnd(statuses, interrupted, death or closed, out_of_time=late, drawn=drawn)
 
 
 def _gpu_share(gpu: float, capacity: Capacity, on_event: OnEvent) -> float:

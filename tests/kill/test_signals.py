@@ -1,4 +1,4 @@
-"""Signals that end a sweep: what is finished stays, what runs is a row, the same command goes on."""
+"""Signals that end a sweep: what is finished stays, and the same command goes on."""
 
 import os
 import signal
