@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from harness.data.loading import accepted
 from harness.data.values import Array
 from harness.export.choose import Trained
 from harness.export.learned import Learned
@@ -47,15 +46,14 @@ def facts_of(trained: Trained, learned: Learned) -> dict[str, Any]:
 def _inputs(trained: Trained, learned: Learned) -> dict[str, Any]:
     """How one input is read, and what the model receives of it."""
     reader = getattr(learned.loaded.module, "read_input", None)
-    takes = None if reader is None else next(iter(inspect.signature(reader).parameters))
+    known = [] if reader is None else list(inspect.signature(reader).parameters)
     learns = hasattr(learned.loaded.module, "fit")
-    wants_names = reader is not None and "token_names" in inspect.signature(reader).parameters
-    usable = takes in ("path", "text") and wants_names == learns
-    data = learned.data
+    usable = known[:1] in (["path"], ["text"]) and ("token_names" in known) == learns
+    data, options = learned.data, learned.loaded.options
     return {
         "dataset": trained.dataset.name,
-        "takes": takes if usable else None,
-        "options": accepted(reader, learned.loaded.options) if reader and usable else {},
+        "takes": known[0] if usable else None,
+        "options": {name: options[name] for name in known[1:] if name in options},
         "learned": learns,
         "front_end": learned.front_end,
         "shape": list(data.input_shape),
