@@ -15,12 +15,13 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 PROJECT = Path(__file__).resolve().parents[2]
 PORT = 6391
 STARTED_WITHIN_S = 90
 _OBJECT_STORE_BYTES = 300_000_000
-_STARTED_FROM = ("PATH", "LANG", "OMP_NUM_THREADS")
+_STARTED_FROM = ("PATH", "LANG", "OMP_NUM_THREADS", "PYTHONPATH")
 
 
 def why_impossible() -> str | None:
@@ -71,11 +72,24 @@ class Node:
                     os.kill(process, signal.SIGKILL)
             time.sleep(0.1)
 
+    def files(self, pattern: str) -> list[str]:
+        """What the node's raylet sees where this machine would see `pattern`, an absolute one."""
+        process = next(one for one in self.processes() if _program(one) == "raylet")
+        root = Path(f"/proc/{process}/root")
+        return [str(file) for file in root.glob(pattern.lstrip("/"))]
+
     def received_bytes(self) -> int:
         """What came in through the node's network card since it was made."""
         file = "/sys/class/net/eth0/statistics/rx_bytes"
         read = ["ip", "netns", "exec", self.namespace, "cat", file]
         return int(subprocess.run(read, capture_output=True, check=True).stdout)
+
+
+def _program(process: int) -> str:
+    try:
+        return Path(f"/proc/{process}/comm").read_text().strip()
+    except OSError:
+        return ""
 
 
 def _hidden(temporary: Path) -> list[Path]:
@@ -92,6 +106,13 @@ class Cluster:
     nodes: tuple[Node, ...]
     environment: Mapping[str, str]
     temporary: Path
+    cpus: int
+    ray_files: Path
+
+    @property
+    def for_all(self) -> Path:
+        """A folder that every node sees."""
+        return Path("/var/tmp", self.ray_files.name)
 
     @property
     def address(self) -> str:
@@ -119,6 +140,31 @@ class Cluster:
                 command, cwd=cwd, env=dict(self.environment), stdout=out, stderr=out, text=True
             )
 
+    def start_ray(
+        self, node: Node, *, pretending: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
+        """Makes the node part of the cluster, also again after its death.
+
+        pretending: package -> version that seems to be installed there.
+        """
+        ray = str(Path(sys.executable).with_name("ray"))
+        words = [ray, "start", f"--node-ip-address={node.ip}", f"--num-cpus={self.cpus}"]
+        words += ["--num-gpus=0", f"--object-store-memory={_OBJECT_STORE_BYTES}"]
+        words += ["--disable-usage-stats"]
+        if node.is_driver:
+            words += ["--head", f"--port={PORT}", "--include-dashboard=false"]
+            words += [f"--temp-dir={self.ray_files}"]
+        else:
+            words += [f"--address={self.address}"]
+        started = subprocess.run(
+            node.command(words, temporary=self.temporary),
+            env={**self.environment, "PYTHONPATH": _packages(self.for_all, pretending)},
+            capture_output=True,
+            text=True,
+            timeout=STARTED_WITHIN_S,
+        )
+        assert started.returncode == 0, started.stdout + started.stderr
+
 
 @contextlib.contextmanager
 def cluster(temporary: Path, *, n_nodes: int, cpus: int = 1) -> Iterator[Cluster]:
@@ -134,18 +180,30 @@ def cluster(temporary: Path, *, n_nodes: int, cpus: int = 1) -> Iterator[Cluster
     kept = {name: os.environ[name] for name in _STARTED_FROM if name in os.environ}
     token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
     home = {"HOME": str(temporary), "BENCH_CACHE": str(temporary / "cache")}
-    made = Cluster(nodes, {**kept, **token, **home}, temporary)
-    ray_files = Path("/tmp", f"bench-ray-{mark}")
+    made = Cluster(
+        nodes, {**kept, **token, **home}, temporary, cpus, Path(f"/tmp/bench-ray-{mark}")
+    )
     try:
         _connect(nodes, switch=f"bench-{mark}-0")
-        _start_ray(made, cpus=cpus, ray_files=ray_files)
+        for node in nodes:
+            made.start_ray(node)
         yield made
     finally:
         for node in nodes:
             _quietly(node.die)
             _quietly(lambda node=node: _ip("netns", "delete", node.namespace))
         _quietly(lambda: _ip("netns", "delete", f"bench-{mark}-0"))
-        shutil.rmtree(ray_files, ignore_errors=True)
+        for folder in (made.ray_files, made.for_all):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _packages(folder: Path, versions: Mapping[str, str]) -> str:
+    """Nothing but what the metadata of installed packages would say."""
+    for name, version in versions.items():
+        metadata = folder / f"{name}-{version}.dist-info" / "METADATA"
+        metadata.parent.mkdir(parents=True, exist_ok=True)
+        metadata.write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+    return str(folder) if versions else ""
 
 
 def _connect(nodes: Sequence[Node], *, switch: str) -> None:
@@ -163,28 +221,6 @@ def _connect(nodes: Sequence[Node], *, switch: str) -> None:
         _ip("-n", node.namespace, "address", "add", f"{node.ip}/24", "dev", "eth0")
         _ip("-n", node.namespace, "link", "set", "eth0", "up")
         _ip("-n", node.namespace, "link", "set", "lo", "up")
-
-
-def _start_ray(made: Cluster, *, cpus: int, ray_files: Path) -> None:
-    ray = str(Path(sys.executable).with_name("ray"))
-    common = [f"--num-cpus={cpus}", "--num-gpus=0", "--disable-usage-stats"]
-    common += [f"--object-store-memory={_OBJECT_STORE_BYTES}"]
-    for node in made.nodes:
-        place = [f"--node-ip-address={node.ip}"]
-        if node.is_driver:
-            head = ["--head", f"--port={PORT}", "--include-dashboard=false"]
-            place += [*head, f"--temp-dir={ray_files}"]
-        else:
-            place += [f"--address={made.address}"]
-        words = node.command([ray, "start", *place, *common], temporary=made.temporary)
-        started = subprocess.run(
-            words,
-            env=dict(made.environment),
-            capture_output=True,
-            text=True,
-            timeout=STARTED_WITHIN_S,
-        )
-        assert started.returncode == 0, started.stdout + started.stderr
 
 
 def _ip(*words: str) -> None:
