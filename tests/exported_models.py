@@ -32,7 +32,8 @@ def train(folder: Path, text: str = DIGITS, *overrides: str, data: Path | None =
     with pytest.MonkeyPatch.context() as patch:
         run_without_ray(patch)
         options = RunOptions(str(folder / "bench.yaml"), overrides, folder / "results", data)
-        assert run_benchmark(options, lambda event: None).exit_code == 0
+        outcome = run_benchmark(options, lambda event: None)
+        assert outcome.exit_code == 0, outcome.summary
     return folder / "results"
 
 
