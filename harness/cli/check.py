@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from harness.cli.echo import echo
+
 if TYPE_CHECKING:
     from harness.spec.benchmark import BenchmarkSpec
 
@@ -31,7 +33,7 @@ def command(files: tuple[str, ...], models: bool, resolved: bool) -> None:
             _check(file, overrides, models=models, resolved=resolved)
         except BenchError as error:
             failed = True
-            click.echo(f"{file}: {error}", err=True)
+            echo(f"{file}: {error}", err=True)
     raise click.exceptions.Exit(2 if failed else 0)
 
 
@@ -46,12 +48,23 @@ def _check(file: str, overrides: list[str], *, models: bool, resolved: bool) -> 
     spec = read_checked(path, overrides)
     configurations = resolve(spec)
     if resolved:
-        click.echo(dump_resolved(spec, **file_defaults(configurations)), nl=False)
+        echo(dump_resolved(spec, **file_defaults(configurations)), nl=False)
         return
     if models:
         _show_models(spec)
-    count = len(configurations)
-    click.echo(f"{path}: valid, {count} configuration{'s' if count != 1 else ''}")
+    echo(f"{path}: valid, {_counted(spec, len(configurations))}")
+
+
+def _counted(spec: "BenchmarkSpec", n_named: int) -> str:
+    """How many configurations the file stands for. n_named: those known before anything runs."""
+    from harness.spec.corners import count_points
+
+    if spec.search.algorithm != "tpe":
+        return f"{n_named} configuration{'s' if n_named != 1 else ''}"
+    wanted, holds = spec.search.num_samples or 0, count_points(spec.space)
+    if holds is None or holds >= wanted:
+        return f"{wanted} configurations to be drawn by tpe"
+    return f"{holds} configurations to be drawn by tpe, all that the space holds of {wanted}"
 
 
 def _show_models(spec: "BenchmarkSpec") -> None:

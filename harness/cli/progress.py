@@ -21,9 +21,11 @@ from harness.events import (
     RunLost,
     StepStarted,
     SweepPlanned,
+    TrialDrawn,
     TrialEnded,
     TrialStarted,
 )
+from harness.printable import printable
 
 PLAIN_EVERY_S = 2.0
 
@@ -37,6 +39,8 @@ class Counts:
     running: dict[str, EpochEnded | None] = field(default_factory=dict)
     ended: int = 0
     failed: int = 0
+    pruned: int = 0
+    drawn: dict[str, str] = field(default_factory=dict)
     best: TrialEnded | None = None
     started_s: float = field(default_factory=time.monotonic)
 
@@ -46,6 +50,8 @@ class Counts:
             self.planned, self.started_s = event, time.monotonic()
         elif isinstance(event, StepStarted):
             self.step = event.text
+        elif isinstance(event, TrialDrawn):
+            self.drawn[event.trial_id] = event.label
         elif isinstance(event, TrialStarted):
             self.running.setdefault(event.trial_id, None)
         elif isinstance(event, EpochEnded):
@@ -57,6 +63,7 @@ class Counts:
         self.running.pop(event.trial_id, None)
         self.ended += 1
         self.failed += event.status == "failed"
+        self.pruned += event.status == "pruned"
         if event.objective is not None and self._is_better(event.objective):
             self.best = event
 
@@ -76,7 +83,8 @@ class Counts:
 
     def name(self, trial_id: str) -> str:
         """The trial's searched values, or its id where nothing is searched."""
-        return (self.planned.labels.get(trial_id) if self.planned else None) or trial_id
+        labels = self.planned.labels if self.planned else {}
+        return printable(labels.get(trial_id) or self.drawn.get(trial_id) or trial_id)
 
     def line(self) -> str:
         """The whole state in one line."""
@@ -88,6 +96,8 @@ class Counts:
         parts.append("starting workers" if starting else f"{len(self.running)} running")
         if self.failed:
             parts.append(f"{self.failed} failed")
+        if self.pruned:
+            parts.append(f"{self.pruned} pruned")
         if self.best is not None:
             parts.append(f"best {self.planned.objective} {spread(self.best)}")
         if self.remaining_s is not None and self.ended < self.planned.missing:
@@ -99,7 +109,7 @@ def failure(trial: TrialEnded, counts: Counts) -> str:
     """One line for a failed trial: which one, and why."""
     label = counts.name(trial.trial_id)
     named = f" ({label})" if label != trial.trial_id else ""
-    return f"failed {trial.trial_id}{named}: {trial.error}"
+    return printable(f"failed {trial.trial_id}{named}: {trial.error}")
 
 
 def lost(event: RunLost) -> str:
@@ -133,7 +143,7 @@ def _drawn(event: Event, counts: Counts, live: Live) -> None:
         live.stop()  # gives the cursor back
         live.console.print(Text(lost(event)))
     elif isinstance(event, Note):
-        live.console.print(Text(event.text))
+        live.console.print(Text(printable(event.text)))
     elif isinstance(event, TrialEnded) and event.status == "failed":
         live.console.print(Text(failure(event, counts), style="red"))
 
@@ -178,7 +188,7 @@ def _plain(*, quiet: bool) -> OnEvent:
         final = counts.planned is not None and counts.ended == counts.planned.missing
         due = time.monotonic() - last_s >= PLAIN_EVERY_S or final
         if isinstance(event, Note | StepStarted):
-            print(event.text, file=sys.stderr, flush=True)
+            print(printable(event.text), file=sys.stderr, flush=True)
         elif isinstance(event, TrialEnded) and event.status == "failed":
             print(failure(event, counts), file=sys.stderr, flush=True)
         elif isinstance(event, TrialEnded) and due:

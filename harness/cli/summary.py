@@ -11,6 +11,7 @@ from rich.text import Text
 from harness.durations import duration
 from harness.planning.plan import Plan, value_label, varying_paths
 from harness.planning.reasons import reason_counts
+from harness.printable import printable
 from harness.results.runs import RankedTrial, Summary
 from harness.run import RunOutcome
 
@@ -34,19 +35,21 @@ def print_summary(outcome: RunOutcome) -> None:
         if trial.status == "failed":
             named = _params(trial.params, _variants(outcome.plan).get(trial.trial_id))
             label = f" ({named})" if named else ""
-            out.print(Text(f"failed {trial.trial_id}{label}: {trial.error}"))
+            out.print(Text(printable(f"failed {trial.trial_id}{label}: {trial.error}")))
     for line in _closing_lines(outcome):
         out.print(Text(line))
 
 
 def as_plain(outcome: RunOutcome) -> dict[str, Any]:
-    """The object that `--json` prints: the counts, the best, the ranking, `results`, `seconds`."""
+    """The object that `--json` prints: the counts, the best, the ranking, `results`, `seconds`,
+    and whether the time budget ended the run."""
     variants = _variants(outcome.plan)
     plain = asdict(outcome.summary)
     for trial in (plain["best"] or {}, *plain["ranking"]):
         if variants:
             trial.update(variant=variants.get(trial.get("trial_id")))
-    return {**plain, "seconds": round(sum(outcome.timings_s.values()), 3)}
+    seconds = round(sum(outcome.timings_s.values()), 3)
+    return {**plain, "out_of_time": outcome.out_of_time, "seconds": seconds}
 
 
 def print_dry_run(outcome: RunOutcome) -> None:
@@ -58,7 +61,7 @@ def print_dry_run(outcome: RunOutcome) -> None:
     for trial in plan.trials[: 5 * SHOWN]:
         params = _params(trial.resolved.params, trial.resolved.variant) or "(the file)"
         state = "done" if trial.state == "done" else "to train"
-        table.add_row(trial.trial_id, Text(params), state, Text(trial.reason))
+        table.add_row(trial.trial_id, Text(params), state, Text(printable(trial.reason)))
     out.print(table)
     if len(plan.trials) > 5 * SHOWN:
         out.print(f"… and {len(plan.trials) - 5 * SHOWN} more")
@@ -144,6 +147,11 @@ def _closing_lines(outcome: RunOutcome) -> list[str]:
         lines.append("± is the standard deviation over folds, not an interval")
     lines.append(f"{', '.join(counts)} in {duration(sum(outcome.timings_s.values()))}")
     lines.append(f"tables: {summary.results}")
+    if outcome.out_of_time:
+        left = summary.missing + summary.interrupted
+        budget = duration(outcome.plan.spec.search.time_budget_s or 0.0)
+        lines.append(f"the time budget of {budget} is over: {left} of {summary.trials} trials are "
+                     "left, the same command goes on")  # fmt: skip
     if outcome.write_error:
         lines.append(f"writing failed: {outcome.write_error}; the same command goes on")
     if outcome.exit_code == 130:
@@ -158,12 +166,15 @@ def _dry_run_lines(outcome: RunOutcome) -> list[str]:
     repeats = f"; {spec.repeats} repeats of all folds" if spec.repeats > 1 else ""
     trials = f"{len(plan.trials)} trial{'s' if len(plan.trials) != 1 else ''}"
     lines = [f"{trials}: {done} done, {len(missing)} to train{repeats}"]
+    if plan.to_draw:
+        lines = [f"{trials} of this space: {done} done, {len(missing)} to train, "
+                 f"{plan.to_draw} to be drawn by {spec.search.algorithm}{repeats}"]  # fmt: skip
     counted = [f"{count} × {reason}" for reason, count in reason_counts(plan).items()]
     lines += [f"why: {', '.join(counted)}"] if counted else []
     lines += [f"model {text}" for text in outcome.models]
     if outcome.estimate_s:
         lines.append(f"about {duration(outcome.estimate_s)}, judged by the trials that are done")
-    elif missing:
+    elif plan.ahead:
         lines.append("no finished trial yet to judge the time by")
     return lines
 
