@@ -30,7 +30,8 @@ from harness.trial_rows import (
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from harness.training.checkpoint import Checkpoints
+    from harness.training.checkpoint import Checkpoints, Past
+    from harness.training.execution import Agree
     from harness.training.facts import ModelFacts
     from harness.training.initial import Start
     from harness.training.job import EpochResult, FoldOutcome, TrainingJob
@@ -85,19 +86,24 @@ def trial_epochs(
     attention: Attend | None = None,
     weights: Weights | None = None,
     checkpoints: "Checkpoints | None" = None,
+    agree: "Agree | None" = None,
 ) -> Generator[tuple[tuple[Row, ...], float], None, TrialResult]:
     """The same as a generator: yields each epoch's rows and mean, returns the trial's result.
 
     A trial that goes on from a checkpoint first yields the epochs that lie behind it.
     An Exception of the model or of training becomes a trials row with status `failed`, and so
     does its wish to end the process (`sys.exit`).
+    agree: makes the trials of a run that have one model's shape train their folds in one way.
     """
     started_at = utc_now()
     epochs: list[Row] = []
     layers: list[Row] = []
     try:
         training = _training_job(job, data, build, attention=attention, weights=weights)
-        steps = training_steps(job, training, checkpoints, layers)
+        past = checkpoints.past() if checkpoints else None
+        training = _prepared(job, training, past, agree)
+        steps = training_steps(job, training, checkpoints, past, layers)
+        del past  # it is as large as all folds
         return (
             yield from _train(
                 job, training, steps, epochs=epochs, layers=layers, started_at=started_at
@@ -119,10 +125,7 @@ def _train(
     started_at: datetime,
 ) -> Generator[tuple[tuple[Row, ...], float], None, TrialResult]:
     from harness.training.facts import model_facts
-    from harness.training.lockstep import FOLD_EXECUTION
-    from harness.training.process import prepare_process
 
-    prepare_process(threads=job.resources_cpu, device=job.device)
     data = training.data
     facts = model_facts(training, key=_model_key(job, data), counts=job.counts)
     outcomes = yield from _noted(steps, job, epochs)
@@ -137,7 +140,7 @@ def _train(
         "mult_adds": facts.mult_adds,
         "findings": ",".join(_findings(data, facts, ended)),
         "class_names": json.dumps(data.class_names, ensure_ascii=False),
-        "fold_execution": FOLD_EXECUTION,
+        "fold_execution": training.execution,
         "peak_memory_mb": _peak_memory_mb(job.device),
     }
     kept = ended if job.keep_predictions else []
@@ -182,6 +185,21 @@ def _training_job(
         attention=attention,
     )
     return replace(training, start=_start(training, weights))
+
+
+def _prepared(
+    job: TrialJob, training: "TrainingJob", past: "Past | None", agree: "Agree | None"
+) -> "TrainingJob":
+    """The process made ready to compute, and the way chosen in which the folds train."""
+    from harness.training.execution import choose
+    from harness.training.precision import prepare_precision
+    from harness.training.process import prepare_process
+
+    prepare_process(threads=job.resources_cpu, device=job.device)
+    prepare_precision(training.training.precision, training.device)
+    recorded = past.execution if past else job.execution
+    choice = choose(training, recorded=recorded, agree=agree)
+    return replace(training, execution=choice.execution)
 
 
 def _start(training: "TrainingJob", weights: Weights | None) -> "Start | None":

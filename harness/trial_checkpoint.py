@@ -6,20 +6,25 @@ from typing import TYPE_CHECKING, Any
 from harness.trial_rows import TrialJob
 
 if TYPE_CHECKING:
-    from harness.training.checkpoint import Checkpoints, TrainingState
+    from harness.training.checkpoint import Checkpoints, Past, TrainingState
     from harness.training.job import EpochResult, FoldOutcome, TrainingJob
     from harness.training.packed import Packed, Setting
 
 
-def checkpoint_setting(job: TrialJob) -> "Setting":
-    """What a checkpoint of this trial says of itself, and must say to be gone on from."""
+def checkpoint_setting(job: TrialJob, execution: str | None = None) -> "Setting":
+    """What a checkpoint of this trial says of itself, and must say to be gone on from.
+
+    execution: of its folds; None: whichever it began with, unless the file insists on the loop.
+    """
     from harness.training.checkpoint import setting_of
-    from harness.training.lockstep import FOLD_EXECUTION
+    from harness.training.packed import ANY
+
+    asked = job.config["training"].get("fold_execution")
 
     return setting_of(
         job.trial_id,
         repeats=job.repeats,
-        execution=FOLD_EXECUTION,
+        execution=execution or ("loop" if asked == "loop" else ANY),
         device=job.device,
         diagnostics=job.diagnostics,
     )
@@ -29,11 +34,12 @@ def training_steps(
     job: TrialJob,
     training: "TrainingJob",
     checkpoints: "Checkpoints | None",
+    past: "Past | None",
     layers: list[dict[str, Any]],
 ) -> "Generator[EpochResult, None, tuple[FoldOutcome, ...]]":
     """The training's epochs, from where the trial goes on; it is told how to keep itself.
 
-    layers: takes the rows of that table, those of a checkpoint first.
+    past: what `checkpoints` gave. layers: takes the rows of that table, those of `past` first.
     """
     from harness.training.layers import layer_observer
     from harness.training.lockstep import train_folds
@@ -41,7 +47,7 @@ def training_steps(
     observe = layer_observer(layers) if job.diagnostics == "layers" else None
     if checkpoints is None:
         return train_folds(training, observe=observe)
-    keep, past = _keeper(job, training, checkpoints, layers), checkpoints.past()
+    keep = _keeper(job, training, checkpoints, layers)
     if past is None:
         return train_folds(training, observe=observe, keep=keep)
     layers.extend(past.layers)
@@ -57,7 +63,7 @@ def _keeper(
     from harness.training.checkpoint import Past, pack
     from harness.training.packed import About
 
-    setting, epochs = checkpoint_setting(job), training.training.epochs
+    setting, epochs = checkpoint_setting(job, training.execution), training.training.epochs
 
     def keep(state: "Callable[[], TrainingState]") -> None:
         def packed() -> "Packed":

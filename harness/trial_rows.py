@@ -50,6 +50,7 @@ class TrialJob:
     counts: of the model, where the driver knows them; else the worker counts.
     diagnostics: `layers` writes rows of that table.
     initial: None for random weights.
+    execution: how the folds of earlier repeats were trained, which `auto` keeps to.
     """
 
     benchmark: str
@@ -74,6 +75,7 @@ class TrialJob:
     counts: "ModelCounts | None" = None
     diagnostics: str = "none"
     initial: Initial | None = None
+    execution: str | None = None
 
 
 def failed_rows(

@@ -32,10 +32,11 @@ class TrainingState:
 
 @dataclass(frozen=True, eq=False)
 class Past:
-    """What a trial goes on from. layers: rows of that table so far."""
+    """What a trial goes on from. layers: rows of that table so far; execution: of its folds."""
 
     state: TrainingState
     layers: tuple[Row, ...] = ()
+    execution: str = "loop"
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +91,8 @@ def unpack(packed: Packed) -> Past:
         results = tuple(
             _result(epoch, *values) for epoch, values in enumerate(found["results"], start=1)
         )
-        return Past(TrainingState(results, found["folds"]), tuple(found["layers"]))
+        state = TrainingState(results, found["folds"])
+        return Past(state, tuple(found["layers"]), packed.about.setting.execution)
     except Exception as error:  # torch names many kinds of damage
         raise CheckpointError(f"it can't be read: {type(error).__name__}") from error
 

@@ -46,6 +46,7 @@ class FoldRun:
     indices: role -> indices of its examples, on the device.
     n_examples: train examples per epoch.
     forward: the model as it is called in training.
+    stack: of harness.training.stack, where the fold is a slice of one.
     """
 
     job: TrainingJob
@@ -62,6 +63,7 @@ class FoldRun:
     frozen: tuple[nn.Module, ...] = ()
     chosen: Chosen | None = None
     fit_time_s: float = 0.0
+    stack: object = None
 
 
 def start_folds(job: TrainingJob) -> list[FoldRun]:

@@ -31,6 +31,7 @@ class TrainingJob:
     objective: name of the metric that chooses the epoch, on validation.
     attention: the model's own, (model, inputs) -> (batch, blocks, heads, tokens, tokens).
     start: what is done to every fold's model before it trains; None: nothing.
+    execution: of harness.training.execution.EXECUTIONS, as `choose` there said.
     """
 
     training: Training
@@ -43,6 +44,7 @@ class TrainingJob:
     device: torch.device
     attention: Callable[[nn.Module, Tensor], Tensor] | None = None
     start: Start | None = None
+    execution: str = "loop"
 
     def build_arguments(self, index: int) -> dict[str, Any]:
         """All keyword arguments of `build` for one fold."""

@@ -5,15 +5,11 @@ from collections.abc import Callable, Generator, Sequence
 from statistics import fmean
 
 from harness.results.metrics import METRICS
-from harness.training import loop
 from harness.training.checkpoint import TrainingState
+from harness.training.execution import EXECUTIONS
+from harness.training.fold_run import FoldRun
 from harness.training.job import EpochResult, FoldEpoch, FoldOutcome, TrainingJob
 from harness.training.selection import out_of_patience
-
-# The execution of every job; it is chosen here, and nowhere else, once there are several.
-EXECUTION = loop
-FOLD_EXECUTION: str = EXECUTION.NAME
-
 
 Keep = Callable[[Callable[[], TrainingState]], None]
 
@@ -21,7 +17,7 @@ Keep = Callable[[Callable[[], TrainingState]], None]
 def train_folds(
     job: TrainingJob,
     *,
-    observe: Callable[[int, Sequence[loop.FoldRun]], None] | None = None,
+    observe: Callable[[int, Sequence[FoldRun]], None] | None = None,
     past: TrainingState | None = None,
     keep: Keep | None = None,
 ) -> Generator[EpochResult, None, tuple[FoldOutcome, ...]]:
@@ -35,6 +31,7 @@ def train_folds(
     keep: is told after each new epoch how to get the state, which holds until the next one begins.
     Raises Diverged for a loss that is not finite, and whatever the model raises.
     """
+    execution = EXECUTIONS[job.execution]
     runs, results = _begin(job, past)
     del past  # it is as large as all folds
     mode = METRICS[job.objective].mode
@@ -45,13 +42,13 @@ def train_folds(
         observe(0, runs)
     for epoch in range(1, job.training.epochs + 1):
         if epoch > len(results):
-            rows = EXECUTION.train_epoch(training, epoch)
+            rows = execution.train_epoch(training, epoch)
             if observe is not None:
                 observe(epoch, training)
             mean = fmean((latest | _objectives(rows)).values())
             results.append(EpochResult(epoch, tuple(rows), objective_mean=mean))
             if keep is not None:
-                keep(lambda: TrainingState(tuple(results), EXECUTION.state(runs)))
+                keep(lambda: TrainingState(tuple(results), execution.state(runs)))
         result = results[epoch - 1]
         latest |= _objectives(result.folds)
         yield result
@@ -65,17 +62,16 @@ def train_folds(
         training = [run for run in training if run.fold.repeat not in stopped]
         if not training:
             break
-    return tuple(EXECUTION.outcomes(runs))
+    return tuple(execution.outcomes(runs))
 
 
-def _begin(
-    job: TrainingJob, past: TrainingState | None
-) -> tuple[list[loop.FoldRun], list[EpochResult]]:
+def _begin(job: TrainingJob, past: TrainingState | None) -> tuple[list[FoldRun], list[EpochResult]]:
     """Every fold at its start, or where it stood; the epochs that it has behind it."""
-    runs = EXECUTION.start(job)
+    execution = EXECUTIONS[job.execution]
+    runs = execution.start(job)
     if past is None:
         return runs, []
-    EXECUTION.restore(runs, past.folds)
+    execution.restore(runs, past.folds)
     return runs, list(past.results)
 
 

@@ -59,9 +59,9 @@ def train(run: FoldRun, epoch: int) -> Trained:
     batches = epoch_batches(run, epoch)
     seed_everything(epoch_seed(run, epoch), run.job.device)
     train_mode(run.model, run.frozen)
-    for step, (inputs, targets) in enumerate(batches, start=(epoch - 1) * n_steps):
-        lr = training.lr * lr_factor(training, step=step, steps_per_epoch=n_steps)
-        batch_loss, batch_logits = _step(run, inputs, targets, lr=lr)
+    for number, (inputs, targets) in enumerate(batches, start=(epoch - 1) * n_steps):
+        lr = training.lr * lr_factor(training, step=number, steps_per_epoch=n_steps)
+        batch_loss, batch_logits = step(run, inputs, targets, lr=lr)
         losses.append(batch_loss)
         logits.append(batch_logits)
         seen.append(targets)
@@ -69,7 +69,7 @@ def train(run: FoldRun, epoch: int) -> Trained:
     return Trained(loss, accuracy, lr, time_s=perf_counter() - started)
 
 
-def _step(run: FoldRun, inputs: Tensor, targets: Tensor, *, lr: float) -> tuple[Tensor, Tensor]:
+def step(run: FoldRun, inputs: Tensor, targets: Tensor, *, lr: float) -> tuple[Tensor, Tensor]:
     """One step of the optimizer; the batch's mean loss () and logits (batch, num_classes).
 
     targets: classes (batch,), or weights of the classes (batch, num_classes).

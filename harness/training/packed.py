@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+ANY = "loop or vectorized"  # execution: a trial goes on as it began
+
 
 class CheckpointError(Exception):
     """A checkpoint that nothing can go on from; the text says why."""
@@ -16,8 +18,8 @@ class CheckpointError(Exception):
 class Setting:
     """What must be equal where a trial goes on; the trial's id stands for all that decides numbers.
 
-    execution: of the folds. device: cpu or cuda. diagnostics: as in the file. torch: its major
-    version.
+    execution: of the folds; ANY here goes on with either. device: cpu or cuda. diagnostics: as in
+    the file. torch: its major version.
     """
 
     trial_id: str
@@ -76,7 +78,7 @@ def why_foreign(found: Setting, here: Setting) -> str | None:
     """In words, what keeps a trial from going on from there; None where nothing does."""
     for field in fields(Setting):
         before, now = getattr(found, field.name), getattr(here, field.name)
-        if before != now:
+        if before != now and not (now == ANY and before in ANY.split(" or ")):
             return f"{field.name} {_shown(before)} there, {_shown(now)} here"
     return None
 

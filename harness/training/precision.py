@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, cast
+from typing import Any
 
 import torch
 
@@ -43,7 +43,7 @@ def prepare_precision(precision: Precision | None, device: torch.device) -> None
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     """The function through torch's compiler, which takes its time at the first call of a shape."""
-    return cast("Callable[..., Any]", torch.compile(function, dynamic=False))
+    return torch.compile(function, dynamic=False)
 
 
 def _check_capability(precision: str, found: tuple[int, int]) -> None:

@@ -5,6 +5,7 @@ graph. Recorded below all of them, forward and backward are one list of operatio
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -22,13 +23,25 @@ class NotRecordable(Exception):
     """The computation depends on values, so that another batch would take another path."""
 
 
-def record(function: Function, inputs: Sequence[Tensor]) -> tuple[Function, Any]:
-    """A function of the same tensors that plays what `function(inputs)` did, and what it gave.
+@dataclass(frozen=True, eq=False)
+class Tape:
+    """What was recorded. play: takes the inputs' list; outputs: what the recording gave.
+
+    n_bytes: of all tensors that were met, each memory once: more than playing holds at any time.
+    """
+
+    play: Function
+    outputs: Any
+    n_bytes: int
+
+
+def record(function: Function, inputs: Sequence[Tensor]) -> Tape:
+    """Runs `function(inputs)` and keeps what it did, to be played with other inputs.
 
     inputs: all that changes from call to call, in shapes that stay; any other tensor is taken as
     it lies now, in later calls too. function gives nested lists and tuples of tensors and Nones.
-    The player takes the list, computes no gradients beyond the recorded ones, and writes where
-    was written. Raises NotRecordable, and what the function raises.
+    Playing computes no gradients beyond the recorded ones, and writes where was written.
+    Raises NotRecordable, and what the function raises.
     """
     recorder = _Recorder(inputs)
     with recorder:
@@ -41,14 +54,14 @@ def record(function: Function, inputs: Sequence[Tensor]) -> tuple[Function, Any]
         with torch.no_grad():
             return tree_unflatten(play(*tensors), structure)
 
-    return player, outputs
+    return Tape(player, outputs, recorder.n_bytes())
 
 
-class _Recorder(TorchDispatchMode):
+class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Writes each operation as a line of Python; tensors are kept so that none is taken twice."""
 
     def __init__(self, inputs: Sequence[Tensor]) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.kept: list[Tensor] = list(inputs)
         self.names = {id(tensor): f"i{place}" for place, tensor in enumerate(inputs)}
         self.n_inputs = len(inputs)
@@ -74,6 +87,10 @@ class _Recorder(TorchDispatchMode):
         if id(tensor) not in self.names:
             self._keep(tensor, self._constant(tensor))
         return self.names[id(tensor)]
+
+    def n_bytes(self) -> int:
+        storages = [tensor.untyped_storage() for tensor in self.kept]
+        return sum({one.data_ptr(): one.nbytes() for one in storages}.values())
 
     def _write(self, func: Any, args: Any, kwargs: Any, result: Any) -> None:
         read: list[str] = []

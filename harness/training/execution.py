@@ -1,0 +1,149 @@
+"""How a job's folds are trained: one after the other, or as one batched model.
+
+Both give the same numbers but for rounding (on a graphics card also but for the masks of dropout),
+so the choice is one of speed. It is made once for a model's shape and remembered: trials of one
+shape don't differ in it.
+"""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import perf_counter
+from types import ModuleType
+
+import torch
+from torch import Tensor, nn
+
+from harness.training import loop, vectorized
+from harness.training.fold_run import FoldRun, epoch_batches, start_folds, steps_per_epoch
+from harness.training.job import TrainingJob
+from harness.training.stack import stack_of
+from harness.training.stackable import obstacle
+
+VERSION = 1  # raised when what was measured before says nothing any more
+
+EXECUTIONS: dict[str, ModuleType] = {one.NAME: one for one in (loop, vectorized)}
+
+WORTH_IT = 1.05  # loop's time over the batched model's, from which the latter is taken
+FEWEST_STEPS = 200  # a shorter trial would pay more for the measurement than it could gain
+ROUNDS = 3
+MEASURED_S = 1.0  # no further round after so long
+
+_CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """execution: `loop` or `vectorized`; reason: in words.
+
+    ratio: seconds of a step of all folds in the loop, over those of the batched model; None where
+    nothing was measured.
+    """
+
+    execution: str
+    reason: str
+    ratio: float | None = None
+
+
+Find = Callable[[], Choice]
+Agree = Callable[[str, Find], Choice]  # what is known under a key, else what is found, kept
+
+
+def choose(job: TrainingJob, *, recorded: str | None = None, agree: Agree | None = None) -> Choice:
+    """How to train the job's folds, as `training.fold_execution` asks.
+
+    recorded: how the trial was trained before, which `auto` keeps to. agree: makes everybody who
+    asks under a key get the first one's choice.
+    """
+    asked = job.training.fold_execution
+    if asked == "loop":
+        return Choice("loop", "asked for")
+    if len(job.folds) < 2:
+        return Choice("loop", "one fold")
+    if asked == "vectorized":
+        found = obstacle(start_folds(job))
+        if found is None:
+            return Choice("vectorized", "asked for")
+        return Choice("loop", f"the folds can't be trained as one model: {found}")
+    if recorded in EXECUTIONS:
+        return Choice(recorded, "as before")
+    runs = start_folds(job)
+    key = shape_key(runs)
+    return agree(key, lambda: find(runs)) if agree else find(runs)
+
+
+def shape_key(runs: list[FoldRun]) -> str:
+    """What a choice holds for: the model's shape and what a step's time depends on."""
+    from harness.results.provenance import device_name
+
+    job, model = runs[0].job, runs[0].model
+    shapes = [(name, tuple(one.shape)) for name, one in model.state_dict().items()]
+    training = job.training
+    facts = (
+        type(model).__module__,
+        str(model),
+        shapes,
+        job.data.input_shape,
+        len(runs),
+        training.batch_size,
+        training.precision,
+        training.compile,
+        training.epochs * steps_per_epoch(runs[0]) >= FEWEST_STEPS,
+        device_name(str(job.device)),
+        torch.get_num_threads(),
+        torch.__version__,
+        VERSION,
+    )
+    return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
+
+
+def find(runs: list[FoldRun]) -> Choice:
+    """The faster execution for folds that were just started, and are used up by it."""
+    job = runs[0].job
+    on_cpu = job.device.type == "cpu"
+    if on_cpu and any(isinstance(module, _CONVOLUTIONS) for module in runs[0].model.modules()):
+        return Choice("loop", "convolutions on a processor are slower stacked")
+    if job.training.epochs * steps_per_epoch(runs[0]) < FEWEST_STEPS:
+        return Choice("loop", "too short to measure")
+    found = obstacle(runs)
+    if found is not None:
+        return Choice("loop", f"the folds can't be trained as one model: {found}")
+    ratio = measure(runs)
+    execution = "vectorized" if ratio >= WORTH_IT else "loop"
+    return Choice(execution, "measured", round(ratio, 3))
+
+
+def measure(runs: list[FoldRun]) -> float:
+    """Seconds of a training step of all folds in the loop, over those of the batched model.
+
+    Steps alternate after one of each that counts for nothing; of each the fastest is taken.
+    """
+    batches = [next(iter(epoch_batches(run, 1))) for run in runs]
+    stack = stack_of(runs)
+    ways = (lambda: _loop_step(runs, batches), lambda: vectorized.trial_step(stack, batches))
+    for way in ways:
+        way()
+    best, begun = [float("inf")] * 2, perf_counter()
+    for _ in range(ROUNDS):
+        best = [min(seconds, _timed(way, runs)) for seconds, way in zip(best, ways, strict=True)]
+        if perf_counter() - begun > MEASURED_S:
+            break
+    return best[0] / best[1]
+
+
+def _loop_step(runs: list[FoldRun], batches: list[tuple[Tensor, Tensor]]) -> None:
+    for run, (inputs, targets) in zip(runs, batches, strict=True):
+        loop.step(run, inputs, targets, lr=run.job.training.lr)
+
+
+def _timed(way: Callable[[], None], runs: list[FoldRun]) -> float:
+    _wait(runs)
+    started = perf_counter()
+    way()
+    _wait(runs)
+    return perf_counter() - started
+
+
+def _wait(runs: list[FoldRun]) -> None:
+    if runs[0].job.device.type == "cuda":
+        torch.cuda.synchronize(runs[0].job.device)  # type: ignore[no-untyped-call]
