@@ -3,17 +3,22 @@
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 BENCH = [sys.executable, "-c", "from harness.cli import main; main()"]
 
 
 def bench(
-    *arguments: str, folder: Path, timeout_s: float = 240, **environment: str
+    *arguments: str,
+    folder: Path,
+    timeout_s: float = 240,
+    through: Sequence[str] = (),
+    **environment: str,
 ) -> "subprocess.CompletedProcess[str]":
-    """`bench ARGUMENTS` in a folder, with caches of its own."""
+    """`bench ARGUMENTS` in a folder, with caches of its own. through: a command that runs it."""
     return subprocess.run(
-        [*BENCH, *arguments],
+        [*through, *BENCH, *arguments],
         cwd=folder,
         env=surroundings(folder, **environment),
         stdin=subprocess.DEVNULL,

@@ -1,15 +1,12 @@
 """The whole way with a real Ray: a file, trials, Parquet, and the same command again."""
 
-import json
-import signal
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from tests.commands import bench, start_bench, without
+from tests.commands import bench, without
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
@@ -50,18 +47,6 @@ search:
     model.mood: [calm, raises]
 objective: {metric: accuracy}
 resources: {cpu: 1, gpu: 0.25}
-"""
-
-LONG = """\
-question: Is what is finished kept?
-dataset: {name: digits}
-model: {name: linear}
-training: {epochs: 12, batch_size: 16, optimizer: adam}
-cross_validation: {strategy: stratified, n_splits: 4}
-search:
-  space:
-    training.lr: [0.001, 0.002, 0.003, 0.004, 0.005, 0.006]
-objective: {metric: accuracy}
 """
 
 
@@ -216,73 +201,3 @@ def test_an_impossible_model_is_found_before_anything_starts(folder: Path) -> No
     assert "impossible moods are not built" in done.stderr
     assert "Traceback" not in done.stderr
     assert not (folder / "results" / "impossible").exists()
-
-
-def test_an_interrupted_sweep_goes_on_and_ends_like_an_undisturbed_one(tmp_path: Path) -> None:
-    """Ctrl-C keeps finished trials; the same command trains the rest; the numbers are equal."""
-    (tmp_path / "long.yaml").write_text(LONG)
-    process = start_bench("run", "long.yaml", "--results", "disturbed", folder=tmp_path)
-    wait_for(tmp_path / "disturbed" / "long" / "trials")
-    process.send_signal(signal.SIGINT)
-    out, _ = process.communicate(timeout=60)
-    again = bench("run", "long.yaml", "--results", "disturbed", folder=tmp_path)
-    whole = bench("run", "long.yaml", "--results", "whole", "--json", folder=tmp_path)
-
-    assert process.returncode == 130, out
-    assert again.returncode == whole.returncode == 0
-    assert json.loads(whole.stdout)["complete"] == 6
-    assert_equal_tables(tmp_path / "disturbed" / "long", tmp_path / "whole" / "long")
-
-
-def test_a_killed_sweep_goes_on_and_ends_like_an_undisturbed_one(tmp_path: Path) -> None:
-    """kill -9 at any time; every trial is there exactly once afterwards."""
-    (tmp_path / "long.yaml").write_text(LONG.replace("epochs: 12", "epochs: 8"))
-    process = start_bench("run", "long.yaml", "--results", "disturbed", folder=tmp_path)
-    wait_for(tmp_path / "disturbed" / "long" / "trials")
-    process.kill()
-    process.wait()
-    again = bench("run", "long.yaml", "--results", "disturbed", folder=tmp_path)
-    whole = bench("run", "long.yaml", "--results", "whole", folder=tmp_path)
-
-    assert again.returncode == whole.returncode == 0, again.stderr
-    assert_equal_tables(tmp_path / "disturbed" / "long", tmp_path / "whole" / "long")
-
-
-def test_a_second_run_of_the_same_file_says_who_holds_the_folder(tmp_path: Path) -> None:
-    """Host, process, since when; exit 2."""
-    (tmp_path / "long.yaml").write_text(LONG)
-    process = start_bench("run", "long.yaml", folder=tmp_path)
-    wait_for(tmp_path / "results" / "long" / ".lock")
-    second = bench("run", "long.yaml", folder=tmp_path)
-    process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=60)
-
-    assert second.returncode == 2
-    assert f"is held by process {process.pid} on" in second.stderr
-    assert process.returncode in (130, -signal.SIGTERM)
-
-
-def wait_for(path: Path, timeout_s: float = 120) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not (path.exists() and (not path.is_dir() or any(path.glob("*.parquet")))):
-        assert time.monotonic() < deadline, f"{path} did not come"
-        time.sleep(0.2)
-
-
-def assert_equal_tables(one: Path, other: Path) -> None:
-    """Equal but for times, machines and the run that wrote a row."""
-    keys = {"trials": ["trial_id"], "folds": ["trial_id", "repeat", "fold"]}
-    keys["epochs"] = [*keys["folds"], "epoch"]
-    keys["predictions"] = [*keys["folds"], "role", "example_id"]
-    for table, key in keys.items():
-        left, right = (
-            pd.read_parquet(root / table).sort_values(key).reset_index(drop=True)
-            for root in (one, other)
-        )
-        telling = [name for name in left if not is_circumstance(name)]
-        pd.testing.assert_frame_equal(left[telling], right[telling])
-        assert not left.duplicated(key).any()
-
-
-def is_circumstance(column: str) -> bool:
-    return column.endswith(("_s", "_at", "_mb")) or column in ("run_id", "attempt", "git_commit")

@@ -5,10 +5,9 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -39,9 +38,9 @@ def user_folder(folder: Path, text: str = FILE) -> Path:
     return folder
 
 
-def go_on(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    """The same command again, or for the first time, to its end."""
-    return bench("run", NAME, *arguments, folder=folder)
+def go_on(folder: Path, *, through: Sequence[str] = ()) -> "subprocess.CompletedProcess[str]":
+    """The same command again, or the first time, to its end. through: a command that runs it."""
+    return bench("run", NAME, folder=folder, through=through)
 
 
 def tables_of(folder: Path) -> Path:
@@ -50,10 +49,10 @@ def tables_of(folder: Path) -> Path:
 
 
 @contextmanager
-def running(folder: Path, *arguments: str) -> Iterator["subprocess.Popen[str]"]:
+def running(folder: Path) -> Iterator["subprocess.Popen[str]"]:
     """The sweep as a process that leads a group of its own; nothing of it outlives the block."""
     process = subprocess.Popen(
-        [*BENCH, "run", NAME, *arguments],
+        [*BENCH, "run", NAME],
         cwd=folder,
         env=surroundings(folder),
         stdout=subprocess.PIPE,
@@ -74,7 +73,7 @@ def wait_for_rows(process: "subprocess.Popen[str]", folder: Path) -> None:
     wait_until(lambda: any((tables_of(folder) / "trials").glob("*.parquet")), process)
 
 
-def wait_until(happened: Any, process: "subprocess.Popen[str]") -> None:
+def wait_until(happened: Callable[[], bool], process: "subprocess.Popen[str]") -> None:
     """Until it is true of a process that runs."""
     deadline = time.monotonic() + STARTED_WITHIN_S
     while not happened():
