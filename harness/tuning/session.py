@@ -13,6 +13,7 @@ from harness.tuning.capacity import Capacity as Capacity
 from harness.tuning.capacity import Node
 from harness.tuning.cluster import join
 from harness.tuning.head import shut_down, watch_head
+from harness.tuning.lean import without_helpers
 
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -77,7 +78,8 @@ def _start(address: str | None, *, num_cpus: int, threads: int) -> Capacity:
     quiet = {"logging_level": logging.ERROR, "log_to_driver": False}
     notes: list[str] = []
     if address is None:
-        ray.init(address="local", num_cpus=num_cpus, include_dashboard=False, **quiet)
+        with without_helpers():
+            ray.init(address="local", num_cpus=num_cpus, include_dashboard=False, **quiet)
     else:
         threaded = {name: str(threads) for name in THREADS}
         notes = join(address, environment={**QUIET, **threaded}, init=quiet)
