@@ -143,7 +143,7 @@ def found_by(collector: Collector, found: Packed | Exception | None) -> tuple[An
 
 def test_a_trial_goes_on_from_what_the_collector_has(collector: Collector) -> None:
     """Its log says after which epoch."""
-    about = About(checkpoint_setting(JOB), 7, 30, 1)
+    about = About(checkpoint_setting(JOB, "loop"), 7, 30, 1)
     past, notes, log = found_by(collector, pack(about, Past(TrainingState((), {}))))
 
     assert isinstance(past, Past)
@@ -161,14 +161,16 @@ def test_where_there_is_none_or_nobody_asks_it_begins_at_the_beginning(
 
 def test_one_of_no_use_is_told_in_one_line(collector: Collector) -> None:
     """Damaged, cut, or of another setting: the trial starts from the beginning."""
-    about = About(checkpoint_setting(JOB), 7, 30, 1)
+    about = About(checkpoint_setting(JOB, "loop"), 7, 30, 1)
     whole = pack(about, Past(TrainingState((), {})))
     bent = Packed(about, np.roll(whole.payload, 1), whole.crc32)
-    foreign = Packed(packed(JOB.trial_id, execution="other").about, whole.payload, whole.crc32)
+    foreign = Packed(
+        packed(JOB.trial_id, execution="loop", torch="1").about, whole.payload, whole.crc32
+    )
     for found, why in (
         (CheckpointError("it is damaged"), "it is damaged"),
         (bent, "it is damaged"),
-        (foreign, "execution other there, loop here"),
+        (foreign, "torch 1 there, 2 here"),
     ):
         past, notes, log = found_by(collector, found)
         assert (past, log) == (None, "")
