@@ -30,7 +30,7 @@ def bench(
 
 
 def start_bench(*arguments: str, folder: Path) -> "subprocess.Popen[str]":
-    """The same, not waited for."""
+    """The same, not waited for, as the leader of a process group of its own."""
     return subprocess.Popen(
         [*BENCH, *arguments],
         cwd=folder,
@@ -38,6 +38,7 @@ def start_bench(*arguments: str, folder: Path) -> "subprocess.Popen[str]":
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        start_new_session=True,
     )
 
 

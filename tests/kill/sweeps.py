@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from harness.results.schema import TABLES
-from tests.commands import BENCH, bench, surroundings
+from tests.commands import bench, start_bench
 
 NAME = "sweep"
 FILE = """\
@@ -51,15 +51,7 @@ def tables_of(folder: Path) -> Path:
 @contextmanager
 def running(folder: Path) -> Iterator["subprocess.Popen[str]"]:
     """The sweep as a process that leads a group of its own; nothing of it outlives the block."""
-    process = subprocess.Popen(
-        [*BENCH, "run", NAME],
-        cwd=folder,
-        env=surroundings(folder),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
+    process = start_bench("run", NAME, folder=folder)
     try:
         yield process
     finally:
