@@ -11,6 +11,7 @@ from harness.report.factors import is_balanced
 from harness.report.intervals import Estimate, estimate
 from harness.report.power import ALPHA, power_text
 from harness.report.sections.effects import of_study
+from harness.report.stopped import stopped
 from harness.report.study import ROLE_OF, Configuration, Study
 from harness.report.wording import estimate_text, metric_name, number, plural, signed
 from harness.results.items import wilson
@@ -199,8 +200,10 @@ def _baseline(found: Answer, study: Study) -> str:
 def _optimism(found: Answer, study: Study) -> str:
     if found.tried < 2:
         return ""
-    text = (f"{found.tried:,} configurations were tried and the best was picked by its validation "
-            "score, so that score flatters it: some of it is luck")  # fmt: skip
+    pruned = len(stopped(study))
+    early = f" ({pruned:,} of them stopped early)" if pruned else ""
+    text = (f"{found.tried + pruned:,} configurations{early} were tried and the best was picked by "
+            "its validation score, so that score flatters it: some of it is luck")  # fmt: skip
     seen = found.optimism
     if seen is None:
         return f"{text}. No test score tells how much."

@@ -9,6 +9,7 @@ from harness.report.draw import figure
 from harness.report.endings import Ending, endings
 from harness.report.endings import table as endings_table
 from harness.report.predictions import looked_at
+from harness.report.stopped import MOST_DRAWN, faint, sentence, stopped
 from harness.report.study import Configuration, Study
 from harness.report.wording import metric_name, number, plural
 
@@ -52,11 +53,16 @@ def curves(study: Study) -> Section:
     if not scores and not losses:
         return empty_section(KEY, TITLE, "No epoch of a complete configuration is recorded.")
     name = metric_name(study.objective)
-    blocks: list[Text | Figure | Choice] = [Text(_explanation(shown))]
+    blocks: list[Text | Figure | Choice] = [Text(_explanation(shown) + _stopped_text(study))]
+    ended = stopped(study)[:MOST_DRAWN]
+    ends = study.epochs([one.trial_id for one in ended]) if ended else rows.head(0)
     if scores:
-        blocks.append(Figure(_finding(scores, name), draw(scores, f"validation {name}"), True))
+        behind = compute(ends, ended, f"val_{study.objective}", "")
+        made = draw(scores, f"validation {name}", behind)
+        blocks.append(Figure(_finding(scores, name), made, True))
     if losses:
-        blocks.append(Figure(_loss_finding(losses), draw(losses, "loss (nats)"), True))
+        made = draw(losses, "loss (nats)", compute(ends, ended, "val_loss", ""))
+        blocks.append(Figure(_loss_finding(losses), made, True))
     options = tuple(_option(rows, curve, study) for curve in scores or losses)
     blocks.append(Choice("every fold of", options))
     found = endings(rows, looked_at(study, COMPARED), metric=study.objective, mode=study.mode,
@@ -97,9 +103,10 @@ def fold_curves(
     )
 
 
-def draw(found: Sequence[Curve], y: str) -> "go.Figure":
-    """Mean lines over bands, the best on top."""
+def draw(found: Sequence[Curve], y: str, behind: Sequence[Curve] = ()) -> "go.Figure":
+    """Mean lines over bands, the best on top; faint ones of trials that were stopped behind."""
     made = figure(x="epoch", y=y, legend=True)
+    made.add_traces(faint(behind))
     made.add_traces([trace for curve in reversed(found) for trace in _traces(curve)])
     made.update_layout(legend_traceorder="reversed")
     _whole_epochs(made, max(curve.epochs[-1] for curve in found))
@@ -211,6 +218,11 @@ def _explanation(shown: Sequence[Configuration]) -> str:
             "the lowest to the highest fold, dotted lines are train values as they ran, with "
             "dropout on and before the epoch was over. A curve ends where its first fold "
             "does.")  # fmt: skip
+
+
+def _stopped_text(study: Study) -> str:
+    text = sentence(study)
+    return f" {text}: the thin grey lines." if text else ""
 
 
 def _finding(found: Sequence[Curve], name: str) -> str:

@@ -7,6 +7,8 @@ from typing import NamedTuple
 import numpy as np
 
 from harness.report.content import Cell, Column, Section, Table, Text, section
+from harness.report.stopped import sentence
+from harness.report.stopped import table as stopped_table
 from harness.report.study import FOLD, Configuration, Study
 from harness.report.wording import plural, value_text
 from harness.results.selection import identical_logs
@@ -46,6 +48,8 @@ def findings(study: Study) -> Section:
     if others:
         text = ", ".join(f"{amount:,} {status}" for status, amount in sorted(others.items()))
         blocks.append(Text(f"Not complete: {text}. They are listed below the leaderboard."))
+    if "pruned" in found.statuses:
+        blocks += [Text(f"{sentence(study)}."), stopped_table(study)]
     if found.failed:
         blocks.append(_error_table(found.failed))
     if found.codes:

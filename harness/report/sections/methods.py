@@ -1,6 +1,7 @@
 """A paragraph for the methods section of a paper, from the file alone."""
 
 from harness.report.content import Section, Text, section
+from harness.report.stopped import sentence, stopped
 from harness.report.study import ROLE_OF, Study
 from harness.report.wording import metric_name, plural
 from harness.spec.benchmark import BenchmarkSpec
@@ -12,6 +13,13 @@ STRATEGIES = {
     "kfold": "random parts",
     "holdout": "a random hold-out split",
     "official": "the dataset's official split",
+}
+
+
+SEARCHES = {
+    "grid": "grid",
+    "random": "random",
+    "tpe": "drawn one after another by Optuna's tree-structured Parzen estimator",
 }
 
 
@@ -33,7 +41,8 @@ def _trained(study: Study) -> str:
     searched = set(study.names)
     models = ", ".join(dict.fromkeys(one.model.name for one in study.spec.variants))
     text = f"{plural(len(study.configurations), 'configuration')} of {models}"
-    text += f" ({spec.search.algorithm} over {', '.join(study.names.values())})" if searched else ""
+    how = SEARCHES[spec.search.algorithm]
+    text += f" ({how} over {', '.join(study.names.values())})" if searched else ""
     limit = spec.dataset.limit
     part = "" if limit is None else f"at most {limit:,} examples of "
     were = "was" if len(study.configurations) == 1 else "were"
@@ -45,7 +54,18 @@ def _trained(study: Study) -> str:
     told = [words for key, words in fixed.items() if f"training.{key}" not in searched]
     text += f" {', '.join(told)}." if told else "."
     unfinished = len(study.configurations) - len(study.complete)
-    return text + (f" {len(study.complete):,} of them completed." if unfinished else "")
+    text += f" {len(study.complete):,} of them completed." if unfinished else ""
+    return f"{text} {_stopped(study)}".rstrip()
+
+
+def _stopped(study: Study) -> str:
+    """What a scheduler did, of this run or of the earlier ones that its trials come from."""
+    pruning, said = study.spec.search.pruning, sentence(study)
+    if pruning is None or not said:
+        return f"{said}." if said else ""
+    epochs = study.spec.training.epochs
+    return (f"{said} (ASHA, from epoch {pruning.grace_of(epochs)} on, reduction factor "
+            f"{pruning.reduction_factor}).")  # fmt: skip
 
 
 def _validated(study: Study) -> str:
@@ -73,12 +93,19 @@ def _chosen(spec: BenchmarkSpec) -> str:
 def _optimism(study: Study) -> str:
     if len(study.complete) < 2:
         return ""
-    text = (f"As the best of {len(study.complete):,} complete configurations was chosen on "
-            "validation, its validation score is optimistic")  # fmt: skip
+    text = (f"As the best of {len(study.complete):,} complete configurations "
+            f"{_and_stopped(study)}was chosen on validation, its validation score is "
+            "optimistic")  # fmt: skip
     if study.test_rotates:
         text += ("; the nested estimate lets each fold choose on its own validation and takes the "
                  "mean of the chosen ones' test scores")  # fmt: skip
     return text + "."
+
+
+def _and_stopped(study: Study) -> str:
+    """They were compared on validation too."""
+    pruned = len(stopped(study))
+    return f"(and {pruned:,} that were stopped early) " if pruned else ""
 
 
 def _intervals(study: Study) -> str:
