@@ -71,9 +71,9 @@ def faint(lines: Sequence[Line]) -> list["go.Scatter"]:
             mode="lines+markers", marker={"size": [0] * (len(one.epochs) - 1) + [5]},
             line={"color": faded(OTHER, FAINTNESS), "width": 1}, name="pruned",
             legendgroup="pruned", showlegend=place == 0,
-            hovertemplate=f"{one.configuration.name} pruned, epoch %{{x}}: %{{y:.4f}}<extra></extra>",
+            hovertemplate=f"{name} pruned, epoch %{{x}}: %{{y:.4f}}<extra></extra>",
         )
-        for place, one in enumerate(lines)
+        for place, one in enumerate(lines) for name in [one.configuration.name]
     ]  # fmt: skip
 
 
