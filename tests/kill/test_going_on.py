@@ -70,15 +70,15 @@ training: {epochs: 20, batch_size: 16, optimizer: adam, lr: 0.01, schedule: cosi
 cross_validation: {strategy: stratified, n_splits: 4}
 objective: {metric: accuracy}
 """
+EVERY_EPOCH = FILE + "resources: {checkpoint_interval_s: 0}\n"
 EPOCH_STEPS = 4 * 3  # four folds, 40 train examples in batches of 16
-EVERY_EPOCH = "resources.checkpoint_interval_s=0"
 
 
-def made(folder: Path) -> Path:
+def made(folder: Path, text: str = EVERY_EPOCH) -> Path:
     """A user's folder with the file and its model."""
     (folder / "models").mkdir()
     (folder / "models" / "counted.py").write_text(MODEL)
-    return user_folder(folder, FILE)
+    return user_folder(folder, text)
 
 
 def again(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
@@ -104,7 +104,7 @@ def logs(folder: Path) -> str:
 def straight(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a sweep that nobody disturbed."""
     folder = made(tmp_path_factory.mktemp("straight"))
-    done = again(folder, EVERY_EPOCH)
+    done = again(folder)
     assert done.returncode == 0, done.stderr
     assert checkpoints(folder) == []
     return folder
@@ -114,14 +114,14 @@ def test_a_trial_outlives_its_worker_and_its_driver(tmp_path: Path, straight: Pa
     """kill -9 of the worker in the middle of epoch 7, of the driver in the middle of epoch 15."""
     folder = made(tmp_path)
     (folder / "models" / "counted.deadly").write_text(str(6 * EPOCH_STEPS + 5))
-    with running(folder, EVERY_EPOCH) as process:
+    with running(folder) as process:
         wait_until(lambda: steps(folder) > 15 * EPOCH_STEPS, process)
         started = below(process)
         process.kill()
         process.wait()
         left = still_there(started)
     (kept,) = checkpoints(folder)
-    done = again(folder, EVERY_EPOCH)
+    done = again(folder)
     trial = pd.read_parquet(tables_of(folder) / "trials").iloc[0]
 
     assert left == []
@@ -137,7 +137,7 @@ def test_a_trial_outlives_its_worker_and_its_driver(tmp_path: Path, straight: Pa
 @pytest.mark.all
 def test_an_interrupted_trial_loses_no_epoch(tmp_path: Path, straight: Path) -> None:
     """Ctrl-C: what runs keeps where it stands, though no checkpoint was due yet."""
-    folder = made(tmp_path)
+    folder = made(tmp_path, FILE)
     with running(folder) as process:
         wait_until(lambda: steps(folder) > 8 * EPOCH_STEPS, process)
         process.send_signal(signal.SIGINT)
@@ -160,7 +160,7 @@ def test_a_damaged_checkpoint_is_told_and_the_trial_begins_anew(
 ) -> None:
     """One line, and the same tables in the end; `--force` does not even ask."""
     folder = made(tmp_path)
-    with running(folder, EVERY_EPOCH) as process:
+    with running(folder) as process:
         wait_until(lambda: checkpoints(folder), process)
         process.kill()
         process.wait()
