@@ -26,7 +26,7 @@ from harness.planning.record import is_recorded, record_run
 from harness.planning.resolve import resolve
 from harness.planning.smoke import SMOKE_CONFIGURATIONS, smoke_overrides
 from harness.planning.tracking import check_tracking
-from harness.results.lock import hold, refuse_if_held, writable
+from harness.results.lock import hold, refuse_early, writable
 from harness.results.metrics import METRICS
 from harness.results.parts import DamagedPart
 from harness.results.runs import Summary, new_run_id, summarize
@@ -119,7 +119,7 @@ def _run(options: RunOptions, on_event: OnEvent) -> RunOutcome:
         spec = read_spec(options)
         folder = results_folder(options, spec)
         if options.smoke and not options.dry_run:
-            refuse_if_held(folder)
+            refuse_early(folder)
             shutil.rmtree(folder, ignore_errors=True)
         plan = _plan(options, spec, folder, on_event)
     for label in (*_hidden_benchmark(options, spec), *plan.hidden):
@@ -132,7 +132,7 @@ def _run(options: RunOptions, on_event: OnEvent) -> RunOutcome:
         _settle(plan, options, on_event)
         return _finished(plan, clock)
     check_tracking(spec)
-    refuse_if_held(folder)  # before the seconds that importing torch takes
+    refuse_early(folder)  # before the seconds that importing torch takes
     for line in code_notes(plan):
         on_event(Note(line))
     with clock("model check"):

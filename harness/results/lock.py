@@ -1,5 +1,6 @@
 """One writer per results folder."""
 
+import errno
 import fcntl
 import json
 import os
@@ -35,8 +36,16 @@ def hold(folder: Path) -> Iterator[None]:
         _remove_empty(made)
 
 
-def refuse_if_held(folder: Path) -> None:
-    """Raises BenchError where another run holds the folder; makes nothing."""
+def refuse_early(folder: Path) -> None:
+    """Raises BenchError where another run holds the folder, or where it can't be written.
+
+    Makes nothing, and is quick.
+    """
+    there = next(one for one in (folder, *folder.parents) if one.exists())
+    if not os.access(there, os.W_OK | os.X_OK):
+        read_only = os.statvfs(there).f_flag & os.ST_RDONLY
+        number = errno.EROFS if read_only else errno.EACCES
+        raise _unwritable(folder, OSError(number, os.strerror(number)))
     if (folder / LOCK).exists():
         with hold(folder):
             pass

@@ -108,3 +108,19 @@ def test_a_refused_permission_is_said(folder, monkeypatch):
     monkeypatch.setattr(Path, "mkdir", refuse)
     with pytest.raises(BenchError, match="Permission denied"), hold(folder):
         pass
+
+
+def test_what_would_be_refused_later_is_refused_early_and_nothing_is_made(folder, holder):
+    with pytest.raises(BenchError, match="is held by"):
+        lock.refuse_early(folder)
+    holder.kill()
+    holder.wait()
+    lock.refuse_early(folder)
+    lock.refuse_early(folder.parent / "another")
+    assert not (folder.parent / "another").exists()
+
+
+def test_a_place_that_may_not_be_written_is_refused_early(folder, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda place, mode: place != folder.parent.parent)
+    with pytest.raises(BenchError, match="can't be written: Permission denied"):
+        lock.refuse_early(folder)
