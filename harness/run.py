@@ -125,6 +125,8 @@ def _run(options: RunOptions, on_event: OnEvent) -> RunOutcome:
     for label in (*_hidden_benchmark(options, spec), *plan.hidden):
         on_event(Note(f"your {label} is used in place of the shipped one"))
     if options.dry_run:
+        for line in [] if options.force else _checkpoints(plan):
+            on_event(Note(line))
         return _described(plan, clock, jobs=options.jobs)
     for line in _pruned_before(options, plan):
         on_event(Note(line))
@@ -258,6 +260,12 @@ def _mend(folder: Path, on_event: OnEvent) -> None:
         found = repair(folder)
     for line in found.lines():
         on_event(Note(line))
+
+
+def _checkpoints(plan: Plan) -> list[str]:
+    from harness.tuning.checkpoints import checkpoint_lines
+
+    return checkpoint_lines(plan.folder, [trial.trial_id for trial in plan.missing])
 
 
 def _described(plan: Plan, clock: _Clock, *, jobs: int | None) -> RunOutcome:

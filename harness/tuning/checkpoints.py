@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -63,6 +63,16 @@ def go_on(
     for line in left.lines():
         on_event(Note(line))
     return tuple(_marked(trial, left.usable.get(trial.job.trial_id)) for trial in trials)
+
+
+def checkpoint_lines(folder: Path, trial_ids: Iterable[str]) -> list[str]:
+    """What a run of these trials would find, without its tensors, its device or torch."""
+    files = checkpoint_files(folder)
+    abouts = []
+    for trial_id in trial_ids:
+        with contextlib.suppress(CheckpointError, KeyError):
+            abouts.append(read_about(files[trial_id][-1]))
+    return [_going_on(abouts)] if abouts else []
 
 
 def checkpoint_files(folder: Path) -> dict[str, list[Path]]:

@@ -9,7 +9,7 @@ from harness.data import catalog
 from harness.events import Event, Note
 from harness.trial_checkpoint import checkpoint_setting
 from harness.tuning.checkpoint_store import write_packed
-from harness.tuning.checkpoints import checkpoint_files, go_on
+from harness.tuning.checkpoints import checkpoint_files, checkpoint_lines, go_on
 from harness.tuning.trainable import SweepTrial
 from tests.builders import make_trial_job
 from tests.checkpoints import packed
@@ -75,6 +75,17 @@ def test_of_many_a_few_are_named(tmp_path: Path) -> None:
         leave(tmp_path, trial_id, epoch=number)
     text = "7 trials go on from their checkpoints (epochs 1, 2, 3, 4, 5, …)"
     assert gone_on(tmp_path, *ids)[1] == [text]
+
+
+def test_a_dry_run_says_the_same_without_touching_anything(tmp_path: Path) -> None:
+    """What can't be read is for the run itself to tell."""
+    file, broken = leave(tmp_path, "aaaa", epoch=12), leave(tmp_path, "bbbb")
+    broken.write_bytes(b"{}")
+    text = "1 trial goes on from its checkpoint (epoch 12 of 30)"
+
+    assert checkpoint_lines(tmp_path, IDS) == [text]
+    assert file.exists() and broken.exists()
+    assert checkpoint_lines(tmp_path, ["zzzz"]) == []
 
 
 def test_attempts_count_on_where_no_row_was_written(tmp_path: Path) -> None:
