@@ -87,6 +87,7 @@ def trial_epochs(
     weights: Weights | None = None,
     checkpoints: "Checkpoints | None" = None,
     agree: "Agree | None" = None,
+    tell: Callable[[str], None] = print,
 ) -> Generator[tuple[tuple[Row, ...], float], None, TrialResult]:
     """The same as a generator: yields each epoch's rows and mean, returns the trial's result.
 
@@ -94,6 +95,7 @@ def trial_epochs(
     An Exception of the model or of training becomes a trials row with status `failed`, and so
     does its wish to end the process (`sys.exit`).
     agree: makes the trials of a run that have one model's shape train their folds in one way.
+    tell: gets what a user should know once.
     """
     started_at = utc_now()
     epochs: list[Row] = []
@@ -101,7 +103,7 @@ def trial_epochs(
     try:
         training = _training_job(job, data, build, attention=attention, weights=weights)
         past = checkpoints.past() if checkpoints else None
-        training = _prepared(job, training, past, agree)
+        training = _prepared(job, training, past, agree=agree, tell=tell)
         steps = training_steps(job, training, checkpoints, past, layers)
         del past  # it is as large as all folds
         return (
@@ -188,7 +190,12 @@ def _training_job(
 
 
 def _prepared(
-    job: TrialJob, training: "TrainingJob", past: "Past | None", agree: "Agree | None"
+    job: TrialJob,
+    training: "TrainingJob",
+    past: "Past | None",
+    *,
+    agree: "Agree | None",
+    tell: Callable[[str], None],
 ) -> "TrainingJob":
     """The process made ready to compute, and the way chosen in which the folds train."""
     from harness.training.execution import choose
@@ -199,6 +206,8 @@ def _prepared(
     prepare_precision(training.training.precision, training.device)
     recorded = past.execution if past else job.execution
     choice = choose(training, recorded=recorded, agree=agree)
+    if choice.obstacle:
+        tell(f"{job.config['model']['name']}: folds train one after the other: {choice.reason}")
     return replace(training, execution=choice.execution)
 
 

@@ -106,6 +106,7 @@ def trial_job(
         counts=counts,
         diagnostics=spec.diagnostics,
         initial=initial,
+        execution=trial.fold_execution,
     )
 
 

@@ -12,6 +12,7 @@ from harness.errors import BenchError
 from harness.planning.draws import Draws, Identify, find_draws
 from harness.planning.identity import canonical_json, comparable, trial_id
 from harness.planning.resolve import Resolved, resolve
+from harness.printable import printable
 from harness.results.read import DoneTrial, done_trials
 from harness.spec.benchmark import BenchmarkSpec
 
@@ -27,6 +28,7 @@ class PlannedTrial:
     reason: why it is missing, in words; empty where it is done.
     status: of the row in the tables; None without one. attempt: how often it was tried before.
     whole: it is trained to its end, whatever a scheduler says.
+    fold_execution: how its folds were trained before; None where no row says.
     """
 
     resolved: Resolved
@@ -38,6 +40,7 @@ class PlannedTrial:
     status: str | None = None
     attempt: int = 0
     whole: bool = False
+    fold_execution: str | None = None
 
     @property
     def state(self) -> State:
@@ -121,7 +124,9 @@ def value_label(value: Any) -> str:
     """A parameter's value in the terminal; a mapping is the names of its keys."""
     if isinstance(value, Mapping):
         return " + ".join(value)
-    return "none" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return "none" if value is None else printable(str(value))
 
 
 def varying_paths(trials: Sequence[PlannedTrial]) -> list[str]:
@@ -151,8 +156,12 @@ def _identifier(data_fingerprint: Fingerprint, done: Mapping[str, DoneTrial]) ->
         data, code = data_fingerprint(one), codes[key]
         identity = trial_id(one.config, data_fingerprint=data, code_fingerprint=code)
         row = done.get(identity)
-        status, attempt = (row.status, row.attempt) if row else (None, 0)
-        return PlannedTrial(one, identity, data, code, (), "", status, attempt)
+        planned = PlannedTrial(one, identity, data, code, (), "")
+        if row is None:
+            return planned
+        return replace(
+            planned, status=row.status, attempt=row.attempt, fold_execution=row.fold_execution
+        )
 
     return identify
 

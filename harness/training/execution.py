@@ -6,9 +6,9 @@ shape don't differ in it.
 """
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from time import perf_counter
+from time import perf_counter, thread_time
 from types import ModuleType
 
 import torch
@@ -29,6 +29,7 @@ FEWEST_STEPS = 200  # a shorter trial would pay more for the measurement than it
 ROUNDS = 3
 MEASURED_S = 1.0  # no further round after so long
 
+_PREFIX = "they can't be one model: "
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
 
@@ -43,6 +44,11 @@ class Choice:
     execution: str
     reason: str
     ratio: float | None = None
+
+    @property
+    def obstacle(self) -> bool:
+        """Whether the models can't be one, whatever was asked for."""
+        return self.reason.startswith(_PREFIX)
 
 
 Find = Callable[[], Choice]
@@ -64,7 +70,7 @@ def choose(job: TrainingJob, *, recorded: str | None = None, agree: Agree | None
         found = obstacle(start_folds(job))
         if found is None:
             return Choice("vectorized", "asked for")
-        return Choice("loop", f"the folds can't be trained as one model: {found}")
+        return Choice("loop", _PREFIX + found)
     if recorded in EXECUTIONS:
         return Choice(recorded, "as before")
     runs = start_folds(job)
@@ -103,11 +109,13 @@ def find(runs: list[FoldRun]) -> Choice:
     on_cpu = job.device.type == "cpu"
     if on_cpu and any(isinstance(module, _CONVOLUTIONS) for module in runs[0].model.modules()):
         return Choice("loop", "convolutions on a processor are slower stacked")
+    if job.training.compile:
+        return Choice("loop", "compiling to measure would take longer than it could gain")
     if job.training.epochs * steps_per_epoch(runs[0]) < FEWEST_STEPS:
         return Choice("loop", "too short to measure")
     found = obstacle(runs)
     if found is not None:
-        return Choice("loop", f"the folds can't be trained as one model: {found}")
+        return Choice("loop", _PREFIX + found)
     ratio = measure(runs)
     execution = "vectorized" if ratio >= WORTH_IT else "loop"
     return Choice(execution, "measured", round(ratio, 3))
@@ -120,12 +128,15 @@ def measure(runs: list[FoldRun]) -> float:
     """
     batches = [next(iter(epoch_batches(run, 1))) for run in runs]
     stack = stack_of(runs)
-    ways = (lambda: _loop_step(runs, batches), lambda: vectorized.trial_step(stack, batches))
+    ways: Sequence[Callable[[], None]] = (
+        lambda: _loop_step(runs, batches),
+        lambda: vectorized.trial_step(stack, batches),
+    )
     for way in ways:
         way()
-    best, begun = [float("inf")] * 2, perf_counter()
+    device, best, begun = runs[0].job.device, [float("inf")] * 2, perf_counter()
     for _ in range(ROUNDS):
-        best = [min(seconds, _timed(way, runs)) for seconds, way in zip(best, ways, strict=True)]
+        best = [min(seconds, _timed(way, device)) for seconds, way in zip(best, ways, strict=True)]
         if perf_counter() - begun > MEASURED_S:
             break
     return best[0] / best[1]
@@ -136,14 +147,13 @@ def _loop_step(runs: list[FoldRun], batches: list[tuple[Tensor, Tensor]]) -> Non
         loop.step(run, inputs, targets, lr=run.job.training.lr)
 
 
-def _timed(way: Callable[[], None], runs: list[FoldRun]) -> float:
-    _wait(runs)
-    started = perf_counter()
+def _timed(way: Callable[[], None], device: torch.device) -> float:
+    """On one thread its own time counts, whatever else the machine does meanwhile."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    clock = thread_time if device.type == "cpu" and torch.get_num_threads() == 1 else perf_counter
+    started = clock()
     way()
-    _wait(runs)
-    return perf_counter() - started
-
-
-def _wait(runs: list[FoldRun]) -> None:
-    if runs[0].job.device.type == "cuda":
-        torch.cuda.synchronize(runs[0].job.device)  # type: ignore[no-untyped-call]
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return clock() - started

@@ -16,6 +16,7 @@ from harness.results.rows import from_ipc
 from harness.results.write import TableWriter
 from harness.training.packed import Packed
 from harness.tuning.checkpoint_store import CheckpointStore
+from harness.tuning.executions import Executions
 
 FLUSH_POLL_S = 0.5
 
@@ -67,6 +68,7 @@ class Collector:
         self._settings = settings
         self._writer = TableWriter(settings.folder, settings.schemas)
         self._checkpoints = CheckpointStore(settings.folder, settings.run_folder)
+        self._executions = Executions(settings.folder, settings.run_folder)
         self._over: list[str] = []  # their checkpoints go once their rows are on disk
         self._pending: dict[str, _Pending] = {}
         self._offered: dict[int, Any] = {}
@@ -104,6 +106,14 @@ class Collector:
     def checkpoint(self, trial_id: str) -> Packed | None:
         """Where a trial goes on; None at its beginning. Raises CheckpointError for damage."""
         return self._checkpoints.get(trial_id)
+
+    def execution(self, key: str) -> dict[str, Any] | None:
+        """How folds of a model's shape are trained, where that was chosen."""
+        return self._executions.get(key)
+
+    def keep_execution(self, key: str, found: dict[str, Any]) -> dict[str, Any]:
+        """Keeps the first choice for a shape, and gives it to whoever else found one."""
+        return self._executions.keep(key, found)
 
     def wanted(self) -> Wanted:
         """Whose weights are kept, as of now."""

@@ -58,6 +58,10 @@ class Keeper:
         """The trial has ended."""
         self._pack = None
 
+    def note(self, text: str) -> None:
+        """Something else that a user should know."""
+        self._notes.append(text)
+
     def take_notes(self) -> list[str]:
         """What a user should know, each thing once."""
         notes, self._notes = self._notes, []

@@ -10,12 +10,14 @@ import ray
 from ray import tune
 
 from harness.data import catalog
+from harness.data.places import cache_dir
 from harness.data.signature import defines
 from harness.failures import OUT_OF_MEMORY, TimeLimitReached, time_limit_text
 from harness.results.rows import to_ipc, to_tables
 from harness.trial import TrialJob, TrialResult, trial_epochs
 from harness.tuning.cluster import first_words
 from harness.tuning.collector import Wanted
+from harness.tuning.executions import agreement
 from harness.tuning.gpu_memory import MEASURED, measured
 from harness.tuning.keeper import Keeper
 from harness.tuning.memory import advice, free_gpu_cache
@@ -124,6 +126,8 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]
             checkpoints=self._keeper.checkpoints(
                 ask=self._trial.goes_on or attempt > 1, say=self._log.write
             ),
+            agree=agreement(shared.collector, cache=cache_dir(), model=model.name),
+            tell=self._keeper.note,
         )
 
     def _weights(self) -> Mapping[str, Any] | None:

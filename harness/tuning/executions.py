@@ -1,0 +1,93 @@
+"""One way of training folds for each model's shape, whichever worker asks first and finds it.
+
+A choice is kept three times: by the collector, so that no two trials of a run with one shape
+differ; in `run.json`, so that later runs of the benchmark keep to it; and in the cache folder of
+each machine, so that nothing is measured twice there.
+"""
+
+import contextlib
+import json
+import os
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import ray
+
+from harness.results.runs import update_run
+
+if TYPE_CHECKING:
+    from harness.training.execution import Agree, Choice, Find
+
+RECORD = "fold_execution"  # the key in run.json: key of a shape -> its choice
+
+Found = dict[str, Any]
+
+
+class Executions:
+    """What the collector knows: choices of this run, and of earlier runs of the benchmark."""
+
+    def __init__(self, folder: Path, run_folder: Path) -> None:
+        self._folder, self._run_id = folder, run_folder.name
+        self._earlier = _earlier(folder)
+        self._here: dict[str, Found] = {}
+
+    def get(self, key: str) -> Found | None:
+        """The choice for a shape, None where nobody made one."""
+        known = self._here.get(key) or self._earlier.get(key)
+        return None if known is None else self.keep(key, known)
+
+    def keep(self, key: str, found: Found) -> Found:
+        """Keeps a choice unless another was faster; the one that counts."""
+        if key not in self._here:
+            self._here[key] = found
+            with contextlib.suppress(OSError, ValueError):  # a record, nothing depends on it
+                update_run(self._folder, self._run_id, **{RECORD: self._here})
+        return self._here[key]
+
+
+def agreement(collector: Any, *, cache: Path, model: str) -> "Agree":
+    """For `harness.training.execution.choose`. cache: folder; model: its name, for the record."""
+
+    def agree(key: str, find: "Find") -> "Choice":
+        found = ray.get(collector.execution.remote(key))
+        if found is None:
+            mine = {"model": model, **remembered(cache, key, find)}
+            found = ray.get(collector.keep_execution.remote(key, mine))
+        return _choice(found)
+
+    return agree
+
+
+def remembered(cache: Path, key: str, find: "Find") -> Found:
+    """The choice in this machine's cache; where there is none, what is found, kept there."""
+    file = cache / "executions" / f"{key}.json"
+    with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
+        return _plain(_choice(json.loads(file.read_text(encoding="utf-8"))))
+    found = _plain(find())
+    with contextlib.suppress(OSError):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        temporary = file.with_suffix(f".{uuid.uuid4().hex}")
+        temporary.write_text(json.dumps(found), encoding="utf-8")
+        os.replace(temporary, file)
+    return found
+
+
+def _earlier(folder: Path) -> dict[str, Found]:
+    """Of all runs in a results folder; the oldest run's choice stands."""
+    known: dict[str, Found] = {}
+    for file in sorted(folder.glob("runs/*/run.json"), reverse=True):
+        with contextlib.suppress(OSError, ValueError, TypeError, AttributeError):
+            known |= json.loads(file.read_text(encoding="utf-8")).get(RECORD, {})
+    return known
+
+
+def _choice(found: Mapping[str, Any]) -> "Choice":
+    from harness.training.execution import Choice
+
+    return Choice(found["execution"], found["reason"], found["ratio"])
+
+
+def _plain(choice: "Choice") -> Found:
+    return {"execution": choice.execution, "reason": choice.reason, "ratio": choice.ratio}
