@@ -1,0 +1,86 @@
+"""tpe, asha and a time budget under a real Ray: rows, epochs, and the same command again."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from tests.commands import bench
+
+pytestmark = [pytest.mark.ray, pytest.mark.slow]
+
+FILE = """\
+question: Which rate?
+dataset: {name: digits, limit: 200}
+model: {name: linear}
+training: {epochs: 9, batch_size: 32, optimizer: sgd}
+cross_validation: {strategy: stratified, n_splits: 3}
+search:
+  space:
+    training.lr: [0.5, 0.0001, 0.3, 0.0002]
+objective: {metric: accuracy}
+"""
+TPE = FILE.replace("[0.5, 0.0001, 0.3, 0.0002]", "{loguniform: [0.001, 1.0]}")
+
+
+def run(folder: Path, *overrides: str) -> dict[str, Any]:
+    """One call of `bench run`, which succeeds; what it says, and its notes."""
+    done = bench("run", "rates", "--jobs", "1", "--json", *overrides, folder=folder)
+    assert done.returncode == 0, done.stderr
+    answer: dict[str, Any] = json.loads(done.stdout)
+    return {**answer, "notes": done.stderr}
+
+
+def table(folder: Path, name: str) -> pd.DataFrame:
+    return pd.read_parquet(folder / "results" / "rates" / name)
+
+
+def test_asha_stops_who_falls_behind_and_keeps_what_it_learned(tmp_path: Path) -> None:
+    """One at a time: the low rates come second and fourth and never have a chance.
+
+    They are done: without the scheduler nothing is trained, and a way to finish them is named.
+    """
+    (tmp_path / "rates.yaml").write_text(FILE)
+    first = run(tmp_path, "search.scheduler=asha")
+    trials = table(tmp_path, "trials").set_index("params.training.lr")
+    epochs = table(tmp_path, "epochs").groupby("trial_id")["epoch"].max()
+
+    assert (first["complete"], first["pruned"], first["missing"]) == (2, 2, 0)
+    assert trials["status"][0.0001] == trials["status"][0.0002] == "pruned"
+    stopped = trials[trials["status"] == "pruned"]
+    assert stopped["epochs_trained"].tolist() == epochs[stopped["trial_id"]].tolist()
+    assert (stopped["epochs_trained"] < 9).all()
+    assert stopped["val_accuracy_mean"].isna().all()
+    assert set(table(tmp_path, "folds")["trial_id"]).isdisjoint(stopped["trial_id"])
+
+    again = run(tmp_path)
+    assert again["pruned"] == 2
+    assert "2 trials were pruned by an earlier run" in again["notes"]
+    finished = run(tmp_path, "search.scheduler=asha", "--finish-pruned")
+    assert (finished["complete"], finished["pruned"]) == (4, 0)
+
+
+def test_tpe_goes_on_where_it_stood(tmp_path: Path) -> None:
+    """Three draws, then two more: five rows, the first three untouched, the plan holds all."""
+    (tmp_path / "rates.yaml").write_text(TPE)
+    settings = ("search.algorithm=tpe", "search.scheduler=asha")
+    first = run(tmp_path, *settings, "search.num_samples=3")
+    before = table(tmp_path, "trials").set_index("trial_id")["finished_at"]
+    second = run(tmp_path, *settings, "search.num_samples=5")
+    after = table(tmp_path, "trials").set_index("trial_id")["finished_at"]
+    plans = sorted((tmp_path / "results" / "rates" / "runs").glob("*/plan.parquet"))
+
+    assert (first["trials"], second["trials"], len(after)) == (3, 5, 5)
+    assert after[before.index].tolist() == before.tolist()
+    assert set(pd.read_parquet(plans[-1])["trial_id"]) == set(after.index)
+    assert second["best"]["params"]["training.lr"] == pytest.approx(0.1, abs=0.9)
+
+
+def test_a_time_budget_ends_the_run_and_says_what_is_left(tmp_path: Path) -> None:
+    """Nothing fits into a millisecond; the exit code is 0, since all of it was asked for."""
+    (tmp_path / "rates.yaml").write_text(FILE)
+    answer = run(tmp_path, "search.time_budget_s=0.001")
+    assert (answer["out_of_time"], answer["complete"]) == (True, 0)
+    assert answer["missing"] + answer["interrupted"] == 4
