@@ -5,8 +5,10 @@ pays for no file, no fold and no normalisation of its own.
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -32,11 +34,17 @@ WORKLOADS = {
 }
 
 
-def export(workload: Workload, folder: Path, *, data: Path | None) -> None:
-    """Writes `workload.json` and `arrays.npz`; data: where the raw datasets lie.
+@dataclass(frozen=True)
+class Prepared:
+    """A benchmark file read: its configurations, and the data and folds they share."""
 
-    Raises ValueError for what the competitors don't know, such as augmentation.
-    """
+    spec: Any
+    resolved: tuple[Any, ...]
+    data: Any
+
+
+def prepare(benchmark: str, overrides: Sequence[str], *, data: Path | None) -> Prepared:
+    """Reads the file as `bench run` does; data: where the raw datasets lie."""
     from harness.data import catalog
     from harness.data.fingerprint import data_fingerprint
     from harness.data.loading import load_dataset
@@ -48,22 +56,21 @@ def export(workload: Workload, folder: Path, *, data: Path | None) -> None:
     from harness.spec.sections import DatasetSection
 
     root = default_data_root(data)
-    file = find_benchmark(workload.benchmark, shipped=catalog.SHIPPED_BENCHMARKS)
-    spec = read_checked(file, workload.overrides)
-    resolved = resolve(spec, root=root)
+    file = find_benchmark(benchmark, shipped=catalog.SHIPPED_BENCHMARKS)
+    spec = read_checked(file, overrides)
+    resolved = tuple(resolve(spec, root=root))
     first = resolved[0]
     module = catalog.load(first.dataset)
-    section = DatasetSection.model_validate(first.config["dataset"])
     arguments = catalog.arguments_of(first.dataset, first.config["dataset"])
-    fingerprint = data_fingerprint(
-        module.files(root, **arguments), root=root, memory=cache_dir() / "fingerprints.json"
-    )
+    files = module.files(root, **arguments)
     loaded = load_dataset(
         module,
-        section=section,
+        section=DatasetSection.model_validate(first.config["dataset"]),
         root=root,
         cache_dir=cache_dir(),
-        data_fingerprint=fingerprint,
+        data_fingerprint=data_fingerprint(
+            files, root=root, memory=cache_dir() / "fingerprints.json"
+        ),
         code_fingerprint=catalog.file_fingerprint(first.dataset),
     )
     prepared = prepare_loaded(
@@ -73,16 +80,23 @@ def export(workload: Workload, folder: Path, *, data: Path | None) -> None:
         repeats=spec.repeats,
         cache_dir=cache_dir(),
     )
-    configurations = [_configuration(one.config) for one in resolved]
+    return Prepared(spec, resolved, prepared)
+
+
+def export(workload: Workload, folder: Path, *, data: Path | None) -> None:
+    """Writes `workload.json` and `arrays.npz`; data: where the raw datasets lie.
+
+    Raises ValueError for what the competitors don't know, such as augmentation.
+    """
+    prepared = prepare(workload.benchmark, workload.overrides, data=data)
     folder.mkdir(parents=True, exist_ok=True)
-    np.savez(folder / "arrays.npz", **_arrays(prepared))
+    np.savez(folder / "arrays.npz", **_arrays(prepared.data))
     described = {
-        "configurations": configurations,
-        "input_shape": prepared.input_shape,
-        "num_classes": len(prepared.class_names),
-        "n_folds": len(prepared.folds),
-        "seed": spec.seed,
-        "gpu_share": spec.resources.gpu,
+        "configurations": [_configuration(one.config) for one in prepared.resolved],
+        "input_shape": prepared.data.input_shape,
+        "num_classes": len(prepared.data.class_names),
+        "n_folds": len(prepared.data.folds),
+        "seed": prepared.spec.seed,
     }
     (folder / "workload.json").write_text(json.dumps(described, indent=1))
 
