@@ -2,6 +2,8 @@
 
 import traceback
 
+from harness.printable import printable
+
 OUT_OF_MEMORY = "out of memory: "
 TRACEBACK_LINES = 30
 ERROR_CHARACTERS = 500
@@ -34,7 +36,7 @@ def error_text(error: BaseException) -> str:
 
     The text of an error for want of memory begins with `out of memory: `.
     """
-    text = " ".join(str(error).split())[:ERROR_CHARACTERS]
+    text = printable(" ".join(str(error).split()))[:ERROR_CHARACTERS]
     if text.startswith("diverged: ") or isinstance(error, TimeLimitReached):
         return text
     named = f"{type(error).__name__}: {text}" if text else type(error).__name__

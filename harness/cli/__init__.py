@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from harness import __version__
+from harness.cli.echo import echo
 from harness.errors import BenchError
 
 DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)  # nothing of ours is wrong then
@@ -26,7 +27,7 @@ COMMANDS = {
     "new": "start a benchmark, model or dataset of your own",
     "info": "versions, folders and hardware",
     "schema": "JSON schema of the benchmark file, for editors",
-    "clean": "remove weights, checkpoints, old runs, caches or results, after saying which",
+    "clean": "remove weights, old runs, caches or results, after saying which",
 }
 
 
@@ -80,7 +81,7 @@ def main(arguments: list[str] | None = None) -> Any:
         error.show()
         sys.exit(2)
     except BenchError as error:
-        click.echo(f"error: {error}", err=True)
+        echo(f"error: {error}", err=True)
         sys.exit(2)
     except KeyboardInterrupt:
         click.echo("interrupted", err=True)
@@ -90,5 +91,5 @@ def main(arguments: list[str] | None = None) -> Any:
     except OSError as error:
         if error.errno not in DISK:
             raise
-        click.echo(f"error: {error}", err=True)
+        echo(f"error: {error}", err=True)
         sys.exit(1)

@@ -6,6 +6,8 @@ from typing import Any
 
 import click
 
+from harness.cli.echo import echo
+
 EPILOG = """\b
 examples:
   bench clean quickstart --weights              says what it would remove, and asks
@@ -48,14 +50,14 @@ def command(benchmarks: tuple[str, ...], results: Path, **options: Any) -> None:
         found = measured(_targets(results, folders, options))
         for one in found:
             files = f"{one.n_files} file{'s' if one.n_files != 1 else ' '}"
-            click.echo(f"{one.n_bytes / 1e6:9.1f} MB  {files:>12}  {_shown(one.path)}")
+            echo(f"{one.n_bytes / 1e6:9.1f} MB  {files:>12}  {one.path}")
         if not found:
-            click.echo("nothing to remove")
+            echo("nothing to remove")
         elif options["dry_run"]:
-            click.echo("nothing was removed (--dry-run)")
+            echo("nothing was removed (--dry-run)")
         elif options["yes"] or _confirmed():
             remove(found)
-            click.echo("removed")
+            echo("removed")
 
 
 def _targets(results: Path, folders: list[Path], options: dict[str, Any]) -> list[Path]:
@@ -77,7 +79,7 @@ def _targets(results: Path, folders: list[Path], options: dict[str, Any]) -> lis
         entries, others = leftovers.cache_entries(cache_dir())
         targets += entries
         if others:
-            click.echo(f"{others} in {_shown(cache_dir())} are not from bench and stay", err=True)
+            echo(f"{others} in {cache_dir()} are not from bench and stay", err=True)
     return targets
 
 
@@ -98,9 +100,3 @@ def _results_of(results: Path, name: str) -> Path:
         listed = ", ".join(known) or "none"
         raise BenchError(f"no results of {name!r} in {results}; there are: {listed}{hint}")
     return results / name
-
-
-def _shown(path: Path) -> str:
-    """As text that a terminal only shows: a file's name may hold its commands."""
-    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}"
-                   for letter in str(path))  # fmt: skip

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import click
 
+from harness.cli.echo import echo
+
 EPILOG = """\b
 an operand is BENCHMARK[@RUN][:SELECTOR]; without a selector the best on validation:
   bench compare quickstart:num_heads=1 quickstart:num_heads=4
@@ -55,7 +57,7 @@ def command(
         one = compare(*map(choose, sources))
         headlines = [one.headline]
         lines = comparison_lines(one, tolerance=margin)
-    click.echo("\n".join(lines))
+    echo("\n".join(lines))
     if fail_if_worse:
         _gate([verdict(headline, tolerance=margin) for headline in headlines])
 

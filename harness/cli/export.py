@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from harness.cli.echo import echo
+
 if TYPE_CHECKING:
     from harness.export import Exported
 
@@ -35,9 +37,9 @@ def command(
     from harness.export import export_model
 
     done = export_model(benchmark, trial=trial, out=out, results=results, data=data, onnx=onnx)
-    click.echo("\n".join(_lines(done)))
+    echo("\n".join(_lines(done)))
     if done.no_onnx is not None:
-        click.echo(f"no ONNX: {done.no_onnx}", err=True)
+        echo(f"no ONNX: {done.no_onnx}", err=True)
         raise click.exceptions.Exit(1)
 
 

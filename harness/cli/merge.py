@@ -5,6 +5,8 @@ from pathlib import Path
 
 import click
 
+from harness.cli.echo import echo
+
 EPILOG = """\b
 examples:
   bench merge ~/from-lab/results/quickstart
@@ -37,12 +39,12 @@ def command(sources: tuple[Path, ...], results: Path) -> None:
     for folder, target in named:
         with hold(target):
             report = merge(folder, target, command=typed)
-        click.echo(f"{folder} -> {target}: {len(report.new)} new, {len(report.better)} replaced, "
+        echo(f"{folder} -> {target}: {len(report.new)} new, {len(report.better)} replaced, "
                    f"{len(report.kept)} already there")  # fmt: skip
         for trial_id, (ours, theirs) in report.different.items():
-            click.echo(f"  {trial_id} differs: {ours} here, {theirs} there; the one here stays")
+            echo(f"  {trial_id} differs: {ours} here, {theirs} there; the one here stays")
         for path in report.damaged:
-            click.echo(f"  {path} is damaged; its trials were left out")
+            echo(f"  {path} is damaged; its trials were left out")
 
 
 def _results_in(source: Path) -> list[Path]:

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import click
 
+from harness.cli.echo import echo
+
 STARTS = {"benchmark": "quickstart", "model": "linear", "dataset": "digits"}
 FOLDERS = {"benchmark": "benchmarks", "model": "models", "dataset": "data_prep"}
 TRY_ANY_MODEL = (
@@ -37,10 +39,10 @@ def command(kind: str, name: str, start: str | None) -> None:
     text = source.read_text(encoding="utf-8")
     target.parent.mkdir(exist_ok=True)
     target.write_text(_renamed(text, source.stem, name) if kind == "benchmark" else text, "utf-8")
-    click.echo(f"{target}, a copy of {source.stem}")
+    echo(f"{target}, a copy of {source.stem}")
     if hides:
-        click.echo(f"in this folder it is used in place of the shipped {target}")
-    click.echo(f"next: {_next(kind, name, source.stem)}")
+        echo(f"in this folder it is used in place of the shipped {target}")
+    echo(f"next: {_next(kind, name, source.stem)}")
 
 
 def _source(kind: str, start: str) -> Path:

@@ -10,6 +10,8 @@ from typing import IO, TYPE_CHECKING
 
 import click
 
+from harness.cli.echo import echo
+
 if TYPE_CHECKING:
     from harness.export.predict import Prediction
 
@@ -57,7 +59,7 @@ def command(
 
     def skip(name: str, reason: str) -> None:
         skipped.append(name)
-        click.echo(f"skipped {name}: {reason}", err=True)
+        echo(f"skipped {name}: {reason}", err=True)
 
     found = [*find_inputs(model, inputs, column=column, skip=skip)]
     found += [Input(text, text) for text in texts]
@@ -67,7 +69,7 @@ def command(
     if not n:
         raise BenchError("nothing was predicted: none of the inputs can be used")
     count = f"{n:,} predicted" + (f", {len(skipped):,} skipped" if skipped else "")
-    click.echo(count if out is None else f"{count}: {out}", err=True)
+    echo(count if out is None else f"{count}: {out}", err=True)
     if skipped:
         raise click.exceptions.Exit(1)
 

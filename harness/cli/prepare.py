@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from harness.cli.echo import echo
+
 EPILOG = """\b
 examples:
   bench prepare esc50 --data ~/data
@@ -37,7 +39,7 @@ def command(dataset: str, options: tuple[str, ...], data: Path | None) -> None:
         raise BenchError(f"dataset {dataset}: {error}") from error
     number = f"{len(files):,} file{'' if len(files) == 1 else 's'}"
     inside = all(file.resolve().is_relative_to(root.resolve()) for file in files)
-    click.echo(f"{dataset}: {number} ready in {root if inside else files[0].parent}")
+    echo(f"{dataset}: {number} ready in {root if inside else files[0].parent}")
 
 
 def _accepted(function: Callable[..., Any], **arguments: Any) -> dict[str, Any]:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from harness.cli.echo import echo
+
 FORMATS = ("html", "md", "csv", "latex")
 
 
@@ -52,7 +54,7 @@ def command(
         return
     folders = results_folders(results, benchmarks)
     for file in make(folders, formats=wanted):
-        click.echo(str(file))
+        echo(str(file))
 
 
 def _watch(results: Path, benchmarks: tuple[str, ...], make: Callable[..., list[Path]]) -> None:
@@ -69,11 +71,11 @@ def _watch(results: Path, benchmarks: tuple[str, ...], make: Callable[..., list[
     folders = given or results_folders(results, benchmarks)
     if not any(map(is_held, folders)):
         names = ", ".join(str(folder) for folder in folders)
-        click.echo(f"no run is under way in {names}: waiting for one, Ctrl-C ends", err=True)
+        echo(f"no run is under way in {names}: waiting for one, Ctrl-C ends", err=True)
     try:
         watch(folders, write, on_written=_teller())
     except KeyboardInterrupt:
-        click.echo("no longer watched", err=True)
+        echo("no longer watched", err=True)
 
 
 def _teller() -> Callable[[Path], None]:
@@ -82,8 +84,8 @@ def _teller() -> Callable[[Path], None]:
 
     def tell(page: Path) -> None:
         if page not in named:
-            click.echo(str(page))
+            echo(str(page))
             named.add(page)
-        click.echo(f"written at {datetime.now().astimezone():%H:%M:%S}", err=True)
+        echo(f"written at {datetime.now().astimezone():%H:%M:%S}", err=True)
 
     return tell

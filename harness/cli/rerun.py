@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from harness.cli.echo import echo
+
 if TYPE_CHECKING:
     from harness.rerun import Rerun
     from harness.results.sameness import Sameness
@@ -49,7 +51,7 @@ def command(
     options = RunOptions(file="", address=address)
     with progress(quiet=quiet) as watch:
         done = rerun(folder, chosen, data=data, options=options, on_event=watch)
-    click.echo("\n".join(_lines(done)))
+    echo("\n".join(_lines(done)))
     if not done.same:
         raise click.exceptions.Exit(1)
 

@@ -5,6 +5,8 @@ from typing import Any
 
 import click
 
+from harness.cli.echo import echo
+
 EPILOG = """\b
 examples:
   bench show digits
@@ -42,12 +44,12 @@ def command(
     )
     file = write_card(card, shown, name=dataset, out=out or Path(f"{dataset}.html"))
     for line in words(card):
-        click.echo(line)
+        echo(line)
     for name, number in list(card["counts"].items())[:_SHOWN]:
-        click.echo(f"  {name}  {number:,}")
+        echo(f"  {name}  {number:,}")
     if len(card["counts"]) > _SHOWN:
-        click.echo(f"  … and {len(card['counts']) - _SHOWN:,} more classes")
-    click.echo(f"page: {file}")
+        echo(f"  … and {len(card['counts']) - _SHOWN:,} more classes")
+    echo(f"page: {file}")
 
 
 _SHOWN = 20

@@ -7,6 +7,7 @@ in a benchmark file is ever imported or executed otherwise.
 import ast
 import hashlib
 import importlib.util
+import os
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -77,7 +78,7 @@ def find(kind: Kind, name: str, *, folder: Path | None = None) -> Entry:
 def why_unknown(kind: Kind, name: str, *, folder: Path | None = None) -> str:
     """`unknown model`, or what the file of that name lacks."""
     file = (folder or Path.cwd()) / FOLDERS[kind] / f"{name}.py"
-    if file.is_file():
+    if os.path.isfile(file):  # False, not an error, for names that no file can have
         return f"{FOLDERS[kind]}/{file.name} has no plain `def {FUNCTIONS[kind]}`"
     return f"unknown {kind}"
 

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Sequence
 
 from harness.report.content import (
@@ -75,7 +76,8 @@ def _markdown(block: Block) -> str:
         case Text(text):
             return _plain(text)
         case Code(text):
-            return f"```\n{text.rstrip()}\n```"
+            fence = "`" * max(3, 1 + max(map(len, re.findall("`+", text)), default=0))
+            return f"{fence}\n{text.rstrip()}\n{fence}"
         case Figure(title):
             return f"*Figure: {_plain(title)}*"
         case Gallery(title, examples):

@@ -5,8 +5,10 @@ import os
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
-from harness.results.parts import TEMPORARY, Part, write_file
+from harness.errors import BenchError
+from harness.results.parts import TEMPORARY, Part, is_plain_name, write_file
 from harness.results.schema import TABLES
 
 JOURNAL = "journal.json"
@@ -56,11 +58,13 @@ def pending(folder: Path) -> Journal | None:
         text = (folder / TEMPORARY / JOURNAL).read_text(encoding="utf-8")
     except (FileNotFoundError, NotADirectoryError):
         return None
-    content = json.loads(text)
-    return Journal(
-        tuple((table, name) for table, name in content["moves"]),
-        tuple((table, name) for table, name in content["deletes"]),
-    )
+    try:
+        content = json.loads(text)
+        moves, deletes = (_places(content[key]) for key in ("moves", "deletes"))
+    except (ValueError, TypeError, KeyError):
+        file = folder / TEMPORARY / JOURNAL
+        raise BenchError(f"{file} is not from bench: nothing was changed, remove it") from None
+    return Journal(moves, deletes)
 
 
 def live_files(folder: Path, table: str) -> dict[str, Path]:
@@ -81,6 +85,14 @@ def live_files(folder: Path, table: str) -> dict[str, Path]:
             files[place[1]] = staged
     gone = {name for owner, name in journal.deletes if owner == table}
     return {name: path for name, path in sorted(files.items()) if name not in gone}
+
+
+def _places(listed: Iterable[Any]) -> tuple[tuple[str, str], ...]:
+    """Raises ValueError for what leads out of the tables: a folder may come from anybody."""
+    places = tuple((table, name) for table, name in listed)
+    if not all(table in TABLES and is_plain_name(name) for table, name in places):
+        raise ValueError("no place of a table")
+    return places
 
 
 def _staged(folder: Path, part: Part) -> tuple[str, str]:

@@ -11,7 +11,14 @@ from typing import Any
 import pyarrow as pa
 
 from harness.errors import BenchError
-from harness.results.parts import TEMPORARY, DamagedPart, read_file, read_schema, rows_of
+from harness.results.parts import (
+    TEMPORARY,
+    DamagedPart,
+    is_plain_name,
+    read_file,
+    read_schema,
+    rows_of,
+)
 from harness.results.read import DoneTrial, done_trials, parts
 from harness.results.repair import repair
 from harness.results.rows import conform, params_from_config
@@ -55,7 +62,10 @@ def benchmark_of(source: Path) -> str:
     if len(names - {None}) != 1:
         found = f"trials of {', '.join(sorted(map(str, names)))}" if names else "no finished trial"
         raise BenchError(f"{source} holds {found}; a benchmark's results folder holds one's")
-    return str(names.pop())
+    name = str(names.pop())
+    if not is_plain_name(name):
+        raise BenchError(f"{source} holds trials of {name!r}, which names no benchmark")
+    return name
 
 
 def merge(source: Path, target: Path, *, command: str) -> MergeReport:

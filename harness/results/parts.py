@@ -32,6 +32,11 @@ def part_name(trial_ids: Iterable[str]) -> str:
     return f"{digest[:16]}.parquet"
 
 
+def is_plain_name(name: str) -> bool:
+    """Whether a name read from a file stays in its folder: no separator, not `..`, not hidden."""
+    return bool(name) and not name.startswith(".") and not set(name) & {"/", "\\", "\0"}
+
+
 def write_file(path: Path, data: pa.Table) -> None:
     """Writes one Parquet file and waits until it is on disk."""
     path.parent.mkdir(parents=True, exist_ok=True)

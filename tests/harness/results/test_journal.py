@@ -13,7 +13,7 @@ def _replacement(build, folder, **choices):
 
 
 def _old(folder):
-    return [(path.parent.name, path.name) for path in folder.glob("*/*.parquet")]
+    return [(path.parent.name, path.name) for path in folder.glob("[!.]*/*.parquet")]
 
 
 def test_nothing_is_pending_in_a_fresh_or_missing_folder(folder):
