@@ -15,7 +15,7 @@ FILE = """\
 question: Is damage found?
 dataset: {name: digits, limit: 160}
 model: {name: linear}
-training: {epochs: 2, batch_size: 32, optimizer: adam}
+training: {epochs: 2, batch_size: 32, optimizer: adam, fold_execution: loop}
 cross_validation: {strategy: stratified, n_splits: 4}
 search:
   space:

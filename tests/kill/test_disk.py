@@ -29,7 +29,7 @@ SHORT = """\
 question: What does a full disk cost?
 dataset: {name: digits, limit: 400}
 model: {name: linear}
-training: {epochs: 2, batch_size: 32, optimizer: adam}
+training: {epochs: 2, batch_size: 32, optimizer: adam, fold_execution: loop}
 cross_validation: {strategy: stratified, n_splits: 4}
 search:
   space:
