@@ -12,6 +12,7 @@ from harness.data.loading import Loaded, load_dataset
 from harness.data.places import available_cores, cache_dir
 from harness.data.prepare import prepare_loaded
 from harness.data.previews import previews
+from harness.data.shortfall import shortfall
 from harness.data.values import TrialData
 from harness.events import Note, OnEvent, StepStarted, SweepPlanned
 from harness.planning.jobs import data_key, fit_tables
@@ -27,6 +28,7 @@ from harness.tuning.asked import steering
 from harness.tuning.capacity import check_capacity
 from harness.tuning.checkpoints import go_on
 from harness.tuning.collector import CollectorSettings
+from harness.tuning.cores import cores_note
 from harness.tuning.making import kept_repeats, maker
 from harness.tuning.session import ray_session
 from harness.tuning.starts import find_starts
@@ -76,7 +78,7 @@ def train_missing(
         with clock("waiting for Ray"):
             ready = capacity()
             check_capacity(plan.spec, ready)
-        for line in ready.notes:
+        for line in (*ready.notes, *_cores(plan, jobs=jobs, address=address)):
             on_event(Note(line))
         with clock("pretraining"):
             starts = find_starts(plan, data, gpus=ready.gpus, on_event=on_event)
@@ -114,6 +116,16 @@ def train_missing(
     with clock("tables"):
         error = _tidied(plan.folder, run_id, end, clock)
     return replace(end, write_error=end.write_error or error)
+
+
+def _cores(plan: Plan, *, jobs: int | None, address: str | None) -> tuple[str, ...]:
+    """What a user should know of this machine's cores; nothing of a cluster's, nor beside a GPU."""
+    if address is not None or plan.spec.resources.gpu:
+        return ()
+    n_trials = len(plan.missing) + plan.to_draw
+    cpu, cores = plan.spec.resources.cpu, available_cores()
+    line = cores_note(n_trials, cpu=cpu, cores=cores, jobs=jobs)
+    return () if line is None else (line,)
 
 
 def _tidied(folder: Path, run_id: str, end: SweepEnd, clock: Clock) -> str | None:
@@ -203,6 +215,8 @@ def _data(
             loaded = _loaded(trial, root)
             found[key] = _prepared(plan, loaded)
             section = trial.resolved.config["dataset"]
+            if line := shortfall(found[key], section.get("train_per_class")):
+                on_event(Note(line))
             cards[key] = data_card(found[key], description=loaded.description, dataset=section)
             shown[key] = _previews(loaded, found[key], on_event)
     return found, cards, _distinct(shown)

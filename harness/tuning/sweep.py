@@ -13,6 +13,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from harness.data.values import Array, TrialData
 from harness.events import Note, OnEvent, TrialEnded
+from harness.failures import log_of_failure
 from harness.planning.plan import PlannedTrial
 from harness.results.rows import to_tables
 from harness.tuning.collector import Collector, CollectorSettings
@@ -22,6 +23,7 @@ from harness.tuning.losses import lost_rows, may_replace
 from harness.tuning.memory import advice
 from harness.tuning.retry import Pass, Terms, first_pass, pass_of_the_dead, pass_of_the_starved
 from harness.tuning.session import Capacity
+from harness.tuning.shared_data import put_data
 from harness.tuning.steering import Helm, Steering, Tuning
 from harness.tuning.tracking import TrackingCallback
 from harness.tuning.trainable import Shared, SweepTrial, TrialTrainable
@@ -147,7 +149,7 @@ def _shared(request: SweepRequest, collector: Any, terms: Terms) -> Shared:
     return Shared(
         trials=ray.put(list(request.trials)),
         schemas=ray.put(dict(request.settings.schemas)),
-        data={key: ray.put(value) for key, value in request.data.items()},
+        data=put_data(request.data),
         collector=collector,
         terms=terms,
         weights={key: ray.put(dict(value)) for key, value in request.weights.items()},
@@ -205,9 +207,10 @@ def _account_for_the_rest(
     for trial_id, (attempts, epochs) in unfinished.items():
         trial = trials[trial_id]
         death = None if watcher.stop_all() else watcher.troubles.deaths.get(trial_id)
-        if death is not None and death.log:
-            ray.get(collector.leave.remote(trial_id, death.log))
         rows = lost_rows(trial, attempts, epochs, death=death, time_limit_s=request.time_limit_s)
+        if death is not None:
+            log = log_of_failure(death.log, str(rows.trial["error"]))
+            ray.get(collector.leave.remote(trial_id, log))
         if may_replace(trial, died=death is not None):
             ray.get(collector.add.remote(trial_id, to_tables(rows, schemas)))
         elif death is None:

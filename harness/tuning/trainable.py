@@ -12,7 +12,7 @@ from ray import tune
 from harness.data import catalog
 from harness.data.places import cache_dir
 from harness.data.signature import defines
-from harness.failures import OUT_OF_MEMORY, TimeLimitReached, time_limit_text
+from harness.failures import OUT_OF_MEMORY, TimeLimitReached, log_of_failure, time_limit_text
 from harness.results.rows import to_ipc, to_tables
 from harness.trial import TrialJob, TrialResult, trial_epochs
 from harness.tuning.cluster import first_words
@@ -22,6 +22,7 @@ from harness.tuning.gpu_memory import MEASURED, measured
 from harness.tuning.keeper import Keeper
 from harness.tuning.memory import advice, free_gpu_cache
 from harness.tuning.retry import HANDED_BACK, Terms
+from harness.tuning.shared_data import get_data
 from harness.tuning.tracking import epoch_point, final_point
 from harness.tuning.triallog import TrialLog
 
@@ -119,7 +120,7 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]
         self._keeper = Keeper(shared.collector, self._job, interval_s=shared.checkpoint_interval_s)
         self._epochs = trial_epochs(
             self._job,
-            _fetch(shared.data[self._trial.data_key]),
+            _fetch(shared.data[self._trial.data_key], get_data),
             build=lambda **arguments: catalog.load(model).build(**arguments),
             attention=attention_of(model),
             weights=self._weights(),
@@ -210,6 +211,9 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]
             said = advice(error, gpu=terms.gpu, alone=terms.alone)
             rows = replace(result.rows, trial={**result.rows.trial, "error": said})
             result = replace(result, rows=rows)
+        row = result.rows.trial
+        if row["status"] == "failed":
+            log = log_of_failure(log, row["error"], row["traceback"])
         _hand_over(result, self._job, self._shared, log=log, best=self._best)
         return {**_last_words(result, self._job), "done": True}
 
@@ -274,9 +278,9 @@ def _bytes(state: Mapping[str, Any]) -> bytes:
     return buffer.getvalue()
 
 
-def _fetch(reference: Any) -> Any:
+def _fetch(reference: Any, get: Callable[[Any], Any] = ray.get) -> Any:
     """The value behind a reference, fetched once per worker; arrays stay in shared memory."""
     key = reference.hex()
     if key not in _fetched:
-        _fetched[key] = ray.get(reference)
+        _fetched[key] = get(reference)
     return _fetched[key]
