@@ -49,6 +49,12 @@ def traceback_text(error: BaseException) -> str:
     return "\n".join(lines[-TRACEBACK_LINES:])
 
 
+def log_of_failure(log: str, error: str, trace: str | None = None) -> str:
+    """A failed trial's log: what it said, then where and why it ended. Never empty."""
+    parts = [log, trace or "", f"failed: {error}"]
+    return "".join(part if part.endswith("\n") else f"{part}\n" for part in parts if part)
+
+
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether memory ran out: Python's, numpy's and torch's on the CPU and on a graphics card."""
     if _OUT_OF_MEMORY_TYPES & {one.__name__ for one in type(error).__mro__}:

@@ -130,6 +130,7 @@ def test_each_end_is_a_row_that_says_so(tmp_path: Path) -> None:
     for end in ERRORS:
         [log] = results.glob(f"runs/*/logs/{rows.loc[end, 'trial_id']}.txt")
         assert "the end is near" in log.read_text(), end
+        assert log.read_text().endswith(f"failed: {ERRORS[end]}\n")
     assert "the worker of 2 trials died; tried once more" in done.stderr
     assert "memory ran out for 2 trials; tried again one at a time" in done.stderr
 

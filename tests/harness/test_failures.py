@@ -10,6 +10,7 @@ from harness.failures import (
     TimeLimitReached,
     error_text,
     is_out_of_memory,
+    log_of_failure,
     time_limit_text,
     traceback_text,
 )
@@ -78,6 +79,14 @@ def test_a_time_limit_says_how_far_it_came() -> None:
         "raise resources.time_limit_s, then --retry-failed"
     )
     assert "after 0 epochs" in time_limit_text(0.5, 0)
+
+
+def test_the_log_of_a_failure_ends_with_where_and_why() -> None:
+    """Also where the trial said nothing."""
+    assert log_of_failure("so far so good", "ValueError: no", "line 3") == (
+        "so far so good\nline 3\nfailed: ValueError: no\n"
+    )
+    assert log_of_failure("", "it died 2 times") == "failed: it died 2 times\n"
 
 
 def test_the_end_of_a_long_traceback_is_kept() -> None:
