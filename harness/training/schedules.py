@@ -1,6 +1,7 @@
 """Learning-rate schedules as one pure function of the step."""
 
 from collections.abc import Callable
+from functools import cache
 from math import cos, pi
 
 from harness.spec.sections import Schedule, Training
@@ -27,7 +28,13 @@ def lr_factor(training: Training, *, step: int, steps_per_epoch: int) -> float:
 def _schedule(training: Training) -> Schedule:
     if isinstance(training.schedule, Schedule):
         return training.schedule
-    return Schedule(name=training.schedule)
+    return _named(training.schedule)
+
+
+@cache
+def _named(name: str) -> Schedule:
+    """Validated once, not at every step."""
+    return Schedule.model_validate({"name": name})
 
 
 def _constant(schedule: Schedule, training: Training, step: int, steps_per_epoch: int) -> float:
