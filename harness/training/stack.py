@@ -32,7 +32,7 @@ class Slot:
     holder: dict[str, Any]
     key: str
     place: int
-    empty: Tensor
+    empty: Any
 
 
 @dataclass(eq=False)
@@ -74,7 +74,7 @@ def stack_of(runs: Sequence[FoldRun]) -> Stack:
     stack = Stack(
         runs=tuple(runs),
         template=template,
-        slots=_slots(template),
+        slots=_slots(template, runs[0].model),
         parameters=parameters,
         buffers=buffers,
         trainable=trainable,
@@ -148,15 +148,21 @@ def _template(run: FoldRun) -> nn.Module:
     return template
 
 
-def _slots(template: nn.Module) -> tuple[Slot, ...]:
-    """Every place of a parameter or buffer; tied ones have several places and one tensor."""
-    unique = [*template.parameters(), *template.buffers()]
+def _slots(template: nn.Module, model: nn.Module) -> tuple[Slot, ...]:
+    """Every place of a parameter or buffer; tied ones have several places and one tensor.
+
+    model: what the template was made of; the meta device unties tensors.
+    """
+    unique = [*model.parameters(), *model.buffers()]
     places = {id(tensor): place for place, tensor in enumerate(unique)}
     return tuple(
-        Slot(holder, key, places[id(tensor)], tensor)
-        for module in template.modules()
-        for holder in (module._parameters, module._buffers)
-        for key, tensor in holder.items()
+        Slot(holder, key, places[id(tensor)], holder[key])
+        for own, module in zip(model.modules(), template.modules(), strict=True)
+        for tensors, holder in (
+            (own._parameters, module._parameters),
+            (own._buffers, module._buffers),
+        )
+        for key, tensor in tensors.items()
         if tensor is not None
     )
 

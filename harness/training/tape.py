@@ -16,7 +16,7 @@ from torch.utils._pytree import tree_flatten, tree_unflatten
 Function = Callable[..., Any]
 
 _ALIASES = ("aten::detach", "aten::alias")  # without an autograd graph they do nothing
-_READS_VALUES = ("aten::_local_scalar_dense", "aten::nonzero")
+_READS_VALUES = (torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape)
 
 
 class NotRecordable(Exception):
@@ -73,7 +73,7 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     ) -> Any:
         kwargs = kwargs or {}
         name = func._schema.name
-        if name in _READS_VALUES:
+        if _reads_values(func, args):
             raise NotRecordable(f"{name} makes the computation depend on its values")
         result = func(*args, **kwargs)
         if name in _ALIASES:
@@ -131,6 +131,12 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         name = f"c{len(self.constants)}"
         self.constants[name] = value
         return name
+
+
+def _reads_values(func: Any, args: tuple[Any, ...]) -> bool:
+    if func._schema.name == "aten::index":  # tagged for the sake of masks alone
+        return any(one is not None and one.dtype is torch.bool for one in args[1])
+    return any(tag in func.tags for tag in _READS_VALUES)
 
 
 def _compiled(recorder: _Recorder, outputs: list[str]) -> Function:

@@ -1,0 +1,129 @@
+"""Which way the folds train: what is asked, what is known, what is measured."""
+
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from harness.training import execution
+from harness.training.execution import FEWEST_STEPS, Choice, choose, find, measure, shape_key
+from harness.training.fold_run import start_folds
+from tests.builders import build_linear, make_job, make_trial_data
+from tests.stacked import small_net
+
+LONG = {"epochs": FEWEST_STEPS}
+
+
+def unasked(key: str, found: Any) -> Choice:
+    raise AssertionError("nobody had to be asked")
+
+
+def test_what_the_file_asks_for_is_done() -> None:
+    """Without measuring."""
+    for name in ("loop", "vectorized"):
+        choice = choose(make_job(fold_execution=name), agree=unasked)
+        assert (choice.execution, choice.reason, choice.obstacle) == (name, "asked for", False)
+
+
+def test_one_fold_is_no_stack() -> None:
+    """Whatever is asked for."""
+    job = make_job(
+        make_trial_data(n_folds=1, test=False, n_train=[40]), fold_execution="vectorized"
+    )
+    assert choose(job, agree=unasked) == Choice("loop", "one fold")
+
+
+def test_what_cannot_be_one_model_trains_in_the_loop_and_says_why() -> None:
+    """Also where the file insists."""
+
+    class Reads(nn.Linear):
+        def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+            return super().forward(inputs * inputs.mean().item())
+
+    job = make_job(
+        build=lambda *, input_shape, num_classes: Reads(input_shape[0], num_classes),
+        fold_execution="vectorized",
+    )
+    choice = choose(job, agree=unasked)
+    assert (choice.execution, choice.obstacle) == ("loop", True)
+    assert choice.reason.startswith("they can't be one model: ")
+
+
+def test_a_trial_goes_on_as_it_began() -> None:
+    """`auto` keeps to what a checkpoint or a row says; a file that asks does not."""
+    job = make_job()
+    assert choose(job, recorded="vectorized", agree=unasked) == Choice("vectorized", "as before")
+    asked = make_job(fold_execution="loop")
+    assert choose(asked, recorded="vectorized", agree=unasked).execution == "loop"
+
+
+def test_auto_asks_what_is_known_of_the_shape() -> None:
+    """And takes it, whatever it would find itself."""
+    keys: list[str] = []
+
+    def agree(key: str, found: Any) -> Choice:
+        keys.append(key)
+        return Choice("vectorized", "measured", 2.0)
+
+    assert choose(make_job(**LONG), agree=agree).execution == "vectorized"
+    assert choose(make_job(lr=0.3, optimizer="sgd", **LONG), agree=agree).ratio == 2.0
+    assert len(set(keys)) == 1
+
+
+@pytest.mark.parametrize(
+    "other",
+    [make_job(batch_size=4, **LONG), make_job(make_trial_data(n_folds=3), **LONG),
+     make_job(make_trial_data(input_shape=(6,)), **LONG), make_job(epochs=1),
+     make_job(precision="bf16", **LONG)],
+    ids=["batch size", "folds", "shape", "too short", "precision"],
+)  # fmt: skip
+def test_a_choice_holds_for_one_shape(other: Any) -> None:
+    """Another batch size, number of folds or of weights is another question."""
+    assert shape_key(start_folds(other)) != shape_key(start_folds(make_job(**LONG)))
+
+
+def test_short_trials_and_convolutions_on_a_processor_are_not_measured(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The first would pay more than they could gain; the second are known to be slower."""
+    monkeypatch.setattr(execution, "measure", unasked)
+    assert find(start_folds(make_job(epochs=1))) == Choice("loop", "too short to measure")
+    job = make_job(make_trial_data(input_shape=(2, 5)), build=small_net, **LONG)
+    assert find(start_folds(job)).reason == "convolutions on a processor are slower stacked"
+
+
+@pytest.mark.parametrize(("ratio", "name"), [(1.2, "vectorized"), (1.02, "loop"), (0.7, "loop")])
+def test_the_batched_model_has_to_be_worth_it(
+    monkeypatch: pytest.MonkeyPatch, ratio: float, name: str
+) -> None:
+    """By a twentieth."""
+    monkeypatch.setattr(execution, "measure", lambda runs: ratio)
+    assert find(start_folds(make_job(**LONG))) == Choice(name, "measured", ratio)
+
+
+def test_measuring_takes_a_few_steps_of_both() -> None:
+    """One to warm up and three that count, of each."""
+    calls: list[str] = []
+
+    class Counted(nn.Module):
+        def __init__(self, model: nn.Module) -> None:
+            super().__init__()
+            self.model = model
+
+        def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+            calls.append("forward")
+            return self.model(inputs)
+
+    job = make_job(build=lambda **given: Counted(build_linear(**given)))
+    assert measure(start_folds(job)) > 0
+    assert len(calls) == 2 * 4 + 2  # the loop's; the batched model is recorded, after one look
+
+
+def test_a_row_says_how_its_folds_were_trained() -> None:
+    """The choice, not the wish."""
+    from tests.builders import make_trial_job, run_unwatched
+
+    for name in ("loop", "vectorized"):
+        job = make_trial_job(training={"fold_execution": name})
+        assert run_unwatched(job).rows.trial["fold_execution"] == name
