@@ -29,6 +29,7 @@ search:
 objective: {metric: accuracy}
 """
 KEYS = ("trial_id", "stage", "repeat", "fold", "epoch", "role", "example_id")
+KEYS += ("position", "class", "token", "block", "head")
 CIRCUMSTANCES = ("run_id", "attempt", "git_commit", "device", "versions")
 STARTED_WITHIN_S = 150
 ENDED_WITHIN_S = 100

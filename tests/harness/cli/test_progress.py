@@ -11,6 +11,7 @@ from harness.events import (
     EpochEnded,
     Event,
     Note,
+    RunLost,
     StepStarted,
     SweepPlanned,
     TrialEnded,
@@ -152,6 +153,19 @@ def test_a_pipe_gets_plain_lines(capsys: pytest.CaptureFixture[str]) -> None:
     assert "failed b: RuntimeError: no mood" in lines
     assert lines[-1].startswith("6/6 trials · 0 running · 1 failed · best accuracy 0.7000")
     assert len(lines) == 5
+
+
+@pytest.mark.parametrize("quiet", [True, False])
+def test_a_run_that_is_lost_says_so_even_when_quiet(
+    capsys: pytest.CaptureFixture[str], quiet: bool
+) -> None:
+    """Its process ends right after, and nothing else can say why."""
+    with progress(quiet=quiet) as watch:
+        watch(RunLost("Ray's raylet died: what is finished is kept"))
+
+    assert capsys.readouterr().err == (
+        "error: Ray's raylet died: what is finished is kept; the same command goes on\n"
+    )
 
 
 def test_quiet_is_quiet(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,76 @@
+"""The signals that stop a sweep, and the process that writes its rows."""
+
+import signal
+import threading
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from harness.tuning import watcher
+from harness.tuning.watcher import death_of, first_interrupt_remembered, flushed_at_least
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_first_interruption_is_remembered_the_second_raises(number: signal.Signals) -> None:
+    """And afterwards the handlers are those from before."""
+    before, interrupted = signal.getsignal(number), threading.Event()
+    with pytest.raises(KeyboardInterrupt), first_interrupt_remembered(interrupted):
+        signal.raise_signal(number)
+        assert interrupted.is_set()
+        signal.raise_signal(number)
+
+    assert signal.getsignal(number) == before
+
+
+def test_an_undisturbed_sweep_was_not_interrupted() -> None:
+    """Nothing is set by itself."""
+    interrupted = threading.Event()
+    with first_interrupt_remembered(interrupted):
+        pass
+
+    assert not interrupted.is_set()
+
+
+class Writer:
+    """Stands for the collector's actor: methods that answer, or a dead one."""
+
+    def __init__(self, *, dead: bool = False) -> None:
+        self.dead, self.closed = dead, 0
+
+    def __getattr__(self, name: str) -> Any:
+        return SimpleNamespace(remote=lambda: (self, name))
+
+
+@pytest.fixture(autouse=True)
+def _answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ray's `get` for such a collector."""
+
+    def get(call: tuple[Writer, str], timeout: float | None = None) -> None:
+        writer, name = call
+        if writer.dead:
+            raise watcher.ray.exceptions.RayActorError
+        writer.closed += name == "close"
+
+    monkeypatch.setattr(watcher.ray, "get", get)
+
+
+def test_a_dead_writer_is_told_in_words() -> None:
+    """A living one has nothing to tell."""
+    assert death_of(Writer(dead=True)) == "the process that writes the tables died"
+    assert death_of(Writer()) is None
+
+
+def test_what_is_held_is_written_where_the_sweep_is_left_in_a_hurry() -> None:
+    """Finished trials are kept also at the second Ctrl-C."""
+    writer = Writer()
+    with pytest.raises(KeyboardInterrupt), flushed_at_least(writer):
+        raise KeyboardInterrupt
+
+    assert writer.closed == 1
+
+
+def test_a_dead_writer_does_not_hide_why_the_sweep_was_left() -> None:
+    """The interruption is what counts."""
+    with pytest.raises(KeyboardInterrupt), flushed_at_least(Writer(dead=True)):
+        raise KeyboardInterrupt
