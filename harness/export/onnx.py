@@ -4,10 +4,11 @@ import contextlib
 import importlib.util
 import io
 import logging
+import shutil
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from harness.errors import BenchError
 from harness.export.learned import Learned
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
     from harness.export.predictor import Predictor
 
@@ -23,7 +24,23 @@ PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 TOLERANCE = 1e-4
 EXAMPLES = 3  # of the check, another number than was traced
 
-Written = tuple[tuple[str, ...] | None, str | None]
+
+class Way(NamedTuple):
+    """One way to export. any_batch: else one example at a time."""
+
+    dynamo: bool
+    any_batch: bool
+
+
+WAYS = (Way(True, any_batch=True), Way(False, any_batch=True), Way(False, any_batch=False))
+
+
+class Written(NamedTuple):
+    """The files, or none and the reason. any_batch: else they take one example at a time."""
+
+    files: tuple[str, ...] = ()
+    any_batch: bool = True
+    reason: str | None = None
 
 
 def needs_packages() -> None:
@@ -36,52 +53,72 @@ def needs_packages() -> None:
 
 
 def write_onnx(model: "Predictor", learned: Learned, folder: Path) -> Written:
-    """`onnx/<repeat>-<fold>.onnx` of every fold: their names, or None and the reason.
+    """`onnx/<repeat>-<fold>.onnx` of every fold, in the first way that gives the same logits.
 
     `inputs` (batch, *input_shape) as the model receives them, to `logits` (batch, classes).
     """
-    import shutil
+    reasons = []
+    for way in WAYS:
+        (folder / "onnx").mkdir()
+        files, reason = _all_folds(model, learned, folder, way)
+        if reason is None:
+            return Written(files, way.any_batch)
+        shutil.rmtree(folder / "onnx")
+        reasons.append(reason)
+    return Written(reason="; otherwise ".join(dict.fromkeys(reasons)))
 
-    (folder / "onnx").mkdir()
+
+def _all_folds(
+    model: "Predictor", learned: Learned, folder: Path, way: Way
+) -> tuple[tuple[str, ...], str | None]:
+    """The files, up to the first model that can't be ONNX, and why it can't."""
     names = []
     for number, fold in enumerate(model.facts["folds"]):
-        name = f"onnx/{fold['repeat']}-{fold['fold']}.onnx"
+        names.append(f"onnx/{fold['repeat']}-{fold['fold']}.onnx")
         index = learned.index(fold["repeat"], fold["fold"])
-        inputs = learned.data.inputs[learned.data.fold_inputs[index].inputs][:EXAMPLES]
-        batch = model.batch(number, np.asarray(inputs))
-        reason = _written(model, number, batch, folder / name)
+        inputs = learned.data.inputs[learned.data.fold_inputs[index].inputs]
+        batch = model.batch(number, np.asarray(inputs[: EXAMPLES if way.any_batch else 1]))
+        reason = _written(model.folds[number].model, batch, folder / names[-1], way)
         if reason is not None:
-            shutil.rmtree(folder / "onnx")
-            return None, reason
-        names.append(name)
+            return (), reason
     return tuple(names), None
 
 
-def _written(model: "Predictor", number: int, batch: "Tensor", file: Path) -> str | None:
+def _written(model: "nn.Module", batch: "Tensor", file: Path, way: Way) -> str | None:
     """Why one model can't be ONNX, or None."""
     import torch
 
     try:
         with _silence():
-            torch.onnx.export(
-                model.folds[number].model,
-                (batch[:2],),
-                file,
-                input_names=["inputs"],
-                output_names=["logits"],
-                dynamo=True,
-                dynamic_shapes=({0: torch.export.Dim("batch", min=1)},),
-                external_data=False,
-            )
+            _export(model, batch, file, way)
         found = _run(file, batch)
-    except Exception as error:  # the exporter raises what it likes
-        lines = str(error).strip().splitlines()
-        return f"{type(error).__name__}: {lines[0] if lines else ''}"
+    except Exception as error:  # the exporters raise what they like
+        return _reason(error)
     with torch.inference_mode():
-        expected = model.folds[number].model(batch).numpy()
+        expected = model(batch).numpy()
     if not np.allclose(found, expected, rtol=TOLERANCE, atol=TOLERANCE):
         return f"its logits differ by up to {np.abs(found - expected).max():.1e}"
     return None
+
+
+def _export(model: "nn.Module", batch: "Tensor", file: Path, way: Way) -> None:
+    import torch
+
+    given: dict[str, Any] = {"input_names": ["inputs"], "output_names": ["logits"]}
+    if way.dynamo:
+        shapes = ({0: torch.export.Dim("batch", min=1)},)
+        given |= {"dynamic_shapes": shapes, "external_data": False}
+    elif way.any_batch:
+        given["dynamic_axes"] = {name: {0: "batch"} for name in ("inputs", "logits")}
+    example = batch[:2] if way.any_batch else batch
+    torch.onnx.export(model, (example,), file, dynamo=way.dynamo, **given)
+
+
+def _reason(error: Exception) -> str:
+    """The cause in one line: the exporter wraps it into advice."""
+    cause = error.__cause__ or error
+    lines = [line.strip() for line in str(cause).splitlines() if line.strip()]
+    return f"{type(cause).__name__}: {lines[0][:300] if lines else 'no reason given'}"
 
 
 def _run(file: Path, batch: "Tensor") -> "np.ndarray[Any, Any]":
@@ -103,6 +140,8 @@ def _silence() -> Iterator[None]:
             contextlib.redirect_stderr(io.StringIO()),
         ):
             warnings.simplefilter("ignore")
+            # a trace knows one side of a branch on data, and would be wrong on the other
+            warnings.filterwarnings("error", message="Converting a tensor to a Python")
             yield
     finally:
         logging.disable(logging.NOTSET)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from harness.export.check import Check
+    from harness.export.onnx import Written
 
 _TEXT = """\
 # {benchmark}: {model} on {dataset}
@@ -45,11 +46,13 @@ This folder holds code that is executed: take such folders only from people whos
 
 _ONNX = """\
 | `onnx/<repeat>-<fold>.onnx` | each fold's model: `inputs` as it receives them, after scale and \
-normalisation, to `logits` |
+normalisation, {batch}, to `logits` |
 """
 
 
-def readme(facts: Mapping[str, Any], *, out: Path, check: "Check | None", onnx: bool) -> str:
+def readme(
+    facts: Mapping[str, Any], *, out: Path, check: "Check | None", onnx: "Written | None"
+) -> str:
     """Markdown. out: the folder's name to be."""
     takes, score = facts["inputs"]["takes"], facts["score"]
     params = ", ".join(f"{path} = {value}" for path, value in facts["params"].items())
@@ -70,8 +73,14 @@ def readme(facts: Mapping[str, Any], *, out: Path, check: "Check | None", onnx: 
         else "model.of_fold(0, inputs)  # probabilities (n, classes) of inputs (n, *shape)",
         versions=", ".join(f"{name} {version}" for name, version in facts["versions"].items()),
         check=_checked(check),
-        onnx=_ONNX if onnx else "",
+        onnx=_onnx(onnx),
     )
+
+
+def _onnx(written: "Written | None") -> str:
+    if written is None or not written.files:
+        return ""
+    return _ONNX.format(batch="any number" if written.any_batch else "one example")
 
 
 def _score(score: Mapping[str, Any]) -> str:

@@ -21,6 +21,7 @@ from harness.export.readme import readme
 
 if TYPE_CHECKING:
     from harness.export.check import Check
+    from harness.export.onnx import Written
 
 _SIBLING = re.compile(r"^(\s*from )(?:models|data_prep)(?:\.(\w+))?( import )", re.MULTILINE)
 
@@ -31,8 +32,8 @@ class Exported:
 
     trial: its id and searched values. n_considered: of how many it is the best on validation.
     n_missing: folds without kept weights. takes: `path` or `text`; None where the dataset can't
-    read new inputs. check: stored predictions made again; None where none are kept. onnx: the
-    files, None where not asked for; no_onnx: why there are none.
+    read new inputs. check: stored predictions made again; None where none are kept. onnx: None
+    where not asked for.
     """
 
     folder: Path
@@ -42,8 +43,7 @@ class Exported:
     n_missing: int
     takes: str | None
     check: "Check | None"
-    onnx: tuple[str, ...] | None = None
-    no_onnx: str | None = None
+    onnx: "Written | None" = None
 
 
 def export_model(
@@ -75,8 +75,8 @@ def export_model(
         facts = _write(staged, trained, learned)
         model = load(staged)
         check = check_stored(model, trained, learned)
-        files, no_onnx = write_onnx(model, learned, staged) if onnx else (None, None)
-        text = readme(facts, out=out, check=check, onnx=bool(files))
+        written = write_onnx(model, learned, staged) if onnx else None
+        text = readme(facts, out=out, check=check, onnx=written)
         (staged / "README.md").write_text(text, encoding="utf-8")
         if out.exists():
             out.rmdir()
@@ -94,8 +94,7 @@ def export_model(
         n_missing=n_all - len(trained.weights),
         takes=facts["inputs"]["takes"],
         check=check,
-        onnx=files,
-        no_onnx=no_onnx,
+        onnx=written,
     )
 
 
