@@ -1,5 +1,6 @@
 """What a worker does for its trial's checkpoints: when one is due, and going on from one."""
 
+import contextlib
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -50,8 +51,9 @@ class Keeper:
     def last(self) -> None:
         """The trial is stopped between two epochs: it keeps where it stands."""
         if self._pack is not None and self._interval_s is not None:
-            self._send(self._pack)
-            ray.get(self._answer)
+            with contextlib.suppress(ray.exceptions.RayError):  # the collector may be gone
+                self._send(self._pack)
+                ray.get(self._answer)
         self.end()
 
     def end(self) -> None:

@@ -104,11 +104,15 @@ def assert_equal(job: TrainingJob, packed: Packed) -> None:
     ids=["adam", "adamw with a schedule", "momentum", "last"],
 )
 @pytest.mark.parametrize("epoch", [1, 4, 6])
-def test_what_goes_on_ends_as_if_undisturbed(training: Mapping[str, Any], epoch: int) -> None:
+@pytest.mark.parametrize("execution", ["loop", "vectorized"])
+def test_what_goes_on_ends_as_if_undisturbed(
+    training: Mapping[str, Any], epoch: int, execution: str
+) -> None:
     """After the first, a middle and the last of six epochs; with batch norm and dropout."""
     job = make_job(
         make_trial_data(noise=1.5), build=build_normed, **{"epochs": 6, "lr": 0.05} | training
     )
+    job = replace(job, execution=execution)
     assert_equal(job, stopped_after(job, epoch))
 
 
@@ -120,10 +124,12 @@ def test_a_chosen_epoch_before_the_interruption_stays_chosen() -> None:
     assert_equal(job, stopped_after(job, 7))
 
 
-def test_a_repeat_that_had_stopped_early_stays_stopped() -> None:
+@pytest.mark.parametrize("execution", ["loop", "vectorized"])
+def test_a_repeat_that_had_stopped_early_stays_stopped(execution: str) -> None:
     """Patience is counted over the epochs before the interruption, too."""
     data = make_trial_data(noise=2.0, repeats=2)
     job = make_job(data, objective="log_loss", epochs=12, lr=0.05, early_stopping=2)
+    job = replace(job, execution=execution)
     epochs = run_to_end(job)[0]
     assert [len(one.folds) for one in epochs] == [4] * 5 + [2] * 3
     for epoch in range(1, len(epochs) + 1):
