@@ -20,6 +20,7 @@ from collections import Counter
 from pathlib import Path
 
 import pandas as pd
+import yaml
 
 RATE_HZ = 200
 
@@ -79,8 +80,8 @@ def run_phases(options: argparse.Namespace, folder: Path) -> dict[str, float]:
     results = next(Path(folder, "results").iterdir())
     run = json.loads(next(results.glob("runs/*/run.json")).read_text())
     timings_s = run["timings_s"]
-    cpu = json.loads(pd.read_parquet(results / "trials").config[0]).get("resources", {})
-    workers = max(1, len(os.sched_getaffinity(0)) // int(cpu.get("cpu", 1)))
+    asked = yaml.safe_load(next(results.glob("runs/*/benchmark.yaml")).read_text())
+    workers = max(1, len(os.sched_getaffinity(0)) // asked["resources"]["cpu"])
     folds = pd.read_parquet(results / "folds")
     epochs_s = pd.read_parquet(results / "epochs").epoch_time_s.sum() / workers
     predict_s = folds.predict_time_s.sum() / workers
