@@ -72,15 +72,23 @@ def _show_models(spec: "BenchmarkSpec") -> None:
 
     from harness.cli.model_table import layer_table
     from harness.cli.summary import console
+    from harness.errors import BenchError
     from harness.planning.models import check_models, distinct_models, inspect_model
     from harness.planning.resolve import resolve
+    from harness.printable import printable
 
     models = distinct_models(resolve(spec))
     check_models(spec, models)
     out = console()
     for model in models:
-        inspected = inspect_model(model)
         values = ", ".join(f"{path}={value}" for path, value in model.params.items())
+        try:
+            inspected = inspect_model(model)
+        except BenchError as error:
+            if spec.search.algorithm != "tpe":
+                raise
+            out.print(Text(printable(f"{values}: {error}\n")))  # a draw, so its trial's failure
+            continue
         out.print(Text(f"{model.entry.label} {values}".rstrip(), style="bold"))
         out.print(layer_table(inspected))
         out.print(Text(inspected.line + "\n"))

@@ -107,3 +107,12 @@ def test_a_model_that_breaks_is_told_without_a_traceback(bench, user: Path) -> N
     assert done.code == 2
     assert "models/mine.py:2: KeyError: 'layers'; in a run its trials would fail" in done.err
     assert "Traceback" not in done.err
+
+
+def test_what_tpe_will_draw_is_counted(bench, user: Path) -> None:
+    """As many as are asked for, or as the space holds."""
+    (user / "rates.yaml").write_text(FILE)
+    settings = ("search.algorithm=tpe", "search.num_samples=2")
+    assert "valid, 2 configurations to be drawn by tpe\n" in bench("check", "rates", *settings).out
+    said = bench("check", "rates", *settings, "search.num_samples=9").out
+    assert "3 configurations to be drawn by tpe, all that the space holds of 9" in said

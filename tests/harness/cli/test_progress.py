@@ -14,6 +14,7 @@ from harness.events import (
     RunLost,
     StepStarted,
     SweepPlanned,
+    TrialDrawn,
     TrialEnded,
     TrialStarted,
 )
@@ -202,3 +203,11 @@ def test_a_terminal_gets_bars(
     assert "failed b: RuntimeError: no mood" in said.err
     assert "3/6 trials" in said.err
     assert "epoch   3  accuracy 0.2500  a" in said.err
+
+
+def test_pruned_trials_are_counted_and_drawn_ones_named(clock: SimpleNamespace) -> None:
+    """A trial that is drawn while the sweep runs has a label of its own."""
+    stopped = TrialEnded("b", "pruned", None, None, 1.0)
+    counts = after(planned(), TrialDrawn("b", "lr=0.1"), TrialStarted("b"), stopped)
+    assert counts.line().startswith("3/6 trials · 0 running · 1 pruned")
+    assert counts.name("b") == "lr=0.1"

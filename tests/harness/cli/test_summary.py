@@ -171,3 +171,23 @@ def test_what_does_not_vary_is_a_line_and_narrow_headers_take_two(
 
     assert lines[:2] == ["validation test", "# lr accuracy (not used to rank) parameters fit"]
     assert "in all of them training.weight_decay=0.5" in lines
+
+
+def test_what_a_time_budget_left_is_said(outcome: RunOutcome, said) -> None:
+    """With how to go on."""
+    left = replace(outcome.summary, trials=6, missing=2, interrupted=1)
+    spec = outcome.plan.spec
+    search = spec.search.model_copy(update={"time_budget_s": 90.0})
+    plan = replace(outcome.plan, spec=replace(spec, search=search))
+    print_summary(replace(outcome, plan=plan, summary=left, out_of_time=True))
+    text = "\n".join(said())
+    assert "the time budget of 1 min 30 s is over: 3 of 6 trials are left, the same command" in text
+
+
+def test_a_dry_run_says_what_is_to_be_drawn(tmp_path: Path, said) -> None:
+    """Of a space no table lists the rest."""
+    text = FILE.replace("search:", "search:\n  algorithm: tpe\n  num_samples: 5")
+    plan = plan_of(tmp_path / "rates", text.replace("[0.1, 0.2, 0.3]", "{uniform: [0.1, 0.3]}"))
+    empty = Summary(5, 0, 0, 0, 0, 5, "accuracy", None, (), str(plan.folder))
+    print_dry_run(RunOutcome(plan, empty, 0, {}))
+    assert "0 trials of this space: 0 done, 0 to train, 5 to be drawn by tpe" in said()

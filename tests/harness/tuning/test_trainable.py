@@ -91,6 +91,7 @@ def worker(plan: Plan) -> Callable[..., tuple[TrialTrainable, Collector]]:
         weights: str = "best",
         *,
         tracked: bool = False,
+        judged: bool = False,
         terms: Mapping[str, Any] = MappingProxyType({}),
         **changes: Any,
     ) -> tuple[TrialTrainable, Collector]:
@@ -108,6 +109,7 @@ def worker(plan: Plan) -> Callable[..., tuple[TrialTrainable, Collector]]:
             Remote(collector),
             Terms(folder / "under_way", **terms),
             tracked=tracked,
+            judged=judged,
         )
         made = object.__new__(TrialTrainable)  # Tune's own constructor wants a running Tune
         made.setup({"index": 0}, shared)
@@ -159,6 +161,37 @@ def test_a_long_trial_reports_on_its_way(
     assert (attempts, [row["epoch"] for row in epochs]) == (1, [1, 1, 2, 2, 3, 3])
     assert taken.step()["done"]
     collector.close()
+
+
+def test_a_judged_trial_reports_every_epoch_but_the_last(worker, plan: Plan) -> None:
+    """Its rows lie with the collector before Tune may stop it; at its end there is no epoch."""
+    taken, collector = worker(judged=True)
+    told = []
+    for epoch in (1, 2):
+        said = taken.step()
+        ((_, rows),) = collector.unfinished().values()
+        told.append((said["epoch"], said["status"], rows[-1]["epoch"]))
+        assert said["objective"] == pytest.approx(
+            sum(row["val_accuracy"] for row in rows if row["epoch"] == epoch) / 2
+        )
+    last = taken.step()
+    collector.close()
+
+    assert told == [(1, "running", 1), (2, "running", 2)]
+    assert last["done"]
+    assert "epoch" not in last
+
+
+def test_a_drawn_trial_is_asked_of_the_collector(worker, plan: Plan) -> None:
+    """Its index lies beyond the trials that were known before the sweep."""
+    taken, collector = worker()
+    index = len(plan.trials)
+    collector.offer(index, _sweep_trial(job_of(plan, plan.trials[0])))
+    taken.reset_config({"index": index})
+    said = taken.step()
+    collector.close()
+
+    assert said["status"] == "complete"
 
 
 def test_a_tracked_trial_reports_every_epoch_and_its_scores(worker, plan: Plan) -> None:
