@@ -13,9 +13,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
+from torch.utils._pytree import tree_map
 
 SHORT_SEQUENCE = 64  # tokens
 
+_WITH_BIAS = (F.linear, F.conv1d, F.conv2d, F.conv3d)
 _FEATURE_DROPOUTS = {F.dropout1d: 3, F.dropout2d: 4, F.dropout3d: 5}  # dimensions of a batch
 
 
@@ -56,6 +58,8 @@ class Stackable(TorchFunctionMode):
             return self._dropout(func, *args, **kwargs)
         if func is F.scaled_dot_product_attention:
             return _attention(*args, **kwargs)
+        if func in _WITH_BIAS:
+            args, kwargs = tree_map(_as_autocast, (args, kwargs))
         return func(*args, **kwargs)
 
     def _dropout(
@@ -82,6 +86,15 @@ def _mask_shape(func: Callable[..., Any], input: Tensor) -> tuple[int, ...] | No
     if input.dim() != _FEATURE_DROPOUTS[func]:
         return None
     return (*input.shape[:2], *(1,) * (input.dim() - 2))
+
+
+def _as_autocast(value: Any) -> Any:
+    """In autocast's precision where that is on: batching rules add the bias after the product, in
+    float32, and the sum would stay there."""
+    if not isinstance(value, Tensor) or value.dtype is not torch.float32:
+        return value
+    kind = value.device.type
+    return value.to(torch.get_autocast_dtype(kind)) if torch.is_autocast_enabled(kind) else value
 
 
 def _attention(query: Tensor, key: Tensor, value: Tensor, *more: Any, **options: Any) -> Any:

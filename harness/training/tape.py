@@ -13,6 +13,8 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
+from harness.training.plain import keep_compiler_out
+
 Function = Callable[..., Any]
 
 _ALIASES = ("aten::detach", "aten::alias")  # without an autograd graph they do nothing
@@ -43,6 +45,7 @@ def record(function: Function, inputs: Sequence[Tensor]) -> Tape:
     Playing computes no gradients beyond the recorded ones, and writes where was written.
     Raises NotRecordable, and what the function raises.
     """
+    keep_compiler_out(_Recorder.__torch_dispatch__)
     recorder = _Recorder(inputs)
     with recorder:
         outputs = function(inputs)

@@ -1,0 +1,90 @@
+"""The first choice for a model's shape is everybody's: in a run, in later runs, on a machine."""
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from harness.training.execution import Choice
+from harness.tuning import executions
+from harness.tuning.executions import RECORD, Executions, agreement, remembered
+
+STACKED = {"execution": "vectorized", "reason": "measured", "ratio": 1.4}
+LOOPED = {"execution": "loop", "reason": "measured", "ratio": 0.8}
+
+
+def run_folder(folder: Path, name: str, record: dict[str, Any] | None = None) -> Path:
+    """A run that wrote its run.json."""
+    run = folder / "runs" / name
+    run.mkdir(parents=True)
+    found = {"run_id": name} if record is None else {"run_id": name, RECORD: record}
+    (run / "run.json").write_text(json.dumps(found))
+    return run
+
+
+def recorded(run: Path) -> Any:
+    return json.loads((run / "run.json").read_text()).get(RECORD)
+
+
+def test_the_first_choice_counts_and_is_written_down(tmp_path: Path) -> None:
+    """Two workers measured at once, and differ."""
+    run = run_folder(tmp_path, "2")
+    known = Executions(tmp_path, run)
+    assert known.get("shape") is None
+    assert known.keep("shape", STACKED) == STACKED
+    assert known.keep("shape", LOOPED) == STACKED
+    assert known.get("shape") == STACKED
+    assert recorded(run) == {"shape": STACKED}
+
+
+def test_later_runs_keep_to_it_and_write_what_they_used(tmp_path: Path) -> None:
+    """The oldest run's choice, so that trials of a benchmark don't differ; damage is no record."""
+    run_folder(tmp_path, "1", {"shape": STACKED, "unused": LOOPED})
+    run_folder(tmp_path, "2", {"shape": LOOPED})
+    (run_folder(tmp_path, "3") / "run.json").write_text("{")
+    run = run_folder(tmp_path, "4")
+    assert Executions(tmp_path, run).get("shape") == STACKED
+    assert recorded(run) == {"shape": STACKED}
+
+
+def test_a_record_that_cannot_be_written_changes_nothing(tmp_path: Path) -> None:
+    """The choice holds for the run all the same."""
+    known = Executions(tmp_path, tmp_path / "runs" / "gone")
+    assert known.keep("shape", STACKED) == known.get("shape") == STACKED
+
+
+def test_a_machine_measures_once(tmp_path: Path) -> None:
+    """What is damaged in the cache is found anew."""
+    found: list[int] = []
+
+    def find() -> Choice:
+        found.append(1)
+        return Choice(**STACKED)
+
+    assert remembered(tmp_path, "shape", find) == remembered(tmp_path, "shape", find) == STACKED
+    assert len(found) == 1
+    (tmp_path / "executions" / "shape.json").write_text("{}")
+    assert remembered(tmp_path, "shape", find) == STACKED
+    assert len(found) == 2
+
+
+def test_a_worker_asks_the_collector_before_it_measures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And takes the answer of a faster one over its own."""
+    monkeypatch.setattr(executions.ray, "get", lambda value: value)
+    known = Executions(tmp_path, run_folder(tmp_path, "1"))
+    remote = SimpleNamespace(
+        execution=SimpleNamespace(remote=known.get),
+        keep_execution=SimpleNamespace(remote=known.keep),
+    )
+    agree = agreement(remote, cache=tmp_path / "cache", model="vit")
+
+    def slow() -> Choice:
+        known.keep("shape", {"model": "vit", **LOOPED})
+        return Choice(**STACKED)
+
+    assert agree("shape", slow) == Choice(**LOOPED)
+    assert agree("shape", lambda: pytest.fail("known already")) == Choice(**LOOPED)
