@@ -27,11 +27,11 @@ RATE_HZ = 200
 # part of the training -> what names it in a stack; the first that fits counts
 PARTS = {
     "imports": ("<frozen importlib._bootstrap>",),
-    "evaluation of validation, train and test": ("(harness/training/evaluate.py",),
+    "evaluation of validation, train and test": ("harness/training/evaluate.py",),
     "batches: order, gather, augmentation": (
         "epoch_batches", "train_batches", "gather (", "permutation (", "seed_everything",
     ),
-    "optimizer": ("stepped (", "torch/optim/", "clip_grad", "(harness/training/optimizers.py"),
+    "optimizer": ("stepped (", "torch/optim/", "clip_grad", "_fused_adam", "foreach"),
     "backward": ("_engine_run_backward", "backward ("),
     "forward and loss": ("torch/nn/modules/module.py", "cross_entropy", "forward ("),
     "start of the folds": ("start_folds", "build_model"),
