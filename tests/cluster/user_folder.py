@@ -78,7 +78,7 @@ def _benchmark(dataset: str) -> str:
 question: Do other machines give other numbers?
 dataset: {{name: {dataset}}}
 model: {{name: unhurried, pause_s: 0.5}}
-training: {{epochs: 2, batch_size: 64, optimizer: adam}}
+training: {{epochs: 2, batch_size: 64, optimizer: adam, fold_execution: loop}}
 cross_validation: {{strategy: stratified, n_splits: 4}}
 search: {{space: {{training.lr: [{rates}]}}}}
 objective: {{metric: accuracy}}
