@@ -4,12 +4,14 @@ import io
 import json
 import pickle
 import re
+import subprocess
 import tarfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import torch
 
@@ -22,11 +24,13 @@ from harness.report.write import write_report
 from harness.results.journal import finish_pending, pending
 from harness.results.merge import benchmark_of
 from harness.results.parts import is_plain_name
+from harness.run import RunOptions, run_benchmark
 from harness.spec.read import parse_benchmark
 from harness.training.weight_files import read_checkpoint, read_pretrained, read_state
 from tests.harness.report.folders import FILE as QUESTION
 from tests.harness.report.folders import Trial, make_results
 from tests.plans import FILE, plan_of, write_trials
+from tests.without_ray import run_without_ray
 
 
 class Evil:
@@ -247,3 +251,47 @@ def test_arrays_of_the_cache_hold_no_objects(tmp_path: Path, mark: Path) -> None
 
     assert again.inputs.shape == (2, 3)
     assert not mark.exists()
+
+
+def test_no_secret_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither the environment nor the address of a repository, also where a trial fails."""
+    subprocess.run(["git", "init", "-q", "."], cwd=tmp_path, check=True)
+    remote = "https://me:hunter2@example.org/private.git"
+    subprocess.run(["git", "remote", "add", "origin", remote], cwd=tmp_path, check=True)
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "moody.py").write_text(MOODY)
+    (tmp_path / "moods.yaml").write_text(MOODS)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    for name in ("AWS_SECRET_ACCESS_KEY", "RAY_AUTH_TOKEN", "WANDB_API_KEY"):
+        monkeypatch.setenv(name, "hunter2")
+    run_without_ray(monkeypatch)
+    outcome = run_benchmark(RunOptions("moods"), lambda event: None)
+
+    written = [file for file in (tmp_path / "results").rglob("*") if file.is_file()]
+    assert (outcome.summary.complete, outcome.summary.failed) == (1, 1)
+    assert {"run.json", "distributions.txt", "benchmark.yaml"} <= {file.name for file in written}
+    for file in written:
+        text = str(pq.read_table(file).to_pylist()) if file.suffix == ".parquet" else ""
+        assert "hunter2" not in text, file
+        assert b"hunter2" not in file.read_bytes(), file
+
+
+MOODY = """
+from math import prod
+from torch import nn
+
+def build(*, input_shape: tuple[int, ...], num_classes: int, mood: str = "calm"):
+    if mood == "raises":
+        raise RuntimeError("no mood for this")
+    return nn.Sequential(nn.Flatten(), nn.Linear(prod(input_shape), num_classes))
+"""
+MOODS = """\
+question: Which mood?
+dataset: {name: digits, limit: 40}
+model: {name: moody}
+training: {epochs: 1, batch_size: 8, optimizer: adam, lr: 0.05}
+cross_validation: {strategy: holdout}
+search: {space: {model.mood: [calm, raises]}}
+objective: {metric: accuracy}
+"""

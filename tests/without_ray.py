@@ -34,7 +34,7 @@ class _Actor:
         return SimpleNamespace(remote=getattr(self._target, name))
 
 
-def _itself(value: Any) -> Any:
+def _itself(value: Any, get: Any = None) -> Any:
     return value
 
 
