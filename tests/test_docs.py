@@ -18,6 +18,7 @@ NAMES = (
     "CONTRIBUTING.md",
     "docs/performance.md",
     "docs/own_data.md",
+    "docs/export.md",
     "docs/notebook.md",
 )
 DOCUMENTS = [SHIPPED / name for name in NAMES]

@@ -38,8 +38,8 @@ def command(
 
     done = export_model(benchmark, trial=trial, out=out, results=results, data=data, onnx=onnx)
     echo("\n".join(_lines(done)))
-    if done.no_onnx is not None:
-        echo(f"no ONNX: {done.no_onnx}", err=True)
+    if done.onnx is not None and done.onnx.reason is not None:
+        echo(f"no ONNX: {done.onnx.reason}", err=True)
         raise click.exceptions.Exit(1)
 
 
@@ -57,8 +57,9 @@ def _lines(done: "Exported") -> list[str]:
             f"{done.check.n} stored predictions made again {words}: "
             f"probabilities differ by at most {done.check.largest:.1e}"
         )
-    if done.onnx:
-        lines.append(f"ONNX: {len(done.onnx)} files, the same outputs")
+    if done.onnx is not None and done.onnx.files:
+        one = "" if done.onnx.any_batch else "; they take one example at a time"
+        lines.append(f"ONNX: {len(done.onnx.files)} files, the same outputs{one}")
     inputs = {"path": "FILES-AND-FOLDERS", "text": "texts.csv --column text"}
     if done.takes is None:
         lines.append("this dataset can't read new inputs (no `read_input`): see its README.md")

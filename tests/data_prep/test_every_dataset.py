@@ -153,3 +153,17 @@ def test_what_is_fitted_depends_on_train_examples_alone(
     assert tuple(inputs.shape[1:]) == tuple(description.input_shape)
     assert one.inputs is None or np.array_equal(one.inputs, other.inputs)
     assert set(one.model_arguments) == set(description.model_arguments)
+
+
+@every_dataset
+def test_new_inputs_are_read_with_options_of_the_dataset(
+    name: str, options: tuple[Any, ...]
+) -> None:
+    """From a path or a text; where `fit` learns token names, with these."""
+    module = _module(name)
+    if not hasattr(module, "read_input"):
+        pytest.skip(f"{name} reads no new inputs")
+    first, *others = inspect.signature(module.read_input).parameters
+    assert first in ("path", "text")
+    assert set(others) - {"token_names"} <= set(_options_of(module.load))
+    assert ("token_names" in others) == hasattr(module, "fit")

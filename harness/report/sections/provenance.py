@@ -22,6 +22,8 @@ def provenance(study: Study) -> Section:
         Text("The same trials again, from the file with every default written out:"),
         Code(command(study)),
         Code(study.resolved, folded="The resolved benchmark file"),
+        Text("The best model on validation as a folder that predicts by itself, and what it says:"),
+        Code(export_commands(study)),
     )
 
 
@@ -45,6 +47,17 @@ def command(study: Study) -> str:
     run = study.run_id if study.run_id != "all" else "<run>"
     source = f"results/{study.name}/runs/{run}/benchmark.yaml"
     return f"cp {source} {study.name}.yaml\nbench run {study.name}.yaml"
+
+
+def export_commands(study: Study) -> str:
+    """Shell lines that take the best model out and predict with it."""
+    best = next((one for one in study.configurations if one.place == 1), None)
+    kept = best is not None and (study.folder / "weights" / best.trial_id).is_dir()
+    again = (
+        "" if kept else f"bench run {study.name} weights=all --force  # its weights are not kept\n"
+    )
+    folder = f"{study.name}_model"
+    return f"{again}bench export {study.name} --out {folder}\nbench predict {folder} INPUTS"
 
 
 def _values(values: Sequence[Any]) -> str:

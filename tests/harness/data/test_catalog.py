@@ -116,6 +116,48 @@ def test_the_fingerprint_leaves_out_how_examples_are_shown(tmp_path: Path) -> No
     assert catalog.file_fingerprint(entry) == before
 
 
+def test_the_fingerprint_leaves_out_how_new_inputs_are_read(tmp_path: Path) -> None:
+    """And what only that imports; but not where the examples themselves are read by it."""
+    (tmp_path / "data_prep").mkdir()
+    file = tmp_path / "data_prep" / "mine.py"
+    (tmp_path / "data_prep" / "reader.py").write_text("x = 1\n")
+    reads = "def read_input(path):\n    from data_prep.reader import x\n"
+    file.write_text("def load(root): ...\n")
+    entry = catalog.find("dataset", "mine", folder=tmp_path)
+    before = catalog.file_fingerprint(entry)
+    file.write_text(reads + "def load(root): ...\n")
+    apart = catalog.file_fingerprint(entry)
+    file.write_text(reads + "def load(root):\n    return read_input(root)\n")
+    within = catalog.file_fingerprint(entry)
+    (tmp_path / "data_prep" / "reader.py").write_text("x = 2\n")
+
+    assert before == apart != within
+    assert catalog.file_fingerprint(entry) != within
+
+
+def test_the_files_in_use_are_a_file_and_its_siblings_shipped_ones_among_them(
+    tmp_path: Path,
+) -> None:
+    """What `prepare` alone imports is not needed."""
+    (tmp_path / "data_prep").mkdir()
+    (tmp_path / "data_prep" / "mine.py").write_text(
+        "from data_prep.examples import Examples\n"
+        "from data_prep.helper import y\n"
+        "def prepare(root):\n    from data_prep.download import download\n"
+        "def load(root): ...\n"
+    )
+    (tmp_path / "data_prep" / "helper.py").write_text("y = 1\n")
+    entry = catalog.find("dataset", "mine", folder=tmp_path)
+
+    assert catalog.source_files(entry) == sorted(
+        [
+            catalog.SHIPPED / "data_prep" / "examples.py",
+            tmp_path / "data_prep" / "helper.py",
+            tmp_path / "data_prep" / "mine.py",
+        ]
+    )
+
+
 def test_changed_code_names_the_file() -> None:
     """So that `--dry-run` can say whose code makes a trial new."""
     model, dataset = catalog.find("model", "vit"), catalog.find("dataset", "digits")

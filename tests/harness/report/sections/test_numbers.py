@@ -185,6 +185,17 @@ def test_methods_say_what_was_done(tmp_path):
     assert "compared on test scores, paired by fold, with the best one" in text
 
 
+def test_provenance_ends_with_how_the_best_model_is_used(tmp_path):
+    study = make_study(tmp_path, EVEN)
+    taken_out = "bench export digits --out digits_model\nbench predict digits_model INPUTS"
+    assert provenance.export_commands(study) == (
+        f"bench run digits weights=all --force  # its weights are not kept\n{taken_out}"
+    )
+    best = next(one for one in study.configurations if one.place == 1)
+    (study.folder / "weights" / best.trial_id).mkdir(parents=True)
+    assert provenance.export_commands(study) == taken_out
+
+
 def test_provenance_repeats_the_run_under_its_own_name(tmp_path):
     assert provenance.command(make_study(tmp_path, EVEN)).endswith("bench run digits.yaml")
 
