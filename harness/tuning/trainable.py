@@ -278,9 +278,9 @@ def _bytes(state: Mapping[str, Any]) -> bytes:
     return buffer.getvalue()
 
 
-def _fetch(reference: Any, get: Callable[[Any], Any] = ray.get) -> Any:
+def _fetch(reference: Any, get: Callable[[Any], Any] | None = None) -> Any:
     """The value behind a reference, fetched once per worker; arrays stay in shared memory."""
     key = reference.hex()
     if key not in _fetched:
-        _fetched[key] = get(reference)
+        _fetched[key] = (get or ray.get)(reference)
     return _fetched[key]

@@ -61,6 +61,7 @@ def plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
     """One trial; every epoch is reported."""
     for module in (trainable, keeper):
         monkeypatch.setattr(module.ray, "get", lambda reference: reference.value)
+    monkeypatch.setattr(trainable, "get_data", lambda reference: reference.value)
     monkeypatch.setattr(trainable, "REPORT_EVERY_S", 0.0)
     return plan_of(tmp_path / "rates", FILE)
 

@@ -79,6 +79,7 @@ def plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
     (tmp_path / "models" / "moody.py").write_text(MODEL)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(trainable.ray, "get", lambda reference: reference.value)
+    monkeypatch.setattr(trainable, "get_data", lambda reference: reference.value)
     monkeypatch.setattr(trainable, "REPORT_EVERY_S", 60.0)  # a busy machine is not a long trial
     return plan_of(tmp_path / "rates", FILE)
 
@@ -140,6 +141,7 @@ def test_a_short_trial_reports_once(worker, plan: Plan) -> None:
         "objective_std": trials["val_accuracy_std"][0],
         "fit_time_s": trials["fit_time_s"][0],
         "error": None,
+        "gpu_memory": None,  # there is no GPU
         "done": True,
     }
     assert trials["attempt"].tolist() == [1]
