@@ -6,32 +6,30 @@ python process_pool.py FOLDER WORKERS
 import multiprocessing
 import sys
 from concurrent.futures import ProcessPoolExecutor
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import plain
 import torch
 
 
+read = cache(plain.read)  # once a process; forked ones inherit it
+
+
 def train(folder: Path, task: tuple[int, int]) -> dict:
     """One configuration on one fold."""
     configuration, fold = task
-    described, arrays = plain.read(folder) if _shared is None else _shared
+    described, arrays = read(folder)
     row = plain.train_fold(
         described, arrays, described["configurations"][configuration], fold=fold, loader=False
     )
     return {"configuration": configuration, **row}
 
 
-_shared = None  # what forked workers inherit
-
-
 def main() -> None:
-    """Forked workers share what the parent has read; on a GPU they are spawned and read it."""
-    global _shared
+    """Workers are forked, but on a GPU, where CUDA asks for fresh processes."""
     folder, workers = Path(sys.argv[1]), int(sys.argv[2])
-    described, arrays = plain.read(folder)
-    _shared = described, arrays
+    described, _ = read(folder)
     tasks = [
         (configuration, fold)
         for configuration in range(len(described["configurations"]))
