@@ -12,7 +12,6 @@ from pathlib import Path
 import plain
 import torch
 
-
 read = cache(plain.read)  # once a process; forked ones inherit it
 
 
