@@ -13,6 +13,10 @@ TRY_ANY_MODEL = (
     'bench run quickstart --smoke "model={{name: {name}}}" "search={{}}" '
     "training.optimizer=adam training.lr=0.001"
 )
+TRY_AS_VARIANT = (
+    'bench run {benchmark} --smoke "variants={{own: {{model: {{name: {name}}}}}}}" "search={{}}" '
+    '"published=[]" training.optimizer=adam training.lr=0.001 training.batch_size=32'
+)
 
 EPILOG = """\b
 examples:
@@ -66,25 +70,38 @@ def _renamed(text: str, old: str, new: str) -> str:
 
 
 def _next(kind: str, name: str, start: str) -> str:
-    """A command that runs as it is."""
+    """A command that runs as it is, but for data that only the user can name."""
     if kind == "benchmark":
         return f"bench check {name} && bench run {name} --smoke"
-    benchmark = _benchmark_with(kind, start)
+    benchmark, in_variant = _benchmark_with(kind, start)
     if benchmark is None and kind == "dataset":
-        return f"bench prepare {name}"
+        return f"bench prepare {name}{_required_options(start)}"
     if benchmark is None:
         return TRY_ANY_MODEL.format(name=name)
+    if in_variant and kind == "model":
+        return TRY_AS_VARIANT.format(benchmark=benchmark, name=name)
     return f"bench run {benchmark} {kind}.name={name} --smoke"
 
 
-def _benchmark_with(kind: str, start: str) -> str | None:
-    """A shipped benchmark without variants that uses the file that was copied."""
+def _benchmark_with(kind: str, start: str) -> tuple[str | None, bool]:
+    """A shipped benchmark that uses what was copied, and whether in one of several variants."""
     from harness.data.catalog import SHIPPED_BENCHMARKS
     from harness.spec.read import read_benchmark
 
     shipped = SHIPPED_BENCHMARKS.glob("*.yaml")
+    in_variants = None
     for file in sorted(shipped, key=lambda file: (file.stem != STARTS["benchmark"], file.stem)):
-        (first, *others) = read_benchmark(file).variants
-        if not others and getattr(first, kind).name == start:
-            return file.stem
-    return None
+        variants = read_benchmark(file).variants
+        if start in (getattr(one, kind).name for one in variants):
+            if len(variants) == 1:
+                return file.stem, False
+            in_variants = in_variants or file.stem
+    return in_variants, in_variants is not None
+
+
+def _required_options(dataset: str) -> str:
+    """` path=PATH`, of datasets that can't do without it."""
+    from harness.data import catalog
+
+    options = catalog.signature(catalog.find("dataset", dataset)).arguments.values()
+    return "".join(f" {one.name}={one.name.upper()}" for one in options if one.required)

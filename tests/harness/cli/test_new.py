@@ -53,6 +53,36 @@ def test_the_next_command_of_a_model_that_no_benchmark_uses(bench, user: Path) -
     assert "model mine: 650 parameters" in done.out
 
 
+@pytest.mark.parametrize("kind", ["model", "dataset", "benchmark"])
+def test_a_copy_of_each_shipped_file_works_as_it_is(bench, user: Path, kind: str) -> None:
+    """The command that is told next resolves, and its models can be built."""
+    from harness.data import catalog
+    from harness.planning.early import read_checked
+    from harness.planning.models import check_models, distinct_models
+    from harness.planning.resolve import resolve
+    from harness.spec.locate import find_benchmark
+
+    shipped = (
+        [file.stem for file in sorted(catalog.SHIPPED_BENCHMARKS.glob("*.yaml"))]
+        if kind == "benchmark"
+        else list(catalog.entries(kind, folder=catalog.SHIPPED))
+    )
+    for start in shipped:
+        done = bench("new", kind, f"my_{start}", "--from", start)
+        following = shlex.split(done.out.split("next: ")[1])
+        assert done.code == 0
+        if "run" not in following:
+            assert following == ["bench", "prepare", f"my_{start}", "path=PATH"]
+            continue
+        _, file, *words = following[following.index("run") :]
+        overrides = [word for word in words if "=" in word]
+        spec = read_checked(find_benchmark(file, shipped=catalog.SHIPPED_BENCHMARKS), overrides)
+        (*_, last) = configurations = resolve(spec, folder=user)
+        names = {spec.name, last.model.name, last.dataset.name}
+        assert f"my_{start}" in names
+        check_models(spec, distinct_models(configurations[:1]))
+
+
 def test_hiding_a_shipped_file_is_said(bench, user: Path) -> None:
     """When it is written, and when it is used."""
     assert "in place of the shipped models/vit.py" in bench("new", "model", "vit").out
