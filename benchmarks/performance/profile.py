@@ -109,8 +109,8 @@ def training_parts(options: argparse.Namespace, folder: Path) -> dict[str, float
     seconds: Counter[str] = Counter()
     for line in stacks.read_text().splitlines():
         stack, _, count = line.rpartition(" ")
-        if "train_once" in stack:
-            seconds[part_of(stack.partition("train_once")[2])] += int(count) / RATE_HZ
+        if "train_folds (" in stack:
+            seconds[part_of(stack.partition("train_folds (")[2])] += int(count) / RATE_HZ
     return dict(seconds)
 
 
