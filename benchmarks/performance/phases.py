@@ -1,6 +1,6 @@
 """Where the time of one `bench run` goes: its phases, and inside a step of training.
 
-    python benchmarks/performance/profile.py quickstart training.epochs=12
+    python benchmarks/performance/phases.py quickstart training.epochs=12
 
 The phases are the run's own (`runs/<run_id>/run.json`) and those of its tables. The inside of the
 training is one configuration trained again in this process, alone and with one thread, under
