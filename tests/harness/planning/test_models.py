@@ -122,3 +122,14 @@ def test_layers_add_up(folder: Path) -> None:
     assert [layer.kind for layer in inspected.layers if layer.n_parameters] == ["Linear", "Linear"]
     assert sum(layer.n_parameters for layer in inspected.layers) == COUNTS
     assert inspected.line.startswith(f"{COUNTS} parameters, 296 multiply-adds per example; ")
+
+
+def test_with_tpe_a_space_may_hold_impossible_models_but_not_only_such(folder: Path) -> None:
+    """Which of them is drawn shows later, as that trial's failure."""
+    tpe = ("search.algorithm=tpe", "search.num_samples=3")
+    some = read(moody("model.mood: [calm, impossible]"), *tpe)
+    none = read(moody("model.mood: [impossible]"), *tpe)
+
+    assert len(check_models(some, distinct_models(resolve(some)))) == 1
+    with pytest.raises(SpecError, match="is impossible"):
+        check_models(none, distinct_models(resolve(none)))

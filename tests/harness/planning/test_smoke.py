@@ -78,3 +78,11 @@ def test_counts_of_a_holdout_become_fractions() -> None:
 
     assert given["cross_validation.test_size"] == "0.2"
     assert "cross_validation.validation_size" not in given
+
+
+def test_nothing_is_stopped_before_its_one_epoch_ends() -> None:
+    """A grace of three epochs would be a mistake of the file, which it is not."""
+    spec = read(FILE.replace("epochs: 2", "epochs: 9"),
+                "search.scheduler={name: asha, grace_epochs: 3}")  # fmt: skip
+    assert overrides(spec)["search.scheduler"] == "none"
+    assert "search.scheduler" not in overrides(read())

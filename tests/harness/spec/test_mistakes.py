@@ -38,8 +38,8 @@ MISTAKES = [
     ("objective:", "  schedular: asha\nobjective:", "heads.yaml:19: search.schedular: unknown key; "
      "allowed: algorithm, num_samples, scheduler, time_budget_s, space, exclude, when; did you "
      "mean 'scheduler'?"),
-    ("objective:", "  scheduler: ash\nobjective:", "search.scheduler: not a valid value; found ash; "
-     "allowed: none, asha, or a mapping of name, grace_epochs, reduction_factor; did you mean "
+    ("objective:", "  scheduler: ash\nobjective:", "search.scheduler: not a valid value; found "
+     "ash; allowed: none, asha, or a mapping of name, grace_epochs, reduction_factor; did you mean "
      "'asha'?"),
     ("objective:", "  scheduler: {name: asha, grace: 1}\nobjective:", "search.scheduler.grace: "
      "unknown key; allowed: name, grace_epochs, reduction_factor; did you mean 'grace_epochs'?"),
