@@ -28,6 +28,7 @@ from harness.tuning.steering import Helm, Steering, Tuning
 from harness.tuning.tracking import TrackingCallback
 from harness.tuning.trainable import Shared, SweepTrial, TrialTrainable
 from harness.tuning.watcher import (
+    MEMORY_FULL,
     Watcher,
     WatcherCallback,
     death_of,
@@ -97,8 +98,11 @@ def run_sweep(request: SweepRequest, *, capacity: Capacity, on_event: OnEvent) -
         _passes(request, helm, watcher, gpu=gpu, capacity=capacity)
         if death := death_of(collector):
             collector = _start_collector(request.settings)
-        _account_for_the_rest(request, collector, watcher, trials=helm.trials)
-        closed = ray.get(collector.close.remote())
+        try:
+            _account_for_the_rest(request, collector, watcher, trials=helm.trials)
+            closed = ray.get(collector.close.remote())
+        except ray.exceptions.OutOfMemoryError:  # this one too: nobody is left to write
+            closed = MEMORY_FULL
     statuses, interrupted = dict(watcher.statuses), watcher.interrupted.is_set()
     late, drawn = watcher.out_of_time(), request.steering.drawn
     return SweepEnd(statuses, interrupted, death or closed, out_of_time=late, drawn=drawn)

@@ -13,6 +13,7 @@ from harness.events import EpochEnded, Note, OnEvent, TrialEnded, TrialStarted
 from harness.tuning.retry import HANDED_BACK, Troubles
 
 FLUSH_S = 10.0
+MEMORY_FULL = "Ray ended the process that writes the tables, as its machine was nearly full"
 
 
 class Watcher(tune.Stopper):  # type: ignore[misc]
@@ -123,6 +124,8 @@ def death_of(collector: Any) -> str | None:
     """That the collector's process died, in words; None while it lives."""
     try:
         ray.get(collector.error.remote())
+    except ray.exceptions.OutOfMemoryError:
+        return MEMORY_FULL
     except ray.exceptions.RayActorError:
         return "the process that writes the tables died"
     return None
