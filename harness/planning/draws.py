@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import SpecError
 from harness.planning.resolve import Resolved, resolver
 from harness.results.read import DoneTrial
+from harness.results.runs import last_params
 from harness.spec.benchmark import BenchmarkSpec
 from harness.spec.corners import count_points, point_in
 
@@ -25,7 +26,8 @@ class Draws:
 
     left: how many are to be drawn. holds: how many different points there are, None where endless.
     corners: trials that stand for the space: their data is read, their models are built first.
-    known: every trial in the tables whose point lies in the space, whatever run it is from.
+    known: every trial in the tables whose point lies in the space, whatever run it is from, and
+    those that the last run drew and never began.
     trial: from a point to its trial; raises SpecError where no configuration can have it.
     """
 
@@ -46,6 +48,7 @@ def find_draws(
     done: Mapping[str, DoneTrial],
     identify: Identify,
     *,
+    folder: Path,
     root: Path | None,
 ) -> Draws:
     """The draws of a file whose algorithm is `tpe`.
@@ -58,7 +61,7 @@ def find_draws(
     def trial(point: Point) -> "PlannedTrial":
         return identify(resolved(point))
 
-    known = _known(spec, corners, done, trial)
+    known = (*_known(spec, corners, done, trial), *_begun(spec, folder, done, trial))
     holds = count_points(spec.space)
     wanted = spec.search.num_samples or 1
     most = wanted if holds is None else min(wanted, holds)
@@ -91,11 +94,30 @@ def _member(
         section, key = path.split(".", 1)
         return config[section][key]
 
-    point = point_in(spec.space, value_at)
+    return _same(row.trial_id, point_in(spec.space, value_at), trial)
+
+
+def _begun(
+    spec: BenchmarkSpec,
+    folder: Path,
+    done: Mapping[str, DoneTrial],
+    trial: Callable[[Point], "PlannedTrial"],
+) -> list["PlannedTrial"]:
+    """What a run that was killed had drawn: they may have left a checkpoint."""
+    planned = {key: params for key, params in last_params(folder).items() if key not in done}
+    points = {key: point_in(spec.space, params.__getitem__) for key, params in planned.items()}
+    found = [_same(key, point, trial) for key, point in points.items()]
+    return [one for one in found if one is not None]
+
+
+def _same(
+    trial_id: str, point: Point | None, trial: Callable[[Point], "PlannedTrial"]
+) -> "PlannedTrial | None":
+    """The trial of a point if it still is the one that had this id."""
     if point is None:
         return None
     try:
         one = trial(point)
     except SpecError:
         return None
-    return one if one.trial_id == row.trial_id else None
+    return one if one.trial_id == trial_id else None

@@ -109,7 +109,7 @@ def make_plan(
     named = tuple(identify(one) for one in configurations)
     draws = None
     if spec.search.algorithm == "tpe":
-        draws = find_draws(spec, named, done, identify, root=root)
+        draws = find_draws(spec, named, done, identify, folder=folder, root=root)
         named = draws.known[: spec.search.num_samples]
     again = _again(force=force, failed=retry_failed, pruned=finish_pruned)
     wanted = range(1, spec.repeats + 1)

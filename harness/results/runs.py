@@ -108,6 +108,15 @@ def last_plan(folder: Path) -> list[str]:
     return ids
 
 
+def last_params(folder: Path) -> dict[str, dict[str, Any]]:
+    """Trial id -> searched path -> value, of the last run's plan; empty without one."""
+    from harness.results.parts import read_file
+
+    file = _last(folder, "plan.parquet")
+    rows = read_file(file, ["trial_id", "params"]).to_pylist() if file else []
+    return {row["trial_id"]: json.loads(row["params"] or "{}") for row in rows}
+
+
 def _last(folder: Path, name: str) -> Path | None:
     """That file of the newest run that has it."""
     return max((folder / "runs").glob(f"*/{name}"), default=None)

@@ -91,7 +91,8 @@ def _past(plan: Plan, draws: Draws) -> list[tuple[Mapping[str, Any], Ended]]:
     """Every trial of the space that ended, in any run, and is not trained again now."""
     metric = plan.spec.objective.metric
     again = {one.trial_id for one in plan.missing}
-    over = [one for one in draws.known if one.status != "interrupted" and one.trial_id not in again]
+    ended = [one for one in draws.known if one.status not in (None, "interrupted")]
+    over = [one for one in ended if one.trial_id not in again]
     rows = done_trials(plan.folder, objective=metric)
     pruned = [one.trial_id for one in over if one.status == "pruned"]
     curves = fold_means(plan.folder, pruned, metric=metric)

@@ -120,3 +120,15 @@ def test_pruned_trials_are_done_until_someone_asks(folder: Path, options, again)
     assert [one.resolved.params["training.lr"] for one in plan.missing] == again
     whole = {one.resolved.params["training.lr"] for one in plan.missing if one.whole}
     assert whole == {None: set(), "finish_pruned": {0.3}, "force": {0.1}}[next(iter(options), None)]
+
+
+def test_what_a_killed_run_had_drawn_is_trained_first(tmp_path: Path) -> None:
+    """Its trial has no row yet, but its record names it; of another file's space it is not."""
+    plan = plan_of(tmp_path / "rates", RANGE)
+    record_run(plan, "run-1", settings={})
+    record_trials(plan, "run-1", [plan.draws.trial({"training.lr": 0.15})])
+    again = plan_of(tmp_path / "rates", RANGE)
+    assert [one.resolved.params["training.lr"] for one in again.missing] == [0.15]
+    assert again.to_draw == 4
+    other = plan_of(tmp_path / "rates", RANGE.replace("epochs: 2", "epochs: 3"))
+    assert (other.missing, other.to_draw) == ((), 5)
