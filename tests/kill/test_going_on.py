@@ -49,7 +49,7 @@ class Counted(nn.Module):
         return self.inner(inputs)
 
     def count(self):
-        time.sleep(0.02)
+        time.sleep(0.03)
         with STEPS.open("a") as steps:
             steps.write(".")
         if DEADLY.exists() and STEPS.stat().st_size >= int(DEADLY.read_text()):
@@ -112,12 +112,13 @@ def straight(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_trial_outlives_its_worker_and_its_driver(tmp_path: Path, straight: Path) -> None:
-    """kill -9 of the worker in the middle of epoch 7, of the driver in the middle of epoch 15."""
+    """kill -9 of the worker in the middle of epoch 7, of the driver about epoch 11."""
     folder = made(tmp_path)
     (folder / "models" / "counted.deadly").write_text(str(6 * EPOCH_STEPS + 5))
     with running(folder) as process:
-        wait_until(lambda: steps(folder) > 15 * EPOCH_STEPS, process)
+        wait_until(lambda: checkpoints(folder), process)
         started = below(process)
+        wait_until(lambda: steps(folder) > 11 * EPOCH_STEPS, process)
         process.kill()
         process.wait()
         left = still_there(started)
