@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from harness.tuning import missing, starts, trainable
+from harness.tuning import executions, keeper, missing, starts, trainable
 from harness.tuning.collector import Collector
 from harness.tuning.retry import Terms
 from harness.tuning.session import Capacity
@@ -20,7 +20,8 @@ def run_without_ray(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(missing, "ray_session", _session)
     monkeypatch.setattr(missing, "run_sweep", _sweep)
     monkeypatch.setattr(starts, "in_worker", _pretrain)
-    monkeypatch.setattr(trainable, "ray", SimpleNamespace(get=_itself))
+    for module in (executions, keeper, trainable):
+        monkeypatch.setattr(module, "ray", SimpleNamespace(get=_itself))
     monkeypatch.setattr(trainable, "_fetch", _itself)
 
 
