@@ -81,7 +81,7 @@ def trial_row(folder: Path, trial_id: str) -> dict[str, Any]:
     """A trial's row in `trials`, nulls as None."""
     rows = read_table(folder, "trials", filters=[("trial_id", "==", trial_id)])
     row = rows.iloc[0].to_dict()
-    return {name: None if value != value else value for name, value in row.items()}
+    return {str(name): None if value != value else value for name, value in row.items()}
 
 
 def _rows(trial: tuple[Path, str], table: str) -> "pd.DataFrame":
