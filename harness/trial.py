@@ -104,7 +104,7 @@ def trial_epochs(
         training = _training_job(job, data, build, attention=attention, weights=weights)
         past = checkpoints.past() if checkpoints else None
         training = _prepared(job, training, past, agree=agree, tell=tell)
-        steps = training_steps(job, training, checkpoints, past, layers)
+        steps = training_steps(job, training, checkpoints, past, layers, tell=tell)
         del past  # it is as large as all folds
         return (
             yield from _train(

@@ -8,7 +8,7 @@ from harness.trial_rows import TrialJob
 if TYPE_CHECKING:
     from harness.training.checkpoint import Checkpoints, Past, TrainingState
     from harness.training.job import EpochResult, FoldOutcome, TrainingJob
-    from harness.training.packed import Packed, Setting
+    from harness.training.packed import CheckpointError, Packed, Setting
 
 
 def checkpoint_setting(job: TrialJob, execution: str | None = None) -> "Setting":
@@ -36,13 +36,17 @@ def training_steps(
     checkpoints: "Checkpoints | None",
     past: "Past | None",
     layers: list[dict[str, Any]],
+    *,
+    tell: Callable[[str], None],
 ) -> "Generator[EpochResult, None, tuple[FoldOutcome, ...]]":
     """The training's epochs, from where the trial goes on; it is told how to keep itself.
 
     past: what `checkpoints` gave. layers: takes the rows of that table, those of `past` first.
+    tell: hears of a past that does not fit the model; the trial then begins at its beginning.
     """
     from harness.training.layers import layer_observer
     from harness.training.lockstep import train_folds
+    from harness.training.packed import starts_anew
 
     observe = layer_observer(layers) if job.diagnostics == "layers" else None
     if checkpoints is None:
@@ -51,7 +55,28 @@ def training_steps(
     if past is None:
         return train_folds(training, observe=observe, keep=keep)
     layers.extend(past.layers)
-    return train_folds(training, observe=observe, past=past.state, keep=keep)
+    going_on = train_folds(training, observe=observe, past=past.state, keep=keep)
+
+    def anew(why: "CheckpointError") -> "Generator[EpochResult, None, tuple[FoldOutcome, ...]]":
+        layers.clear()
+        tell(starts_anew(job.trial_id, str(why)))
+        return train_folds(training, observe=observe, keep=keep)
+
+    return _or_else(going_on, anew)
+
+
+def _or_else(
+    steps: "Generator[EpochResult, None, tuple[FoldOutcome, ...]]",
+    anew: "Callable[[CheckpointError], Generator[EpochResult, None, tuple[FoldOutcome, ...]]]",
+) -> "Generator[EpochResult, None, tuple[FoldOutcome, ...]]":
+    """The steps, or others where they can't begin at the checkpoint."""
+    from harness.training.packed import CheckpointError
+
+    try:
+        return (yield from steps)
+    except CheckpointError as error:  # raised before the first step alone
+        other = anew(error)
+    return (yield from other)
 
 
 def _keeper(

@@ -75,7 +75,8 @@ def main(arguments: list[str] | None = None) -> Any:
     """Entry point. Exit codes: 0 done, 1 a trial failed, 2 usage or file, 130 interrupted."""
     try:
         sys.exit(bench.main(args=arguments, prog_name="bench", standalone_mode=False) or 0)
-    except click.exceptions.Abort:
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        click.echo("interrupted", err=True)
         sys.exit(130)
     except click.ClickException as error:
         error.show()
@@ -83,9 +84,6 @@ def main(arguments: list[str] | None = None) -> Any:
     except BenchError as error:
         echo(f"error: {error}", err=True)
         sys.exit(2)
-    except KeyboardInterrupt:
-        click.echo("interrupted", err=True)
-        sys.exit(130)
     except BrokenPipeError:
         sys.exit(0)
     except OSError as error:

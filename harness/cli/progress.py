@@ -61,6 +61,8 @@ class Counts:
 
     def _trial_ended(self, event: TrialEnded) -> None:
         self.running.pop(event.trial_id, None)
+        if event.status == "interrupted":
+            return
         self.ended += 1
         self.failed += event.status == "failed"
         self.pruned += event.status == "pruned"
@@ -191,7 +193,7 @@ def _plain(*, quiet: bool) -> OnEvent:
             print(printable(event.text), file=sys.stderr, flush=True)
         elif isinstance(event, TrialEnded) and event.status == "failed":
             print(failure(event, counts), file=sys.stderr, flush=True)
-        elif isinstance(event, TrialEnded) and due:
+        elif isinstance(event, TrialEnded) and due and event.status != "interrupted":
             last_s = time.monotonic()
             print(counts.line(), file=sys.stderr, flush=True)
 

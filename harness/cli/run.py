@@ -14,6 +14,8 @@ examples:
   bench run my.yaml --dry-run
 """
 
+INTERRUPTED = "interrupted: finished trials are kept, the same command goes on"
+
 
 @click.command("run", epilog=EPILOG)
 @click.argument("file")
@@ -42,7 +44,12 @@ def command(**options: Any) -> None:
     from harness.cli.stopping import stopped_as_by_ctrl_c
 
     with stopped_as_by_ctrl_c():
-        raise click.exceptions.Exit(_run(options))
+        try:
+            code = _run(options)
+        except KeyboardInterrupt:
+            click.echo(INTERRUPTED, err=True)
+            code = 130
+        raise click.exceptions.Exit(code)
 
 
 def _run(options: dict[str, Any]) -> int:

@@ -4,11 +4,13 @@ from collections import defaultdict
 from collections.abc import Callable, Generator, Sequence
 from statistics import fmean
 
+from harness.failures import error_text, is_out_of_memory
 from harness.results.metrics import METRICS
 from harness.training.checkpoint import TrainingState
 from harness.training.execution import EXECUTIONS
 from harness.training.fold_run import FoldRun
 from harness.training.job import EpochResult, FoldEpoch, FoldOutcome, TrainingJob
+from harness.training.packed import CheckpointError
 from harness.training.selection import out_of_patience
 
 Keep = Callable[[Callable[[], TrainingState]], None]
@@ -29,7 +31,8 @@ def train_folds(
     observe: sees the folds before the first epoch (as epoch 0) and after each, and changes nothing.
     past: where an earlier process stood; its epochs are yielded again, untrained, then it goes on.
     keep: is told after each new epoch how to get the state, which holds until the next one begins.
-    Raises Diverged for a loss that is not finite, and whatever the model raises.
+    Raises Diverged for a loss that is not finite, CheckpointError, before the first epoch, for a
+    past of another model, and whatever the model raises.
     """
     execution = EXECUTIONS[job.execution]
     runs, results = _begin(job, past)
@@ -71,7 +74,12 @@ def _begin(job: TrainingJob, past: TrainingState | None) -> tuple[list[FoldRun],
     runs = execution.start(job)
     if past is None:
         return runs, []
-    execution.restore(runs, past.folds)
+    try:
+        execution.restore(runs, past.folds)
+    except (RuntimeError, ValueError, KeyError) as error:
+        if is_out_of_memory(error):
+            raise
+        raise CheckpointError(f"it does not fit the model: {error_text(error)}") from error
     return runs, list(past.results)
 
 

@@ -83,5 +83,10 @@ def why_foreign(found: Setting, here: Setting) -> str | None:
     return None
 
 
+def starts_anew(trial_id: str, why: str) -> str:
+    """One line for a checkpoint that is of no use. why: as CheckpointError says it."""
+    return f"trial {trial_id} starts from the beginning, its checkpoint is of no use: {why}"
+
+
 def _shown(value: Any) -> str:
     return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)

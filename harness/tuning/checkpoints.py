@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.events import Note, OnEvent
-from harness.training.packed import About, CheckpointError, Setting, why_foreign
+from harness.training.packed import About, CheckpointError, Setting, starts_anew, why_foreign
 from harness.trial_checkpoint import checkpoint_setting
 from harness.tuning.checkpoint_store import FOLDER, SUFFIX, read_about
 
@@ -97,11 +97,6 @@ def what_is_left(files: Mapping[str, Sequence[Path]], here: Mapping[str, Setting
         else:
             problems[trial_id] = why
     return Left(usable, problems)
-
-
-def starts_anew(trial_id: str, why: str) -> str:
-    """One line for a checkpoint that is of no use. why: as CheckpointError says it."""
-    return f"trial {trial_id} starts from the beginning, its checkpoint is of no use: {why}"
 
 
 def _going_on(abouts: Sequence[About]) -> str:

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import ray
 
-from harness.training.packed import CheckpointError, Packed, why_foreign
+from harness.training.packed import CheckpointError, Packed, starts_anew, why_foreign
 from harness.trial import TrialJob
 from harness.trial_checkpoint import checkpoint_setting
-from harness.tuning.checkpoints import starts_anew
 
 if TYPE_CHECKING:
     from harness.training.checkpoint import Checkpoints, Past

@@ -9,6 +9,7 @@ from harness.tuning.memory import larger_share
 
 HANDED_BACK = "handed back"  # what a worker calls a trial that is to get a larger share
 
+
 @dataclass(frozen=True)
 class Terms:
     """On what terms the trials of one pass run; what a worker knows of it.

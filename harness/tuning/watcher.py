@@ -13,6 +13,7 @@ from harness.events import EpochEnded, Note, OnEvent, TrialEnded, TrialStarted
 from harness.tuning.retry import HANDED_BACK, Troubles
 
 FLUSH_S = 10.0
+ENDING = "ending: trials under way get 10 s to keep where they stand; Ctrl-C again ends at once"
 MEMORY_FULL = "Ray ended the process that writes the tables, as its machine was nearly full"
 
 
@@ -38,6 +39,8 @@ class Watcher(tune.Stopper):  # type: ignore[misc]
         return False
 
     def stop_all(self) -> bool:
+        if self.interrupted.is_set():
+            self._note([ENDING])  # not by the handler of the signal, which may interrupt a print
         return self.write_failed or self.interrupted.is_set() or self.out_of_time()
 
     def reported(self, result: Mapping[str, Any]) -> None:

@@ -140,3 +140,20 @@ def test_a_checkpoint_says_whose_it_is() -> None:
     assert kept.about.setting == checkpoint_setting(job, "loop")
     assert (kept.about.epoch, kept.about.epochs, kept.about.attempt) == (2, 6, 3)
     assert checkpoint_setting(replace(job, device="cuda:1")).device == "cuda"
+
+
+def test_a_checkpoint_of_another_model_is_told_and_the_trial_begins_anew() -> None:
+    """It reads well and names the same trial; what is trained is as if it were not there."""
+    job = make_trial_job(training=TRAINING, diagnostics="layers")
+    told: list[str] = []
+    straight, _, _ = run(job, build=build_deeper)
+    _, _, kept = run(job, stop_after=2)
+    anew, _, _ = run(job, past=kept, build=build_deeper, tell=told.append)
+
+    assert straight is not None and anew is not None
+    [line] = told
+    assert line.startswith(
+        f"trial {job.trial_id} starts from the beginning, its checkpoint is of no use: "
+        "it does not fit the model: RuntimeError: "
+    )
+    assert telling(anew.rows) == telling(straight.rows)

@@ -211,3 +211,11 @@ def test_pruned_trials_are_counted_and_drawn_ones_named(clock: SimpleNamespace) 
     counts = after(planned(), TrialDrawn("b", "lr=0.1"), TrialStarted("b"), stopped)
     assert counts.line().startswith("3/6 trials · 0 running · 1 pruned")
     assert counts.name("b") == "lr=0.1"
+
+
+def test_an_interrupted_trial_has_not_been_done() -> None:
+    """Nothing runs any more, and it counts neither as ended nor for the pace."""
+    stopped = TrialEnded("b", "interrupted", None, None, 0.0)
+    counts = after(planned(), TrialStarted("b"), stopped)
+
+    assert (counts.ended, counts.running) == (0, {})

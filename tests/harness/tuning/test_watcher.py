@@ -7,8 +7,15 @@ from typing import Any
 
 import pytest
 
+from harness.events import Event, Note
 from harness.tuning import watcher
-from harness.tuning.watcher import death_of, first_interrupt_remembered, flushed_at_least
+from harness.tuning.watcher import (
+    ENDING,
+    Watcher,
+    death_of,
+    first_interrupt_remembered,
+    flushed_at_least,
+)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -74,3 +81,14 @@ def test_a_dead_writer_does_not_hide_why_the_sweep_was_left() -> None:
     """The interruption is what counts."""
     with pytest.raises(KeyboardInterrupt), flushed_at_least(Writer(dead=True)):
         raise KeyboardInterrupt
+
+
+def test_an_interruption_is_told_once() -> None:
+    """However often Tune asks whether it shall stop: what runs has a while, the user knows."""
+    told: list[Event] = []
+    watched = Watcher([], told.append, Writer())
+    assert not watched.stop_all()
+    watched.interrupted.set()
+
+    assert watched.stop_all() and watched.stop_all()
+    assert told == [Note(ENDING)]
