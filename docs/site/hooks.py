@@ -16,6 +16,7 @@ PAGES = {
     "CHANGELOG.md": "changelog.md",
     "results/README.md": "tables.md",
     "results/published/README.md": "published.md",
+    "benchmarks/performance/README.md": "measuring.md",
 }
 _LINK = re.compile(r"(\]\(|(?:src|href)=\")([^)\"#\s]+)")
 
