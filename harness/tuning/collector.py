@@ -135,6 +135,8 @@ class Collector:
         staged.mkdir(parents=True)
         for name, content in files.items():
             (staged / name).write_bytes(content)
+        for file in _of_repeats(folder / trial_id, self._settings.replaced.get(trial_id, ())):
+            shutil.copy2(file, staged)
         folder.mkdir(exist_ok=True)
         _replace_folder(staged, folder / trial_id)
         if self._wanted.weights == "best":
@@ -221,6 +223,11 @@ class Collector:
         except Exception as error:
             self._error = self._error or f"{type(error).__name__}: {error}"
             raise
+
+
+def _of_repeats(folder: Path, repeats: Sequence[int]) -> list[Path]:
+    """The weight files of repeats that stay when further ones are added."""
+    return [file for repeat in repeats for file in folder.glob(f"{repeat}-*.pt")]
 
 
 def _replace_folder(staged: Path, target: Path) -> None:

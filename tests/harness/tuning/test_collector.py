@@ -256,3 +256,18 @@ def test_all_weights_are_kept_where_they_are_wanted(plan: Plan, start) -> None:
 
     assert kept(plan) == ["a", "b"]
     assert [file.name for file in (plan.folder / "weights" / "a").iterdir()] == ["1-1.pt"]
+
+
+def test_repeats_that_are_added_leave_the_weights_of_the_former(plan: Plan, start) -> None:
+    """Their rows stay, so what predicts with them stays too; a trial trained anew has none."""
+    start(weights="all").keep_weights("a", 0.5, {"1-1.pt": b"a", "2-1.pt": b"old"})
+    folder = plan.folder / "weights" / "a"
+
+    start(weights="all", replaced={"a": (1,)}).keep_weights("a", 0.6, {"2-1.pt": b"b"})
+    assert {file.name: file.read_bytes() for file in folder.iterdir()} == {
+        "1-1.pt": b"a",
+        "2-1.pt": b"b",
+    }
+
+    start(weights="all", replaced={"a": ()}).keep_weights("a", 0.6, {"2-1.pt": b"c"})
+    assert [file.name for file in folder.iterdir()] == ["2-1.pt"]
