@@ -38,13 +38,18 @@ class Problems:
             problem_at(self.document, path, message, found=found, allowed=allowed, nearest=nearest)
         )
 
-    def unknown(self, path: KeyPath, known: Sequence[str], *, what: str = "key") -> None:
-        """Note that the last key of the path is none of the known ones."""
+    def unknown(
+        self, path: KeyPath, known: Sequence[str], *, what: str = "key", meant: str | None = None
+    ) -> None:
+        """Note that the last key of the path is none of the known ones.
+
+        meant: what was meant, where that is known better than by the spelling.
+        """
         self.add(
             path,
             f"unknown {what}",
             allowed=", ".join(known),
-            nearest=nearest(str(path[-1]), known),
+            nearest=meant or nearest(str(path[-1]), known),
         )
 
     def wrong_kind(self, path: KeyPath, value: Any, allowed: str) -> None:

@@ -22,6 +22,7 @@ from harness.spec.expand import configurations
 from harness.spec.fields import SECTIONS, strict_adapter
 from harness.spec.layers import SEARCH_KEYS, Draft, read_drafts, typed_variant
 from harness.spec.overrides import override
+from harness.spec.placing import placed
 from harness.spec.pretraining_rules import check_pretraining
 from harness.spec.problems import MISSING, Problems
 from harness.spec.resolved import dump_resolved
@@ -83,7 +84,8 @@ def parse_benchmark(
         problems.add((), text, found=Path(file).name)
     for key in document.value:
         if key not in TOP_KEYS:
-            problems.unknown((key,), TOP_KEYS)
+            meant = placed(str(key), document.value, _hints())
+            problems.unknown((key,), TOP_KEYS, meant=meant)
     shared = _shared_values(problems)
     drafts = read_drafts(problems)
     variants = [typed_variant(draft, problems) for draft in drafts]

@@ -68,6 +68,28 @@ def test_a_wrong_override_is_answered_like_a_wrong_file(override, words):
     assert any(words in problem for problem in problems_of(FILE, override))
 
 
+@pytest.mark.parametrize(
+    ("override", "meant"),
+    [
+        ("epochs=3", "training.epochs"),  # also a key of `pretraining`, which the file lacks
+        ("weight_decay=0.1", "training.weight_decay"),  # nearer in letters: `weights`
+        ("num_heads=4", "model.num_heads"),  # named by the space
+        ("test_fold=1", "cross_validation.test_fold"),
+        ("quetion=why", "question"),
+    ],
+)
+def test_a_bare_name_is_answered_by_its_whole_path(override, meant):
+    """What people type on the command line; a key of a section counts before a similar word."""
+    (problem,) = problems_of(FILE, override)
+    assert problem.endswith(f"did you mean '{meant}'?")
+
+
+def test_a_bare_name_of_two_sections_is_answered_by_none():
+    """`name` may be the dataset's or the model's."""
+    (problem,) = problems_of(FILE, "name=x")
+    assert "did you mean" not in problem
+
+
 def test_an_override_can_not_put_a_key_into_a_number():
     """The value that stands in the way is shown."""
     assert problems_of(FILE + "seed: 4\n", "seed.x=1") == [
