@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ from harness.results.item_pairs import read_items
 from harness.results.metrics import find
 from harness.results.operands import open_source
 from harness.results.parts import read_file
-from harness.results.read import parts, read_table
+from harness.results.read import part_names, parts, read_table
 from harness.results.schema import param_cell
 from harness.results.selectors import choose
 from harness.results.statistics import rank
@@ -54,6 +54,12 @@ def load_study(folder: Path, *, run_id: str | None = None, baseline: str | None 
     configurations, names = _configurations(trials, planned or {}, spec, mode)
     ids = [one.trial_id for one in configurations if one.place]
     wanted = baseline if baseline is not None else spec.baseline
+    names_of_parts = cache(lambda: part_names(folder))
+
+    def of_trial(table: str, trial_id: str) -> "pd.DataFrame":
+        name = names_of_parts().get(trial_id)
+        return _rows(folder, table, [trial_id], within=None if name is None else [name])
+
     return Study(
         name=folder.resolve().name,
         folder=folder,
@@ -71,11 +77,9 @@ def load_study(folder: Path, *, run_id: str | None = None, baseline: str | None 
         ),
         folds=_rows(folder, "folds", ids),
         epochs=lambda trial_ids: _rows(folder, "epochs", trial_ids),
-        predictions=lru_cache(SHOWN_TOGETHER)(
-            lambda trial_id: _rows(folder, "predictions", [trial_id])
-        ),
+        predictions=lru_cache(SHOWN_TOGETHER)(lambda trial_id: of_trial("predictions", trial_id)),
         items=lambda trial_ids, role: read_items(folder, trial_ids, role=role),
-        attention=lambda trial_id: _rows(folder, "attention", [trial_id]),
+        attention=lambda trial_id: of_trial("attention", trial_id),
         layers=lambda trial_ids: _rows(folder, "layers", trial_ids),
         record=_json(run / "run.json"),
         resolved=resolved,
@@ -195,9 +199,15 @@ def _key(value: Any) -> str:
     return "" if is_missing(value) else json.dumps(value, default=str)
 
 
-def _rows(folder: Path, table: str, trial_ids: Collection[str]) -> "pd.DataFrame":
+def _rows(
+    folder: Path,
+    table: str,
+    trial_ids: Collection[str],
+    *,
+    within: Collection[str] | None = None,
+) -> "pd.DataFrame":
     ids: Sequence[str] = list(trial_ids) or [""]  # Arrow can't tell the type of an empty list
-    return read_table(folder, table, filters=[("trial_id", "in", ids)])
+    return read_table(folder, table, filters=[("trial_id", "in", ids)], within=within)
 
 
 def _no_trials() -> "pd.DataFrame":

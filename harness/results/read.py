@@ -97,16 +97,33 @@ def read_table(
     table: str,
     columns: Sequence[str] | None = None,
     filters: Filters | None = None,
+    *,
+    within: Collection[str] | None = None,
 ) -> "pd.DataFrame":
     """One table as a frame; empty, with its fixed columns, where it has no parts.
 
     filters: all must hold, such as `[("role", "==", "test"), ("trial_id", "in", ids)]`.
+    within: names of the parts that are looked into, as `part_names` gave them; all are where one
+    of them has gone since.
     Raises BenchError for an unknown table or column.
     """
     if table not in TABLES:
         raise BenchError(f"no table {table!r}; there are {', '.join(TABLES)}")
-    frame: pd.DataFrame = _read(folder, table, columns, filters).to_pandas()
+    frame: pd.DataFrame = _read(folder, table, columns, filters, within).to_pandas()
     return frame
+
+
+def part_names(folder: Path) -> dict[str, str]:
+    """Trial id -> the name of the part that holds its rows, in every table."""
+
+    def names() -> dict[str, str]:
+        return {
+            trial_id: path.name
+            for path in parts(folder, "trials")
+            for trial_id in read_file(path, ["trial_id"])["trial_id"].to_pylist()
+        }
+
+    return _again(names)
 
 
 def done_trials(folder: Path, *, objective: str | None = None) -> dict[str, DoneTrial]:
@@ -157,9 +174,13 @@ def _read(
     table: str,
     columns: Sequence[str] | None = None,
     filters: Filters | None = None,
+    within: Collection[str] | None = None,
 ) -> pa.Table:
     def read() -> pa.Table:
         paths = parts(folder, table)
+        named = [path for path in paths if path.name in (within or ())]
+        if named and len(named) == len(set(within or ())):
+            paths = named
         schema = _schema(table, [read_schema(path) for path in paths])
         _check_columns(table, [*(columns or ()), *(name for name, *_ in filters or ())], schema)
         return _scan(paths, schema, columns, filters)
