@@ -54,6 +54,11 @@ class SpecError(BenchError):
         super().__init__("\n".join([head, *(f"  {problem}" for problem in self.problems)]))
 
 
+def listed(known: Sequence[str]) -> str:
+    """`there are: a, b`, or `there are none`."""
+    return f"there are: {', '.join(known)}" if known else "there are none"
+
+
 def nearest(name: str, known: Sequence[str]) -> str | None:
     """The known name closest to a misspelled or shortened one, or None where none is close."""
     matches = get_close_matches(name, known, n=1, cutoff=0.6)

@@ -23,7 +23,7 @@ NOTHING_NAMED = (
 
 
 @click.command("clean", epilog=EPILOG)
-@click.argument("benchmarks", nargs=-1)
+@click.argument("benchmarks", metavar="[BENCHMARK]...", nargs=-1)
 @click.option("--results", type=click.Path(path_type=Path), default=Path("results"),
               show_default=True, help="Folder that holds one folder per benchmark.")  # fmt: skip
 @click.option("--cache", is_flag=True, help="Prepared arrays; the next run prepares them again.")
@@ -91,12 +91,11 @@ def _confirmed() -> bool:
 
 
 def _results_of(results: Path, name: str) -> Path:
-    from harness.errors import BenchError, nearest
+    from harness.errors import BenchError, listed, nearest
 
     known = sorted(path.name for path in results.glob("*") if (path / "runs").is_dir())
     if name not in known:
         close = nearest(name, known)
         hint = f"; did you mean {close!r}?" if close else ""
-        listed = ", ".join(known) or "none"
-        raise BenchError(f"no results of {name!r} in {results}; there are: {listed}{hint}")
+        raise BenchError(f"no results of {name!r} in {results}; {listed(known)}{hint}")
     return results / name

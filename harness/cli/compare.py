@@ -8,7 +8,10 @@ import click
 from harness.cli.echo import echo
 
 EPILOG = """\b
-an operand is BENCHMARK[@RUN][:SELECTOR]; without a selector the best on validation:
+an operand is BENCHMARK[@RUN][:SELECTOR]; without a selector the best on validation
+
+\b
+examples:
   bench compare quickstart:num_heads=1 quickstart:num_heads=4
   bench compare quickstart@20261121T140743-74c2 quickstart --each
   bench compare old/quickstart new/quickstart --each --fail-if-worse --tolerance 0.01

@@ -48,7 +48,10 @@ def _lines(done: "Exported") -> list[str]:
     models = "1 model" if done.n_folds == 1 else f"the models of {done.n_folds} folds"
     lines = [f"trial {done.trial}{best}: {models} in {done.folder}"]
     if done.n_missing:
-        lines.append(f"{done.n_missing} further folds have no weights; those that are kept count")
+        lines.append(
+            f"of its {done.n_folds + done.n_missing} folds {done.n_missing} kept no weights: "
+            f"{done.n_folds} predict"
+        )
     if done.check is None:
         lines.append("not checked: no predictions are stored (predictions: none)")
     else:

@@ -9,8 +9,13 @@ import click
 from harness import __version__
 from harness.cli.echo import echo
 
+EPILOG = """\b
+examples:
+  bench info
+"""
 
-@click.command("info")
+
+@click.command("info", epilog=EPILOG)
 def command() -> None:
     """Versions, folders and hardware, ready to paste into a question."""
     from harness.data.catalog import SHIPPED

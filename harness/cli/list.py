@@ -8,15 +8,23 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from harness.cli.choice import Word
+
 if TYPE_CHECKING:
     from harness.data.catalog import Entry
+
+EPILOG = """\b
+examples:
+  bench list
+  bench list models
+"""
 
 IN_PLACE = " (in place of the shipped one)"
 KINDS = ("benchmarks", "models", "datasets", "metrics")
 
 
-@click.command("list")
-@click.argument("kind", type=click.Choice(KINDS), required=False)
+@click.command("list", epilog=EPILOG)
+@click.argument("kind", type=Word(KINDS), required=False)
 def command(kind: str | None) -> None:
     """Benchmarks, models, datasets and metrics, with one line each."""
     console = Console(highlight=False)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from harness.cli.choice import Word
 from harness.cli.echo import echo
 
 STARTS = {"benchmark": "quickstart", "model": "linear", "dataset": "digits"}
@@ -20,13 +21,15 @@ TRY_AS_VARIANT = (
 
 EPILOG = """\b
 examples:
+  bench new model my_model                        a copy of linear, the smallest
   bench new model my_vit --from vit
   bench new benchmark my_question --from esc50_cnn
+  bench new dataset my_photos --from image_folder
 """
 
 
 @click.command("new", epilog=EPILOG)
-@click.argument("kind", type=click.Choice(list(STARTS)))
+@click.argument("kind", type=Word(list(STARTS)))
 @click.argument("name")
 @click.option("--from", "start", metavar="NAME", help="A shipped one, or one of yours.")
 def command(kind: str, name: str, start: str | None) -> None:

@@ -12,7 +12,7 @@ from harness.cli.echo import echo
 EPILOG = """\b
 examples:
   bench prepare esc50 --data ~/data
-  bench prepare esc50 subset=esc10
+  bench prepare emotion
 """
 
 
@@ -61,9 +61,8 @@ def dataset_arguments(entry: Any, options: tuple[str, ...]) -> dict[str, Any]:
         if name not in known:
             close = nearest(name, list(known))
             hint = f"; did you mean {close!r}?" if close else ""
-            raise BenchError(
-                f"{entry.label} has no option {name!r}; known: {', '.join(known)}{hint}"
-            )
+            there = f"known: {', '.join(known)}" if known else "it takes none"
+            raise BenchError(f"{entry.label} has no option {name!r}; {there}{hint}")
         try:
             arguments[name] = known[name].check(parse_value(text))
         except ValueError as error:

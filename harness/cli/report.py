@@ -10,10 +10,18 @@ import click
 from harness.cli.echo import echo
 
 FORMATS = ("html", "md", "csv", "latex")
+EPILOG = """\b
+examples:
+  bench report quickstart
+  bench report quickstart --baseline num_heads=1,patch_size=4,cls_position=first,optimizer=adam
+  bench report quickstart --format md,csv,latex
+  bench report quickstart --watch
+  bench report quickstart my_question --out both.html
+"""
 
 
-@click.command("report")
-@click.argument("benchmarks", metavar="[BENCHMARK…]", nargs=-1)
+@click.command("report", epilog=EPILOG)
+@click.argument("benchmarks", metavar="[BENCHMARK]...", nargs=-1)
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False),
               help="File to write; default results/<benchmark>/report.html.")  # fmt: skip
 @click.option("--format", "formats", default="html", show_default=True,

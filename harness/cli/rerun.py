@@ -13,7 +13,10 @@ if TYPE_CHECKING:
     from harness.results.sameness import Sameness
 
 EPILOG = """\b
-TRIAL is the beginning of a trial id, or parameters that name one trial:
+TRIAL is the beginning of a trial id, or parameters that name one trial
+
+\b
+examples:
   bench rerun quickstart 2996a5f7
   bench rerun quickstart num_heads=4,patch_size=2,cls_position=first,optimizer=adam
 """
@@ -48,7 +51,7 @@ def command(
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     folder = find_results(benchmark, results=results)
     chosen = find_trial(folder, trial)
-    options = RunOptions(file="", address=address)
+    options = RunOptions(file="", address=address, jobs=1)
     with progress(quiet=quiet) as watch:
         done = rerun(folder, chosen, data=data, options=options, on_event=watch)
     echo("\n".join(_lines(done)))

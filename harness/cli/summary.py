@@ -17,6 +17,7 @@ from harness.run import RunOutcome
 
 SHOWN = 20
 PIPED_WIDTH = 160
+FAILED_STAY = "what failed stays so: mend its model, or train it again with --retry-failed"
 NARROW = 140  # below it headers take two lines
 
 
@@ -145,7 +146,11 @@ def _closing_lines(outcome: RunOutcome) -> list[str]:
         lines.append(f"in all of them {_params(constant, None)}")
     if any(trial.validation_std is not None for trial in summary.ranking):
         lines.append("± is the standard deviation over folds, not an interval")
-    lines.append(f"{', '.join(counts)} in {duration(sum(outcome.timings_s.values()))}")
+    nothing = "" if outcome.plan.ahead or "sweep" in outcome.timings_s else "nothing to train: "
+    seconds = sum(outcome.timings_s.values())
+    lines.append(f"{nothing}{', '.join(counts)} in {duration(seconds)}")
+    if summary.failed:
+        lines.append(FAILED_STAY)
     lines.append(f"tables: {summary.results}")
     if outcome.out_of_time:
         left = summary.missing + summary.interrupted

@@ -121,11 +121,15 @@ def make_plan(
 
 
 def value_label(value: Any) -> str:
-    """A parameter's value in the terminal; a mapping is the names of its keys."""
+    """A parameter's value in the terminal; a mapping is the names of its keys.
+
+    A float stays one, as in the file: 0.0 and 0 are two values of a space.
+    """
     if isinstance(value, Mapping):
         return " + ".join(value)
     if isinstance(value, float):
-        return f"{value:.4g}"
+        text = f"{value:.4g}"
+        return f"{text}.0" if text.lstrip("-").isdigit() else text
     return "none" if value is None else printable(str(value))
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from harness.errors import BenchError, nearest
+from harness.errors import BenchError, listed, nearest
 from harness.report.build import build_chapters
 from harness.report.content import section
 from harness.report.load import BaselineError, load_study
@@ -117,7 +117,7 @@ def _folder(results: Path, name: str, known: Sequence[str]) -> Path:
         if (folder / "runs").is_dir():
             return folder
     guess = nearest(name, known)
-    hint = f"; did you mean {guess!r}?" if guess else f"; there are: {', '.join(known) or 'none'}"
+    hint = f"; did you mean {guess!r}?" if guess else f"; {listed(known)}"
     raise BenchError(f"no results of {name!r} in {results}{hint}")
 
 

@@ -42,6 +42,8 @@ def refuse_early(folder: Path) -> None:
     Makes nothing, and is quick.
     """
     there = next(one for one in (folder, *folder.parents) if one.exists())
+    if not there.is_dir():
+        raise _unwritable(folder, NotADirectoryError(errno.ENOTDIR, f"{there} is a file"))
     if not os.access(there, os.W_OK | os.X_OK):
         read_only = os.statvfs(there).f_flag & os.ST_RDONLY
         number = errno.EROFS if read_only else errno.EACCES

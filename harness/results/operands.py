@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.errors import BenchError, nearest
+from harness.errors import BenchError, listed, nearest
 from harness.results.metrics import find
 from harness.results.parts import read_file, read_schema
 from harness.results.read import DoneTrial, done_trials, parts
@@ -111,8 +111,8 @@ def find_results(benchmark: str, *, results: Path) -> Path:
         if any((folder / table).is_dir() for table in TABLES):
             return folder.resolve()
     known = sorted(folder.parent.name for folder in results.glob("*/trials"))
-    there = f"there are {', '.join(known)}" if known else "there are none"
-    raise BenchError(f"no results of {benchmark!r} in {results}{hint(benchmark, known)}; {there}")
+    close = hint(benchmark, known)
+    raise BenchError(f"no results of {benchmark!r} in {results}; {listed(known)}{close}")
 
 
 def _find_run(folder: Path, run: str | None) -> str | None:

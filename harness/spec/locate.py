@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from harness.errors import BenchError, nearest
+from harness.errors import BenchError, listed, nearest
 
 _SUFFIX = ".yaml"
 
@@ -18,14 +18,13 @@ def find_benchmark(name: str, *, shipped: Path) -> Path:
     spelled = [spelling for path in candidates for spelling in _spellings(path)]
     for path in spelled:
         if path.is_file():
-            return path
+            return _of_a_benchmark(path)
     known = sorted({path.stem for folder in (own, shipped) for path in folder.glob("*.yaml")})
     close = nearest(Path(name).stem, known)
     hint = f"; did you mean {close!r}?" if close else ""
-    listed = ", ".join(known) or "none"
+    lacking = "a folder, not a file" if _is_folder(name) else "neither a file"
     raise BenchError(
-        f"no benchmark {name!r}: neither a file, nor in ./benchmarks, nor shipped; "
-        f"there are: {listed}{hint}"
+        f"no benchmark {name!r}: {lacking}, nor in ./benchmarks, nor shipped; {listed(known)}{hint}"
     )
 
 
@@ -34,6 +33,19 @@ def hides_shipped(name: str, file: Path, *, shipped: Path) -> bool:
     bare = Path(name).name == name
     other = shipped / file.name
     return bare and other.is_file() and file.resolve() != other.resolve()
+
+
+def _of_a_benchmark(path: Path) -> Path:
+    if path.suffix == ".py":
+        raise BenchError(
+            f"{path} is Python, not a benchmark: a YAML file names it, as in `model: "
+            f"{{name: {path.stem}}}`; bench new benchmark NAME writes one"
+        )
+    return path
+
+
+def _is_folder(name: str) -> bool:
+    return name.strip("./") != "" and Path(name).is_dir()
 
 
 def _spellings(path: Path) -> tuple[Path, ...]:

@@ -26,11 +26,14 @@ def test_help_names_every_command_and_imports_nothing_heavy(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_explains_itself(bench, name: str) -> None:
-    """With a usage line."""
+    """With a usage line and examples, by either spelling, in lines that fit a terminal."""
     done = bench(name, "--help")
 
     assert done.code == 0
     assert f"Usage: bench {name}" in done.out
+    assert f"examples:\n    bench {name}" in done.out
+    assert bench(name, "-h").out == done.out
+    assert max(map(len, done.out.splitlines())) <= 100
 
 
 def test_the_version_is_the_package_s(bench) -> None:
@@ -44,6 +47,26 @@ def test_a_misspelled_command_gets_the_nearest(bench) -> None:
 
     assert done.code == 2
     assert "no such command 'chek'; did you mean 'check'?" in done.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["list", "model"], "found 'model'; allowed: benchmarks, models, datasets, metrics; "
+                            "did you mean 'models'?"),
+        (["new", "modell", "x"], "allowed: benchmark, model, dataset; did you mean 'model'?"),
+        (["new"], "allowed: benchmark, model, dataset"),
+        (["show", "digits", "size=3"], "has no option 'size'; it takes none"),
+    ],
+)  # fmt: skip
+def test_a_misspelled_word_gets_what_is_allowed_and_the_nearest(
+    bench, arguments: list[str], words: str
+) -> None:
+    """As a benchmark's keys do."""
+    done = bench(*arguments)
+
+    assert (done.code, done.out) == (2, "")
+    assert words in " ".join(done.err.split())
 
 
 def test_a_misspelled_option_is_usage(bench) -> None:

@@ -84,9 +84,10 @@ def test_the_last_lines_say_what_is_there_and_where(outcome, said) -> None:
     """Counts of what is not zero, the time, the folder."""
     print_summary(outcome)
 
-    assert said()[-3:] == [
+    assert said()[-4:] == [
         "± is the standard deviation over folds, not an interval",
         "2 of 3 complete, 1 failed in 1 min 23 s",
+        "what failed stays so: mend its model, or train it again with --retry-failed",
         f"tables: {outcome.plan.folder}",
     ]
 
@@ -118,6 +119,15 @@ def test_nothing_trained_is_no_table(outcome, said) -> None:
     print_summary(replace(outcome, summary=nothing))
 
     assert said() == ["0 of 3 complete, 3 missing in 1 min 23 s", "tables: results/rates"]
+
+
+def test_a_run_that_found_everything_done_says_so(outcome, said) -> None:
+    """And what to do about what failed."""
+    write_trials(outcome.plan, dict.fromkeys(range(len(outcome.plan.trials)), "complete"))
+    plan = plan_of(outcome.plan.folder)
+    print_summary(replace(outcome, plan=plan, timings_s={"planning": 0.4}))
+
+    assert "nothing to train: 2 of 3 complete, 1 failed in 0.4 s" in said()
 
 
 def test_a_dry_run_says_why_each_trial_is_new(outcome, said) -> None:

@@ -51,7 +51,7 @@ def test_a_benchmark_is_a_name_or_a_path(results):
 
 
 def test_a_misspelled_benchmark_is_told_the_nearest(results):
-    with pytest.raises(BenchError, match=r"did you mean 'digits'.*there are digits"):
+    with pytest.raises(BenchError, match=r"there are: digits; did you mean 'digits'"):
         find_results("digist", results=results)
     with pytest.raises(BenchError, match="there are none"):
         find_results("digits", results=results / "empty")

@@ -46,6 +46,16 @@ def test_a_name_with_a_dot_is_still_completed(shipped):
     assert find_benchmark("v1.2", shipped=shipped) == shipped / "v1.2.yaml"
 
 
+def test_a_model_file_or_a_folder_is_told_apart_from_a_benchmark(shipped, tmp_path):
+    """What the shell's completion may put there; YAML's own words would puzzle."""
+    (tmp_path / "work" / "mlp.py").write_text("x = 1\n")
+    (tmp_path / "work" / "results").mkdir()
+    with pytest.raises(BenchError, match=r"mlp\.py is Python, .* `model: \{name: mlp\}`"):
+        find_benchmark("mlp.py", shipped=shipped)
+    with pytest.raises(BenchError, match="'results': a folder, not a file"):
+        find_benchmark("results", shipped=shipped)
+
+
 @pytest.mark.parametrize("name", ["quickstrat", "quickstrat.yaml", "", ".", "..", "/"])
 def test_an_unknown_name_lists_what_is_there(shipped, name):
     """With the nearest one where there is any."""
