@@ -123,7 +123,7 @@ def make_plan(
 def value_label(value: Any) -> str:
     """A parameter's value in the terminal; a mapping is the names of its keys.
 
-    A float stays one, as in the file: 0.0 and 0 are two values of a space.
+    A float stays one, as the file and `bench compare` spell it.
     """
     if isinstance(value, Mapping):
         return " + ".join(value)
