@@ -14,6 +14,7 @@ from typing import TextIO
 from harness.errors import BenchError
 
 LOCK = ".lock"
+WAIT = "two can't write there at once: try again when it has ended"
 
 
 @contextmanager
@@ -92,7 +93,7 @@ def _lock(file: TextIO, folder: Path) -> None:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        raise BenchError(f"{folder} is held by {_holder(file)}") from None
+        raise BenchError(f"{folder} is held by {_holder(file)}; {WAIT}") from None
     except OSError as error:
         raise BenchError(f"{folder} can't be locked: {error.strerror}") from None
 

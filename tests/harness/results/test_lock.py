@@ -120,6 +120,13 @@ def test_what_would_be_refused_later_is_refused_early_and_nothing_is_made(folder
     assert not (folder.parent / "another").exists()
 
 
+def test_a_place_within_a_file_is_refused_early(tmp_path):
+    """Not as a lack of rights, which it is not."""
+    (tmp_path / "notes").write_text("x")
+    with pytest.raises(BenchError, match="notes is a file; choose another place"):
+        lock.refuse_early(tmp_path / "notes" / "digits")
+
+
 def test_a_place_that_may_not_be_written_is_refused_early(folder, monkeypatch):
     monkeypatch.setattr(os, "access", lambda place, mode: place != folder.parent.parent)
     with pytest.raises(BenchError, match="can't be written: Permission denied"):
