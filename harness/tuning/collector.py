@@ -6,12 +6,14 @@ import shutil
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 
 from harness.results.metrics import better
+from harness.results.provenance import utc_now
 from harness.results.rows import from_ipc
 from harness.results.write import TableWriter
 from harness.training.packed import Packed
@@ -55,10 +57,22 @@ class Wanted:
         return self.best is None or better(self.mode, value, self.best)
 
 
+class Begun(NamedTuple):
+    """A trial that began and has not ended.
+
+    attempts: how often this run began it; started_at: the last time. epochs: its rows so far.
+    """
+
+    attempts: int
+    epochs: list[dict[str, Any]]
+    started_at: datetime | None = None
+
+
 @dataclass
 class _Pending:
     attempts: int = 0
     epochs: list[dict[str, Any]] = field(default_factory=list)
+    started_at: datetime | None = None
 
 
 class Collector:
@@ -83,7 +97,7 @@ class Collector:
     def begin(self, trial_id: str) -> tuple[int, Wanted]:
         """Notes that a process took the trial: how often this run tried it, weights to beat."""
         pending = self._pending.setdefault(trial_id, _Pending())
-        pending.attempts += 1
+        pending.attempts, pending.started_at = pending.attempts + 1, utc_now()
         pending.epochs.clear()
         return pending.attempts, self._wanted
 
@@ -173,9 +187,12 @@ class Collector:
         if tables["trials"]["status"][0].as_py() == "pruned":
             self.over(trial_id)
 
-    def unfinished(self) -> dict[str, tuple[int, list[dict[str, Any]]]]:
-        """Trial id -> (attempts, epoch rows) of trials that began and have not ended."""
-        return {key: (one.attempts, one.epochs) for key, one in self._pending.items()}
+    def unfinished(self) -> dict[str, Begun]:
+        """Trial id -> what is known of trials that began and have not ended."""
+        return {
+            key: Begun(one.attempts, one.epochs, one.started_at)
+            for key, one in self._pending.items()
+        }
 
     def error(self) -> str | None:
         """Why writing failed, or None."""

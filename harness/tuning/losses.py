@@ -1,31 +1,30 @@
 """Rows of trials that began and never handed theirs over, and what those may not replace."""
 
-from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 from harness.failures import time_limit_text
 from harness.results.rows import TrialRows
 from harness.trial import ended_rows, failed_rows
+from harness.tuning.collector import Begun
 from harness.tuning.deaths import Death
 from harness.tuning.trainable import SweepTrial
 
 
 def lost_rows(
     trial: SweepTrial,
-    attempts: int,
-    epochs: Sequence[dict[str, Any]],
+    begun: Begun,
     *,
     death: Death | None,
     time_limit_s: float | None = None,
 ) -> TrialRows:
     """The rows of a trial that never ended: failed where its process died, else interrupted.
 
-    attempts: how often this run began it. time_limit_s: the one that its process may have died of.
+    time_limit_s: the one that its process may have died of.
     """
+    attempts, epochs, started_at = begun
     job = replace(trial.job, attempt=trial.job.attempt + attempts)
     if death is None:
-        return ended_rows(job, "interrupted", epochs)
+        return ended_rows(job, "interrupted", epochs, started_at=started_at)
     if death.cause == "time limit":
         done = max((row["epoch"] for row in epochs), default=0)
         error = time_limit_text(time_limit_s or 0.0, done)
@@ -34,7 +33,7 @@ def lost_rows(
     else:
         times = f"{attempts} time{'s' if attempts != 1 else ''}"
         error = f"{death.text} {times}{f': {death.detail}' if death.detail else ''}"
-    return failed_rows(job, error, epochs, trace=death.trace)
+    return failed_rows(job, error, epochs, trace=death.trace, started_at=started_at)
 
 
 def may_replace(trial: SweepTrial, *, died: bool) -> bool:

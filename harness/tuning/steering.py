@@ -125,9 +125,9 @@ class Helm:
         found = ray.get(collector.unfinished.remote()).get(trial_id)
         if found is None:
             return
-        attempts, epochs = found
         job = self.trials[trial_id].job
-        rows = ended_rows(replace(job, attempt=job.attempt + attempts), "pruned", epochs)
+        job = replace(job, attempt=job.attempt + found.attempts)
+        rows = ended_rows(job, "pruned", found.epochs, started_at=found.started_at)
         ray.get(collector.add.remote(trial_id, to_tables(rows, self._schemas)))
         self._watcher.statuses[trial_id] = "pruned"
         fit_time_s = float(rows.trial["fit_time_s"])

@@ -208,10 +208,10 @@ def _account_for_the_rest(
     """Rows for trials that began and never handed theirs over."""
     schemas: Mapping[str, pa.Schema] = request.settings.schemas
     unfinished = watcher.orphans() | ray.get(collector.unfinished.remote())
-    for trial_id, (attempts, epochs) in unfinished.items():
+    for trial_id, begun in unfinished.items():
         trial = trials[trial_id]
         death = None if watcher.stop_all() else watcher.troubles.deaths.get(trial_id)
-        rows = lost_rows(trial, attempts, epochs, death=death, time_limit_s=request.time_limit_s)
+        rows = lost_rows(trial, begun, death=death, time_limit_s=request.time_limit_s)
         if death is not None:
             log = log_of_failure(death.log, str(rows.trial["error"]))
             ray.get(collector.leave.remote(trial_id, log))

@@ -10,6 +10,7 @@ import ray
 from ray import tune
 
 from harness.events import EpochEnded, Note, OnEvent, TrialEnded, TrialStarted
+from harness.tuning.collector import Begun
 from harness.tuning.retry import HANDED_BACK, Troubles
 
 FLUSH_S = 10.0
@@ -88,11 +89,11 @@ class Watcher(tune.Stopper):  # type: ignore[misc]
         self._dead.clear()
         return found
 
-    def orphans(self) -> dict[str, tuple[int, list[dict[str, Any]]]]:
-        """Trials that began under a collector that died: id -> (attempts, epoch rows)."""
+    def orphans(self) -> dict[str, Begun]:
+        """Trials that began under a collector that died."""
         if death_of(self.collector) is None:
             return {}
-        return {trial_id: (1, []) for trial_id in self.begun - self.statuses.keys()}
+        return {trial_id: Begun(1, []) for trial_id in self.begun - self.statuses.keys()}
 
     def _writing_failed(self) -> bool:
         if death_of(self.collector):

@@ -68,7 +68,8 @@ def test_attempts_are_counted_and_a_new_one_starts_with_no_epochs(start) -> None
     second, _ = collector.begin("a")
 
     assert (first, second) == (1, 2)
-    assert collector.unfinished() == {"a": (2, [])}
+    [(trial_id, begun)] = collector.unfinished().items()
+    assert (trial_id, begun.attempts, begun.epochs) == ("a", 2, [])
 
 
 def test_a_trial_is_unfinished_until_its_rows_are_there(plan: Plan, start) -> None:

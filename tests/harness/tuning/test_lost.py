@@ -1,14 +1,18 @@
 """Trials that began and never ended: their rows, and what those may not replace."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from harness.tuning.collector import Begun
 from harness.tuning.deaths import Death
 from harness.tuning.losses import lost_rows, may_replace
 from harness.tuning.trainable import SweepTrial
 from tests.plans import FILE, job_of, plan_of
+
+SINCE = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def trial(folder: Path, *, complete_before: bool = False, adds_repeats: bool = False) -> SweepTrial:
@@ -24,12 +28,13 @@ def test_a_dead_process_is_a_failed_row_with_its_attempts(tmp_path: Path) -> Non
     one = trial(tmp_path)
     before = one.job.attempt
 
-    died = lost_rows(one, 2, [], death=Death("unknown")).trial
-    interrupted = lost_rows(one, 1, [], death=None).trial
+    died = lost_rows(one, Begun(2, [], SINCE), death=Death("unknown")).trial
+    interrupted = lost_rows(one, Begun(1, [], SINCE), death=None).trial
 
     assert (died["status"], died["attempt"]) == ("failed", before + 2)
     assert "died 2 times" in died["error"]
     assert (interrupted["status"], interrupted["attempt"]) == ("interrupted", before + 1)
+    assert died["started_at"] == interrupted["started_at"] == SINCE
 
 
 @pytest.mark.parametrize(
@@ -51,7 +56,7 @@ def test_the_row_says_why_and_keeps_the_epochs(tmp_path: Path, death: Death, err
     """With the trace that the process could still write."""
     epochs = [{"epoch": epoch, "epoch_time_s": 1.0} for epoch in (1, 2, 3)]
     death = replace(death, trace="File model.py, line 3")
-    rows = lost_rows(trial(tmp_path), 2, epochs, death=death, time_limit_s=9.0)
+    rows = lost_rows(trial(tmp_path), Begun(2, epochs), death=death, time_limit_s=9.0)
 
     assert (rows.trial["error"], rows.trial["traceback"]) == (error, "File model.py, line 3")
     assert (rows.trial["epochs_trained"], len(rows.epochs)) == (3, 3)
