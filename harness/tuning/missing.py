@@ -25,13 +25,13 @@ from harness.results.widen import compact
 from harness.spec.sections import DatasetSection
 from harness.training.inspect import ModelCounts
 from harness.tuning.asked import steering
-from harness.tuning.capacity import check_capacity
+from harness.tuning.capacity import Capacity, check_capacity
 from harness.tuning.checkpoints import go_on
 from harness.tuning.collector import CollectorSettings
 from harness.tuning.cores import cores_note
 from harness.tuning.making import kept_repeats, maker
 from harness.tuning.session import ray_session
-from harness.tuning.starts import find_starts
+from harness.tuning.starts import Starts, find_starts
 from harness.tuning.sweep import SweepEnd, SweepRequest, run_sweep
 from harness.tuning.tracking import FOLDER, Tracking, TrackingCallback, open_tracking
 from harness.tuning.trainable import SweepTrial
@@ -83,39 +83,55 @@ def train_missing(
         with clock("pretraining"):
             starts = find_starts(plan, data, gpus=ready.gpus, on_event=on_event)
         with clock("tables"):
-            make = maker(plan, run_id, schemas=schemas, counts=counts, starts=starts)
-            on_gpu = plan.spec.resources.gpu > 0 and ready.gpus > 0
-            trials = go_on(
-                [make(trial) for trial in plan.missing],
-                folder=plan.folder,
-                run_folder=plan.folder / "runs" / run_id,
-                device="cuda" if on_gpu else "cpu",
-                force=force,
+            request = _work(
+                plan, run_id, data, schemas=schemas, counts=counts, starts=starts, ready=ready,
+                jobs=jobs, force=force, tracker=tracker, spent_s=sum(_timings(clock).values()),
                 on_event=on_event,
-            )
-            request = _request(plan, run_id, trials, data, schemas=schemas, jobs=jobs)
-            limit_s = plan.spec.resources.time_limit_s
-            steered = steering(
-                plan,
-                run_id,
-                make,
-                spent_s=sum(_timings(clock).values()),
-                on_drawn=lambda drawn: _track(tracker, drawn),
-                on_event=on_event,
-            )
-            request = replace(
-                request,
-                weights=starts.weights,
-                tracking=tracker,
-                time_limit_s=limit_s,
-                steering=steered,
-            )
+            )  # fmt: skip
         on_event(_planned(plan))
         with clock("sweep"):
             end = run_sweep(request, capacity=ready, on_event=on_event)
     with clock("tables"):
         error = _tidied(plan.folder, run_id, end, clock)
     return replace(end, write_error=end.write_error or error)
+
+
+def _work(
+    plan: Plan,
+    run_id: str,
+    data: Mapping[str, TrialData],
+    *,
+    schemas: Mapping[str, Any],
+    counts: Mapping[str, ModelCounts],
+    starts: Starts,
+    ready: Capacity,
+    jobs: int | None,
+    force: bool,
+    tracker: TrackingCallback | None,
+    spent_s: float,
+    on_event: OnEvent,
+) -> SweepRequest:
+    """What the sweep is to do: the missing trials, each from where it stands, and who steers."""
+    make = maker(plan, run_id, schemas=schemas, counts=counts, starts=starts)
+    trials = go_on(
+        [make(trial) for trial in plan.missing],
+        folder=plan.folder,
+        run_folder=plan.folder / "runs" / run_id,
+        device="cuda" if plan.spec.resources.gpu > 0 and ready.gpus > 0 else "cpu",
+        force=force,
+        on_event=on_event,
+    )
+    steered = steering(
+        plan, run_id, make, spent_s=spent_s,
+        on_drawn=lambda drawn: _track(tracker, drawn), on_event=on_event,
+    )  # fmt: skip
+    return replace(
+        _request(plan, run_id, trials, data, schemas=schemas, jobs=jobs),
+        weights=starts.weights,
+        tracking=tracker,
+        time_limit_s=plan.spec.resources.time_limit_s,
+        steering=steered,
+    )
 
 
 def _cores(plan: Plan, *, jobs: int | None, address: str | None) -> tuple[str, ...]:
