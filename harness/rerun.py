@@ -43,7 +43,9 @@ def find_trial(folder: Path, selector: str) -> Candidate:
     found = matching(open_source(folder, None, selector))
     if len(found) != 1:
         named = ", ".join(one.trial.trial_id for one in found[:5])
-        raise BenchError(f"{len(found)} trials match {selector!r}: {named}; name one by its id")
+        raise BenchError(
+            f"{len(found)} trials match {selector!r}: {named}; name one by its id, or by more parameters"
+        )
     (one,) = found
     if one.trial.status not in ("complete", "failed"):
         raise BenchError(
