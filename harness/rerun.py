@@ -44,7 +44,8 @@ def find_trial(folder: Path, selector: str) -> Candidate:
     if len(found) != 1:
         named = ", ".join(one.trial.trial_id for one in found[:5])
         raise BenchError(
-            f"{len(found)} trials match {selector!r}: {named}; name one by its id, or by more parameters"
+            f"{len(found)} trials match {selector!r}: {named}; "
+            "name one by its id, or by more parameters"
         )
     (one,) = found
     if one.trial.status not in ("complete", "failed"):
