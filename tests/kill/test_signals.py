@@ -42,6 +42,7 @@ def test_ctrl_c_keeps_finished_trials_and_the_same_command_trains_the_rest(
     assert_same_results(tables_of(folder), undisturbed)
 
 
+@pytest.mark.all
 def test_sigterm_to_the_whole_process_group_is_one_ctrl_c(folder: Path, undisturbed: Path) -> None:
     """As `timeout` and batch systems send it, twice at that: Ray's own processes outlive it."""
     with running(folder) as process:
