@@ -20,6 +20,12 @@ NAMES = (
     "docs/own_data.md",
     "docs/export.md",
     "docs/notebook.md",
+    "docs/alternatives.md",
+    "docs/tutorial.md",
+    "docs/search.md",
+    "docs/cluster.md",
+    "docs/failures.md",
+    "docs/python_api.md",
 )
 DOCUMENTS = [SHIPPED / name for name in NAMES]
 LINE = re.compile(r"^(?:BENCH_DATA=\S+ )?(bench [a-z].*?)(?:\s+#.*)?$", re.MULTILINE)
