@@ -118,6 +118,13 @@ class WatcherCallback(tune.Callback):  # type: ignore[misc]
         if "status" in result:
             self._watcher.reported(result)
 
+    def on_trial_complete(
+        self, iteration: int, trials: Sequence[Any], trial: Any, **info: Any
+    ) -> None:
+        """Tune keeps 32 kB of statistics of each trial's numbers, which nobody asks it for."""
+        trial.metric_analysis.clear()
+        trial.metric_n_steps.clear()
+
     def on_trial_error(
         self, iteration: int, trials: Sequence[Any], trial: Any, **info: Any
     ) -> None:

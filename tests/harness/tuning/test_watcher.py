@@ -6,12 +6,14 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from ray.tune.experiment import Trial
 
 from harness.events import Event, Note
 from harness.tuning import watcher
 from harness.tuning.watcher import (
     ENDING,
     Watcher,
+    WatcherCallback,
     death_of,
     first_interrupt_remembered,
     flushed_at_least,
@@ -92,3 +94,15 @@ def test_an_interruption_is_told_once() -> None:
 
     assert watched.stop_all() and watched.stop_all()
     assert told == [Note(ENDING)]
+
+
+def test_tune_keeps_no_statistics_of_a_finished_trial() -> None:
+    """They would be most of what a trial costs in the driver's memory; its last words stay."""
+    trial = Trial("PPO", stub=True)
+    trial.update_last_result({"objective": 0.5, "training_iteration": 1})
+    assert trial.metric_analysis
+
+    WatcherCallback(Watcher([], lambda event: None, Writer())).on_trial_complete(0, [trial], trial)
+
+    assert (trial.metric_analysis, trial.metric_n_steps) == ({}, {})
+    assert trial.last_result["objective"] == 0.5
