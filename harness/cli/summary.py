@@ -88,7 +88,8 @@ def _ranking(plan: Plan, summary: Summary, *, narrow: bool) -> Table:
     table.add_column(f"test{gap}(not used to rank)", justify="right", no_wrap=True)
     table.add_column("parameters", justify="right", no_wrap=True)
     table.add_column("fit", justify="right", no_wrap=True)
-    table.add_column("", overflow="fold")
+    has_findings = any(map(_findings, summary.ranking[:SHOWN]))
+    table.add_column("findings" if has_findings else "", overflow="fold")
     planned = {trial.trial_id: trial.resolved.params for trial in plan.trials}
     for place, trial in enumerate(summary.ranking[:SHOWN], start=1):
         params = planned.get(trial.trial_id, trial.params)
@@ -114,7 +115,7 @@ def _variants(plan: Plan) -> dict[str, str]:
 
 def _cells(place: int, trial: RankedTrial, values: list[str]) -> list[str | Text]:
     complete = trial.status == "complete"
-    note = trial.findings or "" if complete else trial.status
+    note = _findings(trial) if complete else trial.status
     return [
         str(place) if complete else "",
         *map(Text, values),
@@ -122,8 +123,13 @@ def _cells(place: int, trial: RankedTrial, values: list[str]) -> list[str | Text
         _mean(trial.test, trial.test_std),
         "" if trial.n_parameters is None else f"{trial.n_parameters:,}",
         "" if not trial.fit_time_s else duration(trial.fit_time_s),
-        Text(note if note != "[]" else ""),
+        Text(note),
     ]
+
+
+def _findings(trial: RankedTrial) -> str:
+    found = trial.findings or ""
+    return found if found != "[]" else ""
 
 
 def _mean(mean: float | None, std: float | None) -> str:

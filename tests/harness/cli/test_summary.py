@@ -58,7 +58,7 @@ def test_trials_are_ranked_by_validation_with_test_beside_it(outcome, said) -> N
     print_summary(outcome)
     lines = said()
 
-    assert lines[0] == "# lr validation accuracy test (not used to rank) parameters fit"
+    assert lines[0] == "# lr validation accuracy test (not used to rank) parameters fit findings"
     assert lines[1] == ("1 0.1 0.9000 ± 0.0123 0.5000 ± 0.2500 12,345 1 min 15 s softmax_outputs")
     assert lines[2] == "2 0.2 0.8000 ± 0.0123 0.5000 ± 0.2500 12,345 1 min 15 s"
     assert lines[3] == "0.3 – – failed"
