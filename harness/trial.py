@@ -205,7 +205,8 @@ def _prepared(
     prepare_process(threads=job.resources_cpu, device=job.device)
     prepare_precision(training.training.precision, training.device)
     recorded = past.execution if past else job.execution
-    choice = choose(training, recorded=recorded, agree=agree)
+    code = job.code_fingerprint
+    choice = choose(training, recorded=recorded, agree=agree, code=code)
     if choice.obstacle:
         tell(f"{job.config['model']['name']}: folds train one after the other: {choice.reason}")
     return replace(training, execution=choice.execution)

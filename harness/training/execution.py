@@ -8,6 +8,7 @@ shape don't differ in it.
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import ceil
 from time import perf_counter, thread_time
 from types import ModuleType
 
@@ -15,18 +16,26 @@ import torch
 from torch import Tensor, nn
 
 from harness.training import loop, vectorized
-from harness.training.fold_run import FoldRun, epoch_batches, start_folds, steps_per_epoch
+from harness.training.fold_run import (
+    FoldRun,
+    build_model,
+    epoch_batches,
+    n_examples,
+    start_folds,
+)
 from harness.training.job import TrainingJob
 from harness.training.stack import stack_of
 from harness.training.stackable import obstacle
 
-VERSION = 1  # raised when what was measured before says nothing any more
+VERSION = 2  # raised when what was measured before says nothing any more
 
 EXECUTIONS: dict[str, ModuleType] = {one.NAME: one for one in (loop, vectorized)}
 
-WORTH_IT = 1.05  # loop's time over the batched model's, from which the latter is taken
+# Loop's time over the batched model's, from which the latter is taken: where both are about as
+# fast, one measurement would say this and the next that, and with it the last digits of a row.
+WORTH_IT = 1.25
 FEWEST_STEPS = 200  # a shorter trial would pay more for the measurement than it could gain
-ROUNDS = 3
+ROUNDS = 7
 MEASURED_S = 1.0  # no further round after so long
 
 _PREFIX = "they can't be one model: "
@@ -55,11 +64,17 @@ Find = Callable[[], Choice]
 Agree = Callable[[str, Find], Choice]  # what is known under a key, else what is found, kept
 
 
-def choose(job: TrainingJob, *, recorded: str | None = None, agree: Agree | None = None) -> Choice:
+def choose(
+    job: TrainingJob,
+    *,
+    recorded: str | None = None,
+    agree: Agree | None = None,
+    code: str = "",
+) -> Choice:
     """How to train the job's folds, as `training.fold_execution` asks.
 
     recorded: how the trial was trained before, which `auto` keeps to. agree: makes everybody who
-    asks under a key get the first one's choice.
+    asks under a key get the first one's choice. code: changes with the model's source.
     """
     asked = job.training.fold_execution
     if asked == "loop":
@@ -73,28 +88,36 @@ def choose(job: TrainingJob, *, recorded: str | None = None, agree: Agree | None
         return Choice("loop", _PREFIX + found)
     if recorded in EXECUTIONS:
         return Choice(recorded, "as before")
-    runs = start_folds(job)
-    key = shape_key(runs)
-    return agree(key, lambda: find(runs)) if agree else find(runs)
+    if n_steps(job) < FEWEST_STEPS:
+        return Choice("loop", "too short to measure")
+    if job.training.compile:
+        return Choice("loop", "compiling to measure would take longer than it could gain")
+    model = build_model(job, job.folds[0])
+    if job.device.type == "cpu" and any(isinstance(one, _CONVOLUTIONS) for one in model.modules()):
+        return Choice("loop", "convolutions on a processor are slower stacked")
+    return agree(shape_key(job, model, code), lambda: find(job)) if agree else find(job)
 
 
-def shape_key(runs: list[FoldRun]) -> str:
+def n_steps(job: TrainingJob) -> int:
+    """Steps that each fold is trained, where all epochs are; of the fold with the fewest."""
+    fewest = min(n_examples(job, index) for index in job.folds)
+    return job.training.epochs * ceil(fewest / job.training.batch_size)
+
+
+def shape_key(job: TrainingJob, model: nn.Module, code: str = "") -> str:
     """What a choice holds for: the model's shape and what a step's time depends on."""
     from harness.results.provenance import device_name
 
-    job, model = runs[0].job, runs[0].model
     shapes = [(name, tuple(one.shape)) for name, one in model.state_dict().items()]
-    training = job.training
     facts = (
+        code,
         type(model).__module__,
         str(model),
         shapes,
         job.data.input_shape,
-        len(runs),
-        training.batch_size,
-        training.precision,
-        training.compile,
-        training.epochs * steps_per_epoch(runs[0]) >= FEWEST_STEPS,
+        len(job.folds),
+        job.training.batch_size,
+        job.training.precision,
         device_name(str(job.device)),
         torch.get_num_threads(),
         torch.__version__,
@@ -103,16 +126,9 @@ def shape_key(runs: list[FoldRun]) -> str:
     return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
 
 
-def find(runs: list[FoldRun]) -> Choice:
-    """The faster execution for folds that were just started, and are used up by it."""
-    job = runs[0].job
-    on_cpu = job.device.type == "cpu"
-    if on_cpu and any(isinstance(module, _CONVOLUTIONS) for module in runs[0].model.modules()):
-        return Choice("loop", "convolutions on a processor are slower stacked")
-    if job.training.compile:
-        return Choice("loop", "compiling to measure would take longer than it could gain")
-    if job.training.epochs * steps_per_epoch(runs[0]) < FEWEST_STEPS:
-        return Choice("loop", "too short to measure")
+def find(job: TrainingJob) -> Choice:
+    """The execution that is faster, tried and measured."""
+    runs = start_folds(job)
     found = obstacle(runs)
     if found is not None:
         return Choice("loop", _PREFIX + found)

@@ -104,6 +104,17 @@ def steps_per_epoch(run: FoldRun) -> int:
     return ceil(run.n_examples / run.job.training.batch_size)
 
 
+def n_examples(job: TrainingJob, index: int) -> int:
+    """Train examples of an epoch, of the fold at an index into the data's.
+
+    The repeat's smallest train role; within a repeat, so that more repeats leave the earlier ones
+    as they are.
+    """
+    repeat = job.data.folds[index].repeat
+    n_train = [len(fold.train) for fold in job.data.folds if fold.repeat == repeat]
+    return examples_used(min(n_train), job.training.batch_size)
+
+
 def end_epoch(run: FoldRun, epoch: int, trained: Trained) -> FoldEpoch:
     """Validate the fold after an epoch and choose among the epochs so far. Raises Diverged."""
     started = perf_counter()
@@ -184,14 +195,12 @@ def _start_fold(job: TrainingJob, index: int) -> FoldRun:
     roles = {"train": fold.train, "validation": fold.validation, "test": fold.test}
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = make_optimizer(parameters, job.training)
-    # counted within a repeat, so that more repeats leave the earlier ones as they are
-    n_train = [len(other.train) for other in job.data.folds if other.repeat == fold.repeat]
     return FoldRun(
         job=job,
         fold=fold,
         source=fold_source(job.data, index, job.device),
         indices={role: as_tensor(indices).to(job.device) for role, indices in roles.items()},
-        n_examples=examples_used(min(n_train), job.training.batch_size),
+        n_examples=n_examples(job, index),
         model=model,
         forward=model,
         parameters=parameters,

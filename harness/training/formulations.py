@@ -1,12 +1,14 @@
 """Operators in a form that stacks: the same numbers from batched models as from each alone.
 
-Dropout takes its masks from outside, so that every fold draws from a generator of its own, in the
-order in which its model alone would draw. Attention is written as products where sequences are
-short, which is faster there, and has the folds join the batch where the memory-saving kernel pays.
+Dropout, that of attention too, takes its masks from outside, so that every fold draws from a
+generator of its own, in the order in which its model alone would draw. Attention is written as
+products where sequences are short, which is faster there, and has the folds join the batch where
+the memory-saving kernel pays.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from types import FunctionType
 from typing import Any
 
 import torch
@@ -23,19 +25,25 @@ _FEATURE_DROPOUTS = {F.dropout1d: 3, F.dropout2d: 4, F.dropout3d: 5}  # dimensio
 
 @dataclass(frozen=True)
 class Mask:
-    """A dropout's mask in one fold: zeros in a share `p` of places, 1 / (1 - p) in the others."""
+    """A dropout's mask in one fold: zeros in a share `p` of places, 1 / (1 - p) in the others.
+
+    order: its dimensions from the outermost in memory, which is how torch draws them.
+    """
 
     shape: tuple[int, ...]
+    order: tuple[int, ...]
     p: float
     dtype: torch.dtype
     device: torch.device
 
     def draw(self, generators: Sequence[torch.Generator]) -> Tensor:
         """(folds, *shape), each fold's from its own generator, as torch's dropout draws it."""
-        drawn = torch.empty(len(generators), *self.shape, dtype=self.dtype, device=self.device)
+        shape = [self.shape[dim] for dim in self.order]
+        drawn = torch.empty(len(generators), *shape, dtype=self.dtype, device=self.device)
         for mask, generator in zip(drawn, generators, strict=True):
             mask.bernoulli_(1 - self.p, generator=generator)
-        return drawn.div_(1 - self.p)
+        back = [1 + self.order.index(dim) for dim in range(len(shape))]
+        return drawn.div_(1 - self.p).permute(0, *back)
 
 
 class Stackable(TorchFunctionMode):
@@ -57,7 +65,10 @@ class Stackable(TorchFunctionMode):
         if func is F.dropout or func in _FEATURE_DROPOUTS:
             return self._dropout(func, *args, **kwargs)
         if func is F.scaled_dot_product_attention:
-            return _attention(*args, **kwargs)
+            return self._attention(*args, **kwargs)
+        if func is F.multi_head_attention_forward:
+            with self:
+                return _multi_head_attention(*args, **kwargs)
         if func in _WITH_BIAS:
             args, kwargs = tree_map(_as_autocast, (args, kwargs))
         return func(*args, **kwargs)
@@ -73,10 +84,43 @@ class Stackable(TorchFunctionMode):
         shape = _mask_shape(func, input)
         if not training or not 0 < p < 1 or shape is None:
             return func(input, p, training, inplace)
+        return self._masked(input, p, shape=shape, order=_order(func, input))
+
+    def _masked(
+        self, input: Tensor, p: float, *, shape: tuple[int, ...], order: tuple[int, ...]
+    ) -> Tensor:
         if self._masks is None:
-            self.asked.append(Mask(shape, p, input.dtype, input.device))
+            self.asked.append(Mask(shape, order, p, input.dtype, input.device))
             return input.clone()
         return input * next(self._masks)
+
+    def _attention(
+        self,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        attn_mask: Tensor | None = None,
+        dropout_p: float = 0.0,
+        is_causal: bool = False,
+        *,
+        scale: float | None = None,
+        enable_gqa: bool = False,
+    ) -> Tensor:
+        """F.scaled_dot_product_attention."""
+        options = {"attn_mask": attn_mask, "is_causal": is_causal, "scale": scale}
+        if enable_gqa or dropout_p >= 1:
+            more = {"dropout_p": dropout_p, "enable_gqa": enable_gqa}
+            return _math_attention(query, key, value, **options, **more)
+        if dropout_p > 0:
+            n_keys = key.shape[-2]
+            one_hot = torch.eye(n_keys, dtype=value.dtype, device=value.device)
+            one_hot = one_hot.expand(*value.shape[:-1], n_keys)
+            weights = _math_attention(query, key, one_hot, **options)
+            shape, order = tuple(weights.shape), tuple(range(weights.dim()))
+            return self._masked(weights, dropout_p, shape=shape, order=order) @ value
+        if attn_mask is None and not is_causal and scale is None:
+            return _plain_attention(query, key, value)
+        return _math_attention(query, key, value, **options)
 
 
 def _mask_shape(func: Callable[..., Any], input: Tensor) -> tuple[int, ...] | None:
@@ -88,6 +132,14 @@ def _mask_shape(func: Callable[..., Any], input: Tensor) -> tuple[int, ...] | No
     return (*input.shape[:2], *(1,) * (input.dim() - 2))
 
 
+def _order(func: Callable[..., Any], input: Tensor) -> tuple[int, ...]:
+    """Torch's dropout draws in the order of the input's memory, its relatives in the usual one."""
+    dims = range(input.dim())
+    if func is not F.dropout:
+        return tuple(dims)
+    return tuple(sorted(dims, key=input.stride().__getitem__, reverse=True))
+
+
 def _as_autocast(value: Any) -> Any:
     """In autocast's precision where that is on: batching rules add the bias after the product, in
     float32, and the sum would stay there."""
@@ -97,18 +149,33 @@ def _as_autocast(value: Any) -> Any:
     return value.to(torch.get_autocast_dtype(kind)) if torch.is_autocast_enabled(kind) else value
 
 
-def _attention(query: Tensor, key: Tensor, value: Tensor, *more: Any, **options: Any) -> Any:
-    """F.scaled_dot_product_attention."""
-    plain = not more and not any(options.values())
-    if not plain:
-        from torch.nn.attention import SDPBackend, sdpa_kernel
-
-        with sdpa_kernel(SDPBackend.MATH):  # the one with a batching rule
-            return F.scaled_dot_product_attention(query, key, value, *more, **options)
+def _plain_attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     if key.shape[-2] <= SHORT_SEQUENCE:
         scores = query * query.shape[-1] ** -0.5 @ key.transpose(-2, -1)
-        return scores.softmax(dim=-1) @ value
-    return _FoldsJoinTheBatch.apply(query, key, value)  # type: ignore[no-untyped-call]
+        mixed: Tensor = scores.softmax(dim=-1) @ value
+    else:
+        mixed = _FoldsJoinTheBatch.apply(query, key, value)  # type: ignore[no-untyped-call]
+    return mixed
+
+
+def _math_attention(query: Tensor, key: Tensor, value: Tensor, **options: Any) -> Tensor:
+    """By the kernel that has a batching rule."""
+    from torch.nn.attention import SDPBackend, sdpa_kernel
+
+    with sdpa_kernel(SDPBackend.MATH):
+        mixed: Tensor = F.scaled_dot_product_attention(query, key, value, **options)
+    return mixed
+
+
+def _seen_through(function: Any) -> Callable[..., Any]:
+    """The same function, not handed over whole to a mode, which then sees what it calls."""
+    inside = {**function.__globals__, "has_torch_function": lambda tensors: False}
+    copied = FunctionType(function.__code__, inside, function.__name__, function.__defaults__)
+    copied.__kwdefaults__ = function.__kwdefaults__
+    return copied
+
+
+_multi_head_attention = _seen_through(F.multi_head_attention_forward)
 
 
 class _FoldsJoinTheBatch(torch.autograd.Function):

@@ -1,13 +1,16 @@
 """Whether the models of some folds can be trained as one, tried before anything depends on it."""
 
 import torch
+from torch import Tensor
 
 from harness.data.memory import available_memory_bytes
 from harness.data.places import available_cores
 from harness.training.fold_run import FoldRun, epoch_batches
+from harness.training.initial import train_mode
+from harness.training.outside import Outside, changed, outside
 from harness.training.stack import Stack, Unstackable, call, restored_buffers, stack_of
 from harness.training.tape import NotRecordable, record
-from harness.training.vectorized import step_inputs, training_step
+from harness.training.vectorized import draw_masks, step_inputs, training_step
 
 TRIED = 2  # examples, so that batch normalisation has something to normalise by
 MEMORY_SHARE = 0.5  # of what is free here, divided by how many trials compute beside each other
@@ -23,7 +26,9 @@ def obstacle(runs: list[FoldRun]) -> str | None:
     try:
         stack = stack_of(runs)
         _check_logits(stack)
+        before = outside(stack.template)
         needed = _step_bytes(stack)
+        _check_outside(before, outside(stack.template))
     except Exception as error:  # operators without a batching rule raise whatever they like
         text = str(error).strip().splitlines() or [""]
         name = "" if isinstance(error, Unstackable) else f"{type(error).__name__}: "
@@ -31,6 +36,24 @@ def obstacle(runs: list[FoldRun]) -> str | None:
     free = _free_bytes(runs[0])
     if free is not None and needed > free:
         return f"that would take {needed // _MIB:,} MiB, {free // _MIB:,} MiB are free"
+    return _other_in_training(stack)
+
+
+def _other_in_training(stack: Stack) -> str | None:
+    """Whether the first batch's logits, dropout included, are other than each fold's alone."""
+    if stack.runs[0].job.device.type == "cuda":
+        return None  # dropout's masks are others there
+    batches = torch.stack([next(iter(epoch_batches(run, 1)))[0] for run in stack.runs])
+    generators = [torch.Generator().manual_seed(1) for _ in stack.runs]
+    # with gradients, since torch takes other ways without
+    with torch.random.fork_rng(devices=[]), restored_buffers(stack):
+        together = call(stack, batches, masks=draw_masks(stack, batches, generators))
+    with torch.random.fork_rng(devices=[]), restored_buffers(stack):
+        for run, logits, batch in zip(stack.runs, together, batches, strict=True):
+            torch.manual_seed(1)
+            train_mode(run.model, run.frozen)
+            if not _are_close(logits, run.model(batch.clone())):
+                return "in training the folds' models give other logits than alone"
     return None
 
 
@@ -47,8 +70,23 @@ def _check_logits(stack: Stack) -> None:
         stacked = call(stack, torch.stack(batches), masks=None)
     for module, training in modes.items():
         module.training = training
-    if not torch.allclose(stacked, torch.stack(alone), rtol=1e-3, atol=1e-4, equal_nan=True):
+    if not _are_close(stacked, torch.stack(alone)):
         raise Unstackable("together the folds' models give other logits than alone")
+
+
+def _are_close(one: Tensor, other: Tensor) -> bool:
+    return torch.allclose(one, other, rtol=1e-3, atol=1e-4, equal_nan=True)
+
+
+def _check_outside(before: Outside, after: Outside) -> None:
+    """A step changes nothing but parameters and buffers, so that playing it back is doing it.
+
+    Chance of the model's own would be other chance than in the loop; attributes would be one
+    model's instead of each fold's.
+    """
+    name = changed(before, after)
+    if name is not None:
+        raise Unstackable(f"a training step changes {name}")
 
 
 def _step_bytes(stack: Stack) -> int:

@@ -6,13 +6,11 @@ are the loop's. Folds that left keep their weights, the others are stacked anew 
 On a graphics card dropout draws other masks than the loop does, from the same seeds.
 """
 
-import random
 from collections.abc import Callable, Sequence
 from itertools import groupby
 from time import perf_counter
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -68,8 +66,13 @@ def step_inputs(
     stack: Stack, inputs: Tensor, targets: Tensor, generators: Sequence[torch.Generator]
 ) -> list[Tensor]:
     """All that a training step takes: parameters, buffers, dropout's masks, the batch."""
-    drawn = [mask.draw(generators) for mask in _masks(stack, inputs)]
+    drawn = draw_masks(stack, inputs, generators)
     return [*stack.parameters, *stack.buffers, *drawn, inputs, targets]
+
+
+def draw_masks(stack: Stack, inputs: Tensor, generators: Sequence[torch.Generator]) -> list[Tensor]:
+    """What dropout draws for such a batch, each fold from its own generator."""
+    return [mask.draw(generators) for mask in _masks(stack, inputs)]
 
 
 def training_step(stack: Stack, tensors: Sequence[Tensor]) -> Any:
@@ -149,37 +152,23 @@ def _step(
 
 
 def _play(stack: Stack, tensors: Sequence[Tensor]) -> Play:
-    """How a step with such a batch is done: from a tape, unless the model is more than one."""
+    """How a step with such a batch is done: from a tape, where that says what the step does."""
 
     def step(given: Sequence[Tensor]) -> Any:
         return training_step(stack, given)
 
-    before = _outside(stack)
     try:
-        with restored_buffers(stack), torch.random.fork_rng(devices=_devices(stack)):
+        with restored_buffers(stack):
             tape = record(step, tensors)
             recorded = [*_tensors(tape.outputs), *(one.clone() for one in stack.buffers)]
     except NotRecordable:
         return step
-    if before != _outside(stack):
-        return step
-    with restored_buffers(stack), torch.random.fork_rng(devices=_devices(stack)):
+    with restored_buffers(stack):
         played = [*_tensors(tape.play(tensors)), *stack.buffers]
         same = all(map(_close, recorded, played))
     if not same:
         return step
     return compiled(tape.play) if stack.runs[0].job.training.compile else tape.play
-
-
-def _outside(stack: Stack) -> Any:
-    """What a forward pass may change that no tape knows of: Python's chance, attributes."""
-    _, numbers, place, *_ = np.random.get_state(legacy=True)
-    chance = (random.getstate(), np.asarray(numbers).tobytes(), place)
-    holders = ("_parameters", "_buffers", "_modules")
-    return chance, [
-        {key: id(value) for key, value in vars(module).items() if key not in holders}
-        for module in stack.template.modules()
-    ]
 
 
 def _masks(stack: Stack, inputs: Tensor) -> list[Mask]:
@@ -212,11 +201,6 @@ def _running(
 
 def _generator(run: FoldRun, epoch: int) -> torch.Generator:
     return torch.Generator(run.job.device).manual_seed(epoch_seed(run, epoch))
-
-
-def _devices(stack: Stack) -> list[torch.device]:
-    device = stack.runs[0].job.device
-    return [device] if device.type == "cuda" else []
 
 
 def _tensors(outputs: Any) -> list[Tensor]:

@@ -1,22 +1,37 @@
 """Which way the folds train: what is asked, what is known, what is measured."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
 from torch import nn
 
+from harness.data.values import FoldInputs
 from harness.training import execution
-from harness.training.execution import FEWEST_STEPS, Choice, choose, find, measure, shape_key
-from harness.training.fold_run import start_folds
+from harness.training.execution import (
+    FEWEST_STEPS,
+    ROUNDS,
+    Choice,
+    choose,
+    find,
+    measure,
+    n_steps,
+    shape_key,
+)
+from harness.training.fold_run import build_model, start_folds
 from tests.builders import build_linear, make_job, make_trial_data
 from tests.stacked import small_net
 
 LONG = {"epochs": FEWEST_STEPS}
 
 
-def unasked(key: str, found: Any) -> Choice:
+def unasked(*_: Any, **__: Any) -> Any:
     raise AssertionError("nobody had to be asked")
+
+
+def key_of(job: Any, code: str = "") -> str:
+    return shape_key(job, build_model(job, 0), code)
 
 
 def test_what_the_file_asks_for_is_done() -> None:
@@ -74,36 +89,48 @@ def test_auto_asks_what_is_known_of_the_shape() -> None:
 @pytest.mark.parametrize(
     "other",
     [make_job(batch_size=4, **LONG), make_job(make_trial_data(n_folds=3), **LONG),
-     make_job(make_trial_data(input_shape=(6,)), **LONG), make_job(epochs=1),
-     make_job(precision="bf16", **LONG)],
-    ids=["batch size", "folds", "shape", "too short", "precision"],
+     make_job(make_trial_data(input_shape=(6,)), **LONG), make_job(precision="bf16", **LONG)],
+    ids=["batch size", "folds", "shape", "precision"],
 )  # fmt: skip
 def test_a_choice_holds_for_one_shape(other: Any) -> None:
     """Another batch size, number of folds or of weights is another question."""
-    assert shape_key(start_folds(other)) != shape_key(start_folds(make_job(**LONG)))
+    assert key_of(other) != key_of(make_job(**LONG))
 
 
-def test_short_trials_and_convolutions_on_a_processor_are_not_measured(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_choice_holds_for_one_source() -> None:
+    """What a changed `forward` does may not be seen in the model's shape."""
+    assert key_of(make_job(**LONG), "edited") != key_of(make_job(**LONG))
+
+
+def test_short_trials_and_convolutions_on_a_processor_are_not_measured() -> None:
     """The first would pay more than they could gain; the second are known to be slower."""
-    monkeypatch.setattr(execution, "measure", unasked)
-    assert find(start_folds(make_job(epochs=1))) == Choice("loop", "too short to measure")
+    short = make_job(epochs=1, build=unasked)
+    assert choose(short, agree=unasked) == Choice("loop", "too short to measure")
     job = make_job(make_trial_data(input_shape=(2, 5)), build=small_net, **LONG)
-    assert find(start_folds(job)).reason == "convolutions on a processor are slower stacked"
+    choice = choose(job, agree=unasked)
+    assert choice.reason == "convolutions on a processor are slower stacked"
 
 
-@pytest.mark.parametrize(("ratio", "name"), [(1.2, "vectorized"), (1.02, "loop"), (0.7, "loop")])
+def test_steps_are_those_of_the_fold_with_the_fewest() -> None:
+    """Of 20 examples in batches of 8 an epoch has 3, 10 epochs 30; of 9, one is left out: 10."""
+    data = make_trial_data(n_train=(21, 20))
+    assert n_steps(make_job(data, epochs=10)) == 30
+    cut = replace(data.folds[0], repeat=2, train=data.folds[0].train[:9])
+    more = replace(data, folds=(*data.folds, cut), fold_inputs=(*data.fold_inputs, FoldInputs()))
+    assert n_steps(make_job(more, epochs=10)) == 10
+
+
+@pytest.mark.parametrize(("ratio", "name"), [(1.3, "vectorized"), (1.2, "loop"), (0.7, "loop")])
 def test_the_batched_model_has_to_be_worth_it(
     monkeypatch: pytest.MonkeyPatch, ratio: float, name: str
 ) -> None:
-    """By a twentieth."""
+    """By a quarter: what is closer would be decided by the moment."""
     monkeypatch.setattr(execution, "measure", lambda runs: ratio)
-    assert find(start_folds(make_job(**LONG))) == Choice(name, "measured", ratio)
+    assert find(make_job(**LONG)) == Choice(name, "measured", ratio)
 
 
 def test_measuring_takes_a_few_steps_of_both() -> None:
-    """One to warm up and three that count, of each."""
+    """One to warm up and those that count, of each."""
     calls: list[str] = []
 
     class Counted(nn.Module):
@@ -117,7 +144,9 @@ def test_measuring_takes_a_few_steps_of_both() -> None:
 
     job = make_job(build=lambda **given: Counted(build_linear(**given)))
     assert measure(start_folds(job)) > 0
-    assert len(calls) == 2 * 4 + 2  # the loop's; the batched model is recorded, after one look
+    assert (
+        len(calls) == 2 * (1 + ROUNDS) + 2
+    )  # the loop's; the batched model is recorded, after one look
 
 
 def test_a_row_says_how_its_folds_were_trained() -> None:

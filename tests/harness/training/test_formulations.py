@@ -35,6 +35,42 @@ def test_each_fold_drops_what_it_would_drop_alone(layer, shape) -> None:
         assert torch.equal(together[seed], layer(inputs[seed]))
 
 
+@pytest.mark.parametrize("tokens", [4, SHORT_SEQUENCE + 1])
+@pytest.mark.parametrize("options", [{}, {"is_causal": True}], ids=str)
+def test_attention_drops_what_it_would_drop_alone(tokens, options) -> None:
+    """Its `dropout_p` too."""
+    parts = torch.randn(3, 2, 2, tokens, 6, dtype=torch.float64)
+
+    def attend(x):
+        return F.scaled_dot_product_attention(x, x + 1, x * 2, dropout_p=0.4, **options)
+
+    mode = Stackable()
+    stacked(attend, parts, mode=mode)
+    masks = [mask.draw([torch.Generator().manual_seed(k) for k in range(3)]) for mask in mode.asked]
+    together = stacked(attend, parts, masks)
+    for seed in range(3):
+        torch.manual_seed(seed)
+        torch.testing.assert_close(together[seed], attend(parts[seed]))
+
+
+def test_attention_takes_a_mask() -> None:
+    """Of truth values, one for all examples."""
+    parts, mask = torch.randn(3, 2, 2, 5, 4), torch.ones(5, 5, dtype=torch.bool).tril()
+
+    def attend(x):
+        return F.scaled_dot_product_attention(x, x, x, attn_mask=mask)
+
+    alone = torch.stack([attend(one) for one in parts])
+    torch.testing.assert_close(stacked(attend, parts), alone)
+
+
+def test_masks_are_drawn_in_the_order_of_memory() -> None:
+    """As torch's dropout draws them for a transposed input."""
+    test_each_fold_drops_what_it_would_drop_alone(
+        lambda x: F.dropout(x.permute(2, 0, 1), 0.3), (4, 5, 6)
+    )
+
+
 def test_masks_are_asked_for_in_the_order_of_the_dropouts() -> None:
     """What is not dropped asks for nothing."""
     model = nn.Sequential(nn.Dropout(0.1), nn.Dropout(0.0), nn.Linear(5, 2), nn.Dropout(0.2))
@@ -47,7 +83,7 @@ def test_masks_are_asked_for_in_the_order_of_the_dropouts() -> None:
 
 def test_a_mask_keeps_the_mean() -> None:
     """A quarter is zero, the others are 4/3."""
-    mask = Mask((100_000,), 0.25, torch.float32, torch.device("cpu"))
+    mask = Mask((100_000,), (0,), 0.25, torch.float32, torch.device("cpu"))
     drawn = mask.draw([torch.Generator().manual_seed(0)])
     assert drawn.unique().tolist() == pytest.approx([0.0, 4 / 3])
     assert drawn.mean().item() == pytest.approx(1.0, abs=0.01)

@@ -1,5 +1,6 @@
 """What keeps folds from being one model is found before anything depends on it, and in words."""
 
+import random
 from dataclasses import replace
 from typing import Any
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 from harness.data.values import FoldInputs
@@ -83,6 +85,53 @@ def test_a_tensor_that_is_no_buffer_can_differ_from_fold_to_fold() -> None:
     equal = replace(data, fold_inputs=(FoldInputs(model_arguments=scales[0]),) * 2)
     assert found(build, data=different) == "together the folds' models give other logits than alone"
     assert found(build, data=equal) is None
+
+
+def counting(self: Any, x: torch.Tensor) -> torch.Tensor:
+    self.calls = getattr(self, "calls", 0) + self.training
+    return self.head(x * self.calls)
+
+
+def collecting(self: Any, x: torch.Tensor) -> torch.Tensor:
+    self.seen.append(1.0)
+    return self.head(x)
+
+
+@pytest.mark.parametrize(
+    ("forward", "what"),
+    [
+        (lambda self, x: self.head(x * random.random()), "Python's random numbers"),
+        (lambda self, x: self.head(x * float(np.random.rand())), "numpy's random numbers"),
+        (lambda self, x: self.head(x + torch.randn_like(x)), "torch's random numbers"),
+        (lambda self, x: self.head(functional.alpha_dropout(x, 0.2, True)), "torch's random"),
+        (counting, "`calls`"),
+        (collecting, "`seen`"),
+    ],
+    ids=["python", "numpy", "torch", "alpha dropout", "attribute", "list"],
+)
+def test_a_step_may_change_nothing_but_parameters_and_buffers(forward: Any, what: str) -> None:
+    """Played back or shared by all folds, it would be another number than in the loop."""
+
+    def build(*, input_shape: Any, num_classes: int) -> nn.Module:
+        model = around(lambda self, x: forward(self, x) if self.training else self.head(x))(
+            input_shape=input_shape, num_classes=num_classes
+        )
+        model.seen = []
+        return model
+
+    text = found(build)
+    assert text and text.startswith(f"a training step changes {what}")
+
+
+def test_what_the_first_pass_keeps_for_the_others_is_no_change() -> None:
+    """Such as the positions of a rotary embedding, made once for a length."""
+
+    def forward(self: Any, x: torch.Tensor) -> torch.Tensor:
+        if not hasattr(self, "positions"):
+            self.positions = torch.arange(x.shape[-1])
+        return self.head(x + self.positions)
+
+    assert found(around(forward)) is None
 
 
 def test_models_of_different_layers_are_no_stack() -> None:

@@ -191,21 +191,24 @@ def test_a_step_is_played_from_a_tape() -> None:
     assert all("tape" in play.__module__ for play in plays.values())
 
 
-def test_a_model_with_chance_of_its_own_takes_no_tape() -> None:
-    """What Python draws in the forward pass would be the same in every step of a tape."""
-    import random
+@pytest.mark.parametrize("norm_first", [False, True])
+def test_torchs_own_transformer_drops_the_same_attention(norm_first: bool) -> None:
+    """Its dropout of 0.3 stands in three places, one of them inside the attention."""
 
-    class Sometimes(nn.Module):
-        def __init__(self, model: nn.Module) -> None:
+    class Encoder(nn.Module):
+        def __init__(self, channels: int, num_classes: int) -> None:
             super().__init__()
-            self.model = model
+            self.enter = nn.Linear(channels, 8)
+            self.layer = nn.TransformerEncoderLayer(
+                8, 2, 12, dropout=0.3, batch_first=True, norm_first=norm_first
+            )
+            self.head = nn.Linear(8, num_classes)
 
         def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-            return self.model(inputs) * (1.0 if random.random() < 0.5 else 2.0)
+            return self.head(self.layer(self.enter(inputs.transpose(1, 2))).mean(1))
 
-    runs = vectorized.start(small_job(build=lambda **given: Sometimes(small_net(**given))))
-    vectorized.train_epoch(runs, 1)
-    assert not any("tape" in play.__module__ for play in runs[0].stack.plays.values())
+    job = small_job(build=lambda *, input_shape, num_classes: Encoder(2, num_classes), lr=0.01)
+    assert_same(job)
 
 
 def test_training_goes_on_from_its_state_to_the_last_bit() -> None:
