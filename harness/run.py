@@ -20,6 +20,7 @@ from harness.planning.initial import check_initial_weights
 from harness.planning.jobs import fit_tables, tables_fit
 from harness.planning.models import check_models, describe_model, distinct_models
 from harness.planning.plan import Plan, make_plan
+from harness.planning.precision import check_precision, has_gpu
 from harness.planning.raw_data import Fingerprints
 from harness.planning.reasons import code_notes
 from harness.planning.record import is_recorded, record_run
@@ -140,6 +141,7 @@ def _run(options: RunOptions, on_event: OnEvent) -> RunOutcome:
     with clock("model check"):
         ahead = [trial.resolved for trial in plan.ahead]
         models = distinct_models(ahead)
+        check_precision(spec, ahead, gpus=bool(options.address) or has_gpu())
         on_event(StepStarted(f"building {_counted(len(models))} without data"))
         counts = check_models(spec, models)
         for line in check_initial_weights(spec, ahead):

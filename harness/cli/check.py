@@ -40,6 +40,7 @@ def command(files: tuple[str, ...], models: bool, resolved: bool) -> None:
 def _check(file: str, overrides: list[str], *, models: bool, resolved: bool) -> None:
     from harness.data.catalog import SHIPPED_BENCHMARKS
     from harness.planning.early import read_checked
+    from harness.planning.precision import check_precision
     from harness.planning.resolve import file_defaults, resolve
     from harness.spec.locate import find_benchmark
     from harness.spec.read import dump_resolved
@@ -47,6 +48,7 @@ def _check(file: str, overrides: list[str], *, models: bool, resolved: bool) -> 
     path: Path = find_benchmark(file, shipped=SHIPPED_BENCHMARKS)
     spec = read_checked(path, overrides)
     configurations = resolve(spec)
+    check_precision(spec, configurations)
     if resolved:
         echo(dump_resolved(spec, **file_defaults(configurations)), nl=False)
         return

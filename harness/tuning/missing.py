@@ -17,6 +17,7 @@ from harness.data.values import TrialData
 from harness.events import Note, OnEvent, StepStarted, SweepPlanned
 from harness.planning.jobs import data_key, fit_tables
 from harness.planning.plan import Plan, PlannedTrial, trial_label, varying_paths
+from harness.planning.precision import check_precision
 from harness.planning.record import record_run
 from harness.results.lock import writable
 from harness.results.metrics import METRICS
@@ -66,6 +67,8 @@ def train_missing(
             with clock("waiting for Ray"):
                 on_event(StepStarted("joining the cluster"))
                 check_capacity(plan.spec, capacity())  # before anything is written
+                ahead = [trial.resolved for trial in plan.ahead]
+                check_precision(plan.spec, ahead, gpus=capacity().gpus > 0)
         with clock("data"):
             on_event(StepStarted("reading the data, starting Ray"))
             data, cards, shown = _data(plan, root, on_event)

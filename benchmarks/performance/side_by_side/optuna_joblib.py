@@ -6,6 +6,7 @@ python optuna_joblib.py FOLDER WORKERS
 """
 
 import sys
+from functools import cache
 from pathlib import Path
 
 import joblib
@@ -15,13 +16,14 @@ import torch
 
 STUDY = "side-by-side"
 
+read = cache(plain.read)  # once a process
+
 
 def work(folder: Path, storage: str) -> None:
-    """Takes configurations from the study until none is waiting."""
+    """Takes the next waiting configuration from the study and trains it."""
     torch.set_num_threads(1)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    described, arrays = plain.read(folder)
-    study = optuna.load_study(study_name=STUDY, storage=storage)
+    described, arrays = read(folder)
     last = len(described["configurations"]) - 1
 
     def objective(trial: optuna.Trial) -> float:
@@ -35,8 +37,7 @@ def work(folder: Path, storage: str) -> None:
         trial.set_user_attr("rows", rows)
         return sum(row["val_accuracy"] for row in rows) / len(rows)
 
-    while study.get_trials(deepcopy=False, states=[optuna.trial.TrialState.WAITING]):
-        study.optimize(objective, n_trials=1)
+    optuna.load_study(study_name=STUDY, storage=storage).optimize(objective, n_trials=1)
 
 
 def main() -> None:
@@ -48,7 +49,9 @@ def main() -> None:
     study = optuna.create_study(study_name=STUDY, storage=storage, direction="maximize")
     for number in range(len(described["configurations"])):
         study.enqueue_trial({"configuration": number})
-    joblib.Parallel(n_jobs=workers)(joblib.delayed(work)(folder, storage) for _ in range(workers))
+    joblib.Parallel(n_jobs=workers)(
+        joblib.delayed(work)(folder, storage) for _ in described["configurations"]
+    )
     plain.finish(
         [
             {"configuration": trial.params["configuration"], **row}

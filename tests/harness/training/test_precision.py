@@ -63,6 +63,7 @@ def test_precision_on_a_graphics_card_is_what_the_file_says() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)  # the first compiles torch's headers: a minute of a core, or of several
 @pytest.mark.parametrize("execution", EXECUTIONS)
 def test_compiled_steps_give_the_same_numbers(execution: str) -> None:
     """Of SGD, to rounding."""
