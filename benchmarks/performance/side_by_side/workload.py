@@ -13,6 +13,18 @@ from typing import Any
 import numpy as np
 
 
+UNKNOWN = (  # keys of `training` that would change the numbers, and that no plain loop has
+    "augmentation",
+    "gradient_clip",
+    "early_stopping",
+    "warmup_epochs",
+    "label_smoothing",
+    "precision",
+    "compile",
+    "initial_weights",
+)
+
+
 @dataclass(frozen=True)
 class Workload:
     """A benchmark file with overrides, as `bench run` takes them. cuda: meant for a GPU."""
@@ -104,11 +116,7 @@ def export(workload: Workload, folder: Path, *, data: Path | None) -> None:
 def _configuration(config: dict) -> dict:
     """model: name and arguments of `build`; training: what a plain loop knows of it."""
     training = dict(config["training"])
-    unknown = [
-        key
-        for key in ("augmentation", "gradient_clip", "early_stopping", "warmup_epochs")
-        if training.get(key)
-    ]
+    unknown = [key for key in UNKNOWN if training.get(key) not in (None, 0, False, "random")]
     if unknown or training["schedule"] not in ("constant", "cosine"):
         raise ValueError(f"the plain loops know no {unknown or training['schedule']}")
     model = dict(config["model"])
