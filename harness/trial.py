@@ -199,11 +199,13 @@ def _prepared(
 ) -> "TrainingJob":
     """The process made ready to compute, and the way chosen in which the folds train."""
     from harness.training.execution import choose
-    from harness.training.precision import prepare_precision
+    from harness.training.precision import forget_compiled, prepare_precision
     from harness.training.process import prepare_process
 
     prepare_process(threads=job.resources_cpu, device=job.device)
     prepare_precision(training.training.precision, training.device)
+    if training.training.compile:
+        forget_compiled()
     recorded = past.execution if past else job.execution
     code = job.code_fingerprint
     choice = choose(training, recorded=recorded, agree=agree, code=code)

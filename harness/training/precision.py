@@ -41,6 +41,15 @@ def prepare_precision(precision: Precision | None, device: torch.device) -> None
         torch.backends.cudnn.allow_tf32 = precision in (None, "tf32")
 
 
+def forget_compiled() -> None:
+    """To be called before a trial that compiles.
+
+    Of one function torch compiles eight variants in a process and runs the others uncompiled, so
+    that a trial's speed and last digits would depend on the trials before it.
+    """
+    torch.compiler.reset()
+
+
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     """The function through torch's compiler, which takes its time at the first call of a shape."""
     return torch.compile(function, dynamic=False)

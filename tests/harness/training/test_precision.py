@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from harness.training.precision import Unsupported, prepare_precision
+from harness.training.precision import Unsupported, forget_compiled, prepare_precision
 from tests.builders import CPU, build_linear, make_job, make_trial_job, run_unwatched, trained
 
 NEEDS_GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="no graphics card here")
@@ -73,3 +73,32 @@ def test_compiled_steps_give_the_same_numbers(execution: str) -> None:
     for epoch, other in zip(plain, fast, strict=True):
         losses = [fold.train_loss for fold in epoch.folds]
         assert [fold.train_loss for fold in other.folds] == pytest.approx(losses, rel=1e-4)
+
+
+@pytest.mark.slow
+def test_a_trial_is_compiled_whatever_was_compiled_before_it() -> None:
+    """Torch stops at eight variants of one function: four values in two shapes each."""
+    seen: list[int] = []
+
+    class Scaled(nn.Module):
+        def __init__(self, by: int) -> None:
+            super().__init__()
+            self.by = by
+
+        def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+            return inputs * self.by
+
+    def variants(by: int) -> int:
+        before = len(seen)
+        for n in (8, 5):
+            torch.compile(Scaled(by), dynamic=False, backend=backend)(torch.ones(n, 4))
+        return len(seen) - before
+
+    def backend(graph: torch.fx.GraphModule, inputs: object) -> object:
+        seen.append(1)
+        return graph.forward
+
+    forget_compiled()
+    assert [variants(by) for by in range(5)] == [2, 2, 2, 2, 0]
+    forget_compiled()
+    assert variants(5) == 2
