@@ -23,6 +23,7 @@ from tests.kill.sweeps import (
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
 
+@pytest.mark.all
 def test_a_killed_driver_loses_nothing_finished_and_blocks_nobody(
     folder: Path, undisturbed: Path
 ) -> None:
