@@ -33,7 +33,7 @@ EXECUTIONS: dict[str, ModuleType] = {one.NAME: one for one in (loop, vectorized)
 
 # Loop's time over the batched model's, from which the latter is taken: where both are about as
 # fast, one measurement would say this and the next that, and with it the last digits of a row.
-WORTH_IT = 1.25
+WORTH_IT = 1.2
 FEWEST_STEPS = 200  # a shorter trial would pay more for the measurement than it could gain
 ROUNDS = 7
 MEASURED_S = 1.0  # no further round after so long

@@ -120,11 +120,11 @@ def test_steps_are_those_of_the_fold_with_the_fewest() -> None:
     assert n_steps(make_job(more, epochs=10)) == 10
 
 
-@pytest.mark.parametrize(("ratio", "name"), [(1.3, "vectorized"), (1.2, "loop"), (0.7, "loop")])
+@pytest.mark.parametrize(("ratio", "name"), [(1.25, "vectorized"), (1.15, "loop"), (0.7, "loop")])
 def test_the_batched_model_has_to_be_worth_it(
     monkeypatch: pytest.MonkeyPatch, ratio: float, name: str
 ) -> None:
-    """By a quarter: what is closer would be decided by the moment."""
+    """By a fifth: what is closer would be decided by the moment."""
     monkeypatch.setattr(execution, "measure", lambda runs: ratio)
     assert find(make_job(**LONG)) == Choice(name, "measured", ratio)
 
