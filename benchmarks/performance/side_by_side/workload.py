@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-
 UNKNOWN = (  # keys of `training` that would change the numbers, and that no plain loop has
     "augmentation",
     "gradient_clip",
