@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from harness.tuning import executions, keeper, missing, starts, trainable
+from harness.tuning import executions, missing, starts, trainable
 from harness.tuning.collector import Collector
-from harness.tuning.retry import Terms
-from harness.tuning.session import Capacity
+from harness.tuning.machines.session import Capacity
+from harness.tuning.recovery import keeper
+from harness.tuning.recovery.retry import Terms
 from harness.tuning.sweep import SweepEnd, SweepRequest
 from harness.tuning.trainable import Shared, TrialTrainable
 

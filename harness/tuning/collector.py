@@ -17,8 +17,8 @@ from harness.results.provenance import utc_now
 from harness.results.rows import from_ipc
 from harness.results.write import TableWriter
 from harness.training.packed import Packed
-from harness.tuning.checkpoint_store import CheckpointStore
 from harness.tuning.executions import Executions
+from harness.tuning.recovery.checkpoint_store import CheckpointStore
 
 FLUSH_POLL_S = 0.5
 

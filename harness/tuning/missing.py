@@ -25,13 +25,13 @@ from harness.results.runs import summarize, update_run
 from harness.results.widen import compact
 from harness.spec.sections import DatasetSection
 from harness.training.inspect import ModelCounts
-from harness.tuning.asked import steering
-from harness.tuning.capacity import Capacity, check_capacity
-from harness.tuning.checkpoints import go_on
 from harness.tuning.collector import CollectorSettings
-from harness.tuning.cores import cores_note
+from harness.tuning.machines.capacity import Capacity, check_capacity
+from harness.tuning.machines.cores import cores_note
+from harness.tuning.machines.session import ray_session
 from harness.tuning.making import kept_repeats, maker
-from harness.tuning.session import ray_session
+from harness.tuning.recovery.checkpoints import go_on
+from harness.tuning.search.asked import steering
 from harness.tuning.starts import Starts, find_starts
 from harness.tuning.sweep import SweepEnd, SweepRequest, run_sweep
 from harness.tuning.tracking import FOLDER, Tracking, TrackingCallback, open_tracking

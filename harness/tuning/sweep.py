@@ -17,14 +17,20 @@ from harness.failures import log_of_failure
 from harness.planning.plan import PlannedTrial
 from harness.results.rows import to_tables
 from harness.tuning.collector import Collector, CollectorSettings
-from harness.tuning.deaths import Remains, find_remains, judge
-from harness.tuning.gpu_memory import GpuMemoryCallback
-from harness.tuning.losses import lost_rows, may_replace
-from harness.tuning.memory import advice
-from harness.tuning.retry import Pass, Terms, first_pass, pass_of_the_dead, pass_of_the_starved
-from harness.tuning.session import Capacity
+from harness.tuning.machines.gpu_memory import GpuMemoryCallback
+from harness.tuning.machines.session import Capacity
+from harness.tuning.recovery.deaths import Remains, find_remains, judge
+from harness.tuning.recovery.losses import lost_rows, may_replace
+from harness.tuning.recovery.memory import advice
+from harness.tuning.recovery.retry import (
+    Pass,
+    Terms,
+    first_pass,
+    pass_of_the_dead,
+    pass_of_the_starved,
+)
+from harness.tuning.search.steering import Helm, Steering, Tuning
 from harness.tuning.shared_data import put_data
-from harness.tuning.steering import Helm, Steering, Tuning
 from harness.tuning.tracking import TrackingCallback
 from harness.tuning.trainable import Shared, SweepTrial, TrialTrainable
 from harness.tuning.watcher import (
@@ -46,7 +52,7 @@ class SweepRequest:
     tracking: shows the curves elsewhere, see harness.tuning.tracking.
     time_limit_s: seconds that one trial may train; longer ones fail.
     steering: who is drawn and stopped while it runs, and when it ends.
-    checkpoint_interval_s: see harness.tuning.keeper.
+    checkpoint_interval_s: see harness.tuning.recovery.keeper.
     """
 
     trials: tuple[SweepTrial, ...]

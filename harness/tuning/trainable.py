@@ -15,16 +15,16 @@ from harness.data.signature import defines
 from harness.failures import OUT_OF_MEMORY, TimeLimitReached, log_of_failure, time_limit_text
 from harness.results.rows import to_ipc, to_tables
 from harness.trial import TrialJob, TrialResult, trial_epochs
-from harness.tuning.cluster import first_words
 from harness.tuning.collector import Wanted
 from harness.tuning.executions import agreement
-from harness.tuning.gpu_memory import MEASURED, measured
-from harness.tuning.keeper import Keeper
-from harness.tuning.memory import advice, free_gpu_cache
-from harness.tuning.retry import HANDED_BACK, Terms
+from harness.tuning.machines.cluster import first_words
+from harness.tuning.machines.gpu_memory import MEASURED, measured
+from harness.tuning.recovery.keeper import Keeper
+from harness.tuning.recovery.memory import advice, free_gpu_cache
+from harness.tuning.recovery.retry import HANDED_BACK, Terms
+from harness.tuning.recovery.triallog import TrialLog
 from harness.tuning.shared_data import get_data
 from harness.tuning.tracking import epoch_point, final_point
-from harness.tuning.triallog import TrialLog
 
 REPORT_EVERY_S = 1.0
 
@@ -55,7 +55,7 @@ class Shared:
 
     tracked: Tune is also told every epoch's losses and scores, which its loggers pass on.
     judged: a scheduler hears of every epoch, and may stop a trial after it.
-    checkpoint_interval_s: see harness.tuning.keeper.
+    checkpoint_interval_s: see harness.tuning.recovery.keeper.
     """
 
     trials: Any

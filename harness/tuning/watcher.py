@@ -11,7 +11,7 @@ from ray import tune
 
 from harness.events import EpochEnded, Note, OnEvent, TrialEnded, TrialStarted
 from harness.tuning.collector import Begun
-from harness.tuning.retry import HANDED_BACK, Troubles
+from harness.tuning.recovery.retry import HANDED_BACK, Troubles
 
 FLUSH_S = 10.0
 ENDING = "ending: trials under way get 10 s to keep where they stand; Ctrl-C again ends at once"

@@ -14,7 +14,7 @@ from harness.planning.jobs import fit_tables
 from harness.trial import TrialJob
 from harness.tuning import trainable
 from harness.tuning.collector import Collector, CollectorSettings
-from harness.tuning.retry import Terms
+from harness.tuning.recovery.retry import Terms
 from harness.tuning.trainable import Shared, SweepTrial, TrialTrainable
 from tests.builders import make_trial_data
 from tests.plans import Plan, job_of, plan_of

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import pytest
 
 from harness.errors import BenchError
-from harness.tuning import cluster
-from harness.tuning.cluster import NodeFacts, differences, find, misfits
+from harness.tuning.machines import cluster
+from harness.tuning.machines.cluster import NodeFacts, differences, find, misfits
 
 HERE = {"python": "3.11.7", "ray": "2.60.0", "torch": "2.11.0+cpu", "numpy": "2.3.1"}
 

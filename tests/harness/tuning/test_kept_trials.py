@@ -14,9 +14,10 @@ from harness.planning.jobs import fit_tables
 from harness.results.read import read_table
 from harness.results.rows import to_ipc, to_tables
 from harness.trial import ended_rows, failed_rows
-from harness.tuning import keeper, trainable
+from harness.tuning import trainable
 from harness.tuning.collector import Collector, CollectorSettings
-from harness.tuning.retry import Terms
+from harness.tuning.recovery import keeper
+from harness.tuning.recovery.retry import Terms
 from harness.tuning.trainable import Shared, SweepTrial, TrialTrainable
 from tests.builders import make_trial_data
 from tests.checkpoints import packed

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from harness.tuning.collector import Begun
-from harness.tuning.deaths import Death
-from harness.tuning.losses import lost_rows, may_replace
+from harness.tuning.recovery.deaths import Death
+from harness.tuning.recovery.losses import lost_rows, may_replace
 from harness.tuning.trainable import SweepTrial
 from tests.plans import FILE, job_of, plan_of
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from harness.results.read import read_table
-from harness.tuning.retry import HANDED_BACK
+from harness.tuning.recovery.retry import HANDED_BACK
 from tests.plans import Plan
 
 

@@ -11,8 +11,13 @@ import numpy as np
 import pytest
 
 from harness.training.packed import CheckpointError, Packed
-from harness.tuning import checkpoint_store
-from harness.tuning.checkpoint_store import CheckpointStore, read_about, read_packed, write_packed
+from harness.tuning.recovery import checkpoint_store
+from harness.tuning.recovery.checkpoint_store import (
+    CheckpointStore,
+    read_about,
+    read_packed,
+    write_packed,
+)
 from tests.checkpoints import packed
 
 

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from harness.tuning import deaths
-from harness.tuning.deaths import Remains, collect, judge
-from harness.tuning.triallog import LOG_LIMIT, TrialLog, log_file
+from harness.tuning.recovery import deaths
+from harness.tuning.recovery.deaths import Remains, collect, judge
+from harness.tuning.recovery.triallog import LOG_LIMIT, TrialLog, log_file
 
 WORKER = """
 import os, signal, sys, time
 from pathlib import Path
-from harness.tuning import triallog
+from harness.tuning.recovery import triallog
 triallog.GRACE_S = 0.0
 log = triallog.TrialLog(Path(sys.argv[1]), "a")
 with log.capturing(left_s=0.3 if sys.argv[2] == "hang" else None):
@@ -92,7 +92,9 @@ def test_kills_of_the_kernel_are_counted_from_the_trial_s_start(
 ) -> None:
     """One more than at its start, as many as at its start."""
     for trial_id in ("a", "b"):
-        monkeypatch.setattr("harness.tuning.triallog.kills", lambda id=trial_id: 4 + (id == "b"))
+        monkeypatch.setattr(
+            "harness.tuning.recovery.triallog.kills", lambda id=trial_id: 4 + (id == "b")
+        )
         TrialLog(tmp_path, trial_id)
     monkeypatch.setattr(deaths, "kills", lambda: 5)
     found = collect(tmp_path, ["a", "b"])

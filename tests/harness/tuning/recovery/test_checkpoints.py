@@ -8,8 +8,8 @@ import pytest
 from harness.data import catalog
 from harness.events import Event, Note
 from harness.trial_checkpoint import checkpoint_setting
-from harness.tuning.checkpoint_store import write_packed
-from harness.tuning.checkpoints import checkpoint_files, checkpoint_lines, go_on
+from harness.tuning.recovery.checkpoint_store import write_packed
+from harness.tuning.recovery.checkpoints import checkpoint_files, checkpoint_lines, go_on
 from harness.tuning.trainable import SweepTrial
 from tests.builders import make_trial_job
 from tests.checkpoints import packed

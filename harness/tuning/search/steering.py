@@ -13,11 +13,11 @@ from harness.events import TrialEnded
 from harness.planning.plan import PlannedTrial
 from harness.results.rows import to_tables
 from harness.trial import ended_rows
-from harness.tuning.drawer import Drawer
-from harness.tuning.proposals import Ended
-from harness.tuning.retry import Pass
-from harness.tuning.scheduler import Pruner, PrunerCallback, Pruning
-from harness.tuning.searcher import DrawingSearcher
+from harness.tuning.recovery.retry import Pass
+from harness.tuning.search.drawer import Drawer
+from harness.tuning.search.proposals import Ended
+from harness.tuning.search.scheduler import Pruner, PrunerCallback, Pruning
+from harness.tuning.search.searcher import DrawingSearcher
 from harness.tuning.trainable import SweepTrial
 from harness.tuning.watcher import Watcher
 

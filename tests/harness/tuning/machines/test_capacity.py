@@ -3,7 +3,7 @@
 import pytest
 
 from harness.errors import SpecError
-from harness.tuning.capacity import Capacity, Node, check_capacity
+from harness.tuning.machines.capacity import Capacity, Node, check_capacity
 from tests.spec_files import FILE, read
 
 SMALL = Node("small (10.0.0.1)", cpus=4, gpus=0)

@@ -8,9 +8,9 @@ from harness.planning.plan import Plan, PlannedTrial
 from harness.planning.record import record_trials
 from harness.results.curves import fold_means
 from harness.results.metrics import METRICS
-from harness.tuning.drawer import Drawer, MakeTrial
-from harness.tuning.scheduler import Pruning
-from harness.tuning.steering import Steering
+from harness.tuning.search.drawer import Drawer, MakeTrial
+from harness.tuning.search.scheduler import Pruning
+from harness.tuning.search.steering import Steering
 
 
 def steering(

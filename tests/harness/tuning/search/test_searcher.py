@@ -3,8 +3,8 @@
 import pytest
 from ray.tune.search import Searcher
 
-from harness.tuning.proposals import Ended
-from harness.tuning.searcher import DrawingSearcher
+from harness.tuning.search.proposals import Ended
+from harness.tuning.search.searcher import DrawingSearcher
 
 
 def searcher(missing=(), drawn=(), told=None) -> DrawingSearcher:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from harness.events import Event, Note
-from harness.tuning.gpu_memory import (
+from harness.tuning.machines.gpu_memory import (
     MEASURED,
     GpuMemoryCallback,
     measured,

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from harness.failures import OUT_OF_MEMORY, TRACEBACK_LINES
-from harness.tuning.memory import killed_by_ray, kills
-from harness.tuning.triallog import kills_before, log_file, read_log
+from harness.tuning.recovery.memory import killed_by_ray, kills
+from harness.tuning.recovery.triallog import kills_before, log_file, read_log
 
 Cause = Literal["time limit", "out of memory", "unknown"]
 

@@ -19,7 +19,7 @@ from harness.spec.space import (
     holds,
     identity,
 )
-from harness.tuning.proposals import Ended, Proposals
+from harness.tuning.search.proposals import Ended, Proposals
 
 SPACE = Space(
     (

@@ -5,7 +5,7 @@ from typing import Any
 
 from ray.tune.search import Searcher
 
-from harness.tuning.proposals import Ended
+from harness.tuning.search.proposals import Ended
 
 
 class DrawingSearcher(Searcher):  # type: ignore[misc]

@@ -8,8 +8,8 @@ import pytest
 from harness.training.checkpoint import Checkpoints, Past, TrainingState, pack
 from harness.training.packed import About, CheckpointError, Packed
 from harness.trial_checkpoint import checkpoint_setting
-from harness.tuning import keeper
-from harness.tuning.keeper import Keeper
+from harness.tuning.recovery import keeper
+from harness.tuning.recovery.keeper import Keeper
 from tests.builders import make_trial_job
 from tests.checkpoints import packed
 

@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from harness.events import OnEvent
-from harness.tuning.capacity import Capacity as Capacity
-from harness.tuning.capacity import Node
-from harness.tuning.cluster import join
-from harness.tuning.head import shut_down, watch_head
-from harness.tuning.lean import without_helpers
+from harness.tuning.machines.capacity import Capacity as Capacity
+from harness.tuning.machines.capacity import Node
+from harness.tuning.machines.cluster import join
+from harness.tuning.machines.head import shut_down, watch_head
+from harness.tuning.machines.lean import without_helpers
 
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",

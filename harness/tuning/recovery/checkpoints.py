@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from harness.events import Note, OnEvent
 from harness.training.packed import About, CheckpointError, Setting, starts_anew, why_foreign
 from harness.trial_checkpoint import checkpoint_setting
-from harness.tuning.checkpoint_store import FOLDER, SUFFIX, read_about
+from harness.tuning.recovery.checkpoint_store import FOLDER, SUFFIX, read_about
 
 if TYPE_CHECKING:
     from harness.tuning.trainable import SweepTrial

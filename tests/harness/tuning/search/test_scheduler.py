@@ -6,7 +6,7 @@ import pytest
 from ray.tune.schedulers import TrialScheduler
 
 from harness.spec.search import Scheduler
-from harness.tuning.scheduler import Pruner, PrunerCallback, Pruning
+from harness.tuning.search.scheduler import Pruner, PrunerCallback, Pruning
 
 ASHA = Scheduler(name="asha", grace_epochs=1, reduction_factor=3)
 IDS = ["a", "b", "c", "d"]

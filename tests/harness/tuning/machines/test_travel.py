@@ -8,8 +8,8 @@ import pytest
 
 from harness.data import catalog
 from harness.errors import BenchError
-from harness.tuning import travel
-from harness.tuning.travel import travelling_code
+from harness.tuning.machines import travel
+from harness.tuning.machines.travel import travelling_code
 
 
 @pytest.fixture

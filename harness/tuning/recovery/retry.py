@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from harness.tuning.deaths import Death
-from harness.tuning.memory import larger_share
+from harness.tuning.recovery.deaths import Death
+from harness.tuning.recovery.memory import larger_share
 
 HANDED_BACK = "handed back"  # what a worker calls a trial that is to get a larger share
 

@@ -8,7 +8,7 @@ from pathlib import Path
 GUARDED = """
 import os, subprocess, sys, time
 from types import SimpleNamespace
-from harness.tuning.head import _guard
+from harness.tuning.machines.head import _guard
 
 sleep = [sys.executable, "-c", "import time; time.sleep(60)"]
 sleeper = subprocess.Popen(sleep, stdout=subprocess.DEVNULL)

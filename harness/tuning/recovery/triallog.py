@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from harness.tuning.memory import kills
+from harness.tuning.recovery.memory import kills
 
 LOG_LIMIT = 200_000  # characters
 GRACE_S = 2.0  # between the end that a trial makes itself and that of its process

@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness.tuning.lean import without_helpers
+from harness.tuning.machines.lean import without_helpers
 
 NAMES = ("start_monitor", "start_log_monitor", "start_api_server")
 

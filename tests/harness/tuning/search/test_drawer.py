@@ -8,8 +8,8 @@ from optuna.trial import TrialState
 
 from harness.errors import SpecError
 from harness.events import Note, TrialDrawn
-from harness.tuning.drawer import Drawer
-from harness.tuning.proposals import Ended
+from harness.tuning.search.drawer import Drawer
+from harness.tuning.search.proposals import Ended
 from tests.plans import FILE, Plan, plan_of, write_trials
 
 TPE = FILE.replace("search:\n", "search:\n  algorithm: tpe\n  num_samples: 6\n")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness.tuning.cores import cores_note
+from harness.tuning.machines.cores import cores_note
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from harness.planning.plan import Plan, PlannedTrial, trial_label
 from harness.results.curves import Curve, fold_means
 from harness.results.metrics import METRICS
 from harness.results.read import done_trials
-from harness.tuning.proposals import Ended, Proposals
+from harness.tuning.search.proposals import Ended, Proposals
 from harness.tuning.trainable import SweepTrial
 
 MakeTrial = Callable[[PlannedTrial], SweepTrial]

@@ -6,7 +6,7 @@ from harness.failures import time_limit_text
 from harness.results.rows import TrialRows
 from harness.trial import ended_rows, failed_rows
 from harness.tuning.collector import Begun
-from harness.tuning.deaths import Death
+from harness.tuning.recovery.deaths import Death
 from harness.tuning.trainable import SweepTrial
 
 

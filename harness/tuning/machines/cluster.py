@@ -14,7 +14,7 @@ from typing import Any
 from harness.data.catalog import has_travelled
 from harness.errors import BenchError
 from harness.results.provenance import versions
-from harness.tuning.travel import travelling_code
+from harness.tuning.machines.travel import travelling_code
 
 CONNECTED_WITHIN_S = 3.0
 ANSWERED_WITHIN_S = 10.0

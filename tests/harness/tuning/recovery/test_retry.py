@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.tuning.deaths import Death
-from harness.tuning.memory import advice, kills, larger_share
-from harness.tuning.retry import (
+from harness.tuning.recovery.deaths import Death
+from harness.tuning.recovery.memory import advice, kills, larger_share
+from harness.tuning.recovery.retry import (
     Terms,
     Troubles,
     first_pass,
