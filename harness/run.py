@@ -265,7 +265,7 @@ def _mend(folder: Path, on_event: OnEvent) -> None:
 
 
 def _checkpoints(plan: Plan) -> list[str]:
-    from harness.tuning.checkpoints import checkpoint_lines
+    from harness.tuning.recovery.checkpoints import checkpoint_lines
 
     return checkpoint_lines(plan.folder, [trial.trial_id for trial in plan.missing])
 
