@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from harness.training.checkpoint import Checkpoints, Past
-    from harness.training.execution import Agree
+    from harness.training.executions.execution import Agree
     from harness.training.facts import ModelFacts
     from harness.training.initial import Start
     from harness.training.job import EpochResult, FoldOutcome, TrainingJob
@@ -198,7 +198,7 @@ def _prepared(
     tell: Callable[[str], None],
 ) -> "TrainingJob":
     """The process made ready to compute, and the way chosen in which the folds train."""
-    from harness.training.execution import choose
+    from harness.training.executions.execution import choose
     from harness.training.precision import forget_compiled, prepare_precision
     from harness.training.process import prepare_process
 

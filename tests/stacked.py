@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from harness.training import loop, vectorized
+from harness.training.executions import loop, vectorized
 from harness.training.job import EpochResult, FoldOutcome, TrainingJob
 from tests.builders import make_job, make_trial_data, trained
 

@@ -18,10 +18,10 @@ import torch
 
 from harness.data.values import Fold, FoldInputs, TrialData
 from harness.spec.sections import Training
-from harness.training import loop, vectorized
-from harness.training.fold_run import epoch_batches
+from harness.training.executions import loop, vectorized
+from harness.training.executions.fold_run import epoch_batches
+from harness.training.executions.stack import stack_of
 from harness.training.job import TrainingJob
-from harness.training.stack import stack_of
 
 # model, its arguments, the shape of an example; ids where the shape is one number
 QUICKSTART = {"width": 32, "depth": 2, "hidden_dim": 64, "dropout": 0.0}

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from harness.training.resident import FoldSource, gather
 
 if TYPE_CHECKING:
-    from harness.training.fold_run import FoldRun
+    from harness.training.executions.fold_run import FoldRun
 
 TOP_TOKENS = 200  # rows kept of each class: its first tokens by score, and all that are frequent
 FREQUENT = 5

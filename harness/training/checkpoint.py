@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from harness.training.fold_state import FoldStates
+from harness.training.executions.fold_state import FoldStates
 from harness.training.job import EpochResult, FoldEpoch
 from harness.training.packed import About, CheckpointError, Packed, Setting
 

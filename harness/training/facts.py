@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from harness.training.fold_run import build_model
+from harness.training.executions.fold_run import build_model
 from harness.training.inspect import ModelCounts, count
 from harness.training.job import TrainingJob
 from harness.training.probes import probe

@@ -31,7 +31,7 @@ class TrainingJob:
     objective: name of the metric that chooses the epoch, on validation.
     attention: the model's own, (model, inputs) -> (batch, blocks, heads, tokens, tokens).
     start: what is done to every fold's model before it trains; None: nothing.
-    execution: of harness.training.execution.EXECUTIONS, as `choose` there said.
+    execution: of harness.training.executions.execution.EXECUTIONS, as `choose` there said.
     """
 
     training: Training

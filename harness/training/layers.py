@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from harness.training.fold_run import FoldRun
+from harness.training.executions.fold_run import FoldRun
 from harness.training.resident import gather
 
 MOST_EXAMPLES = 128

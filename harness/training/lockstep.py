@@ -7,8 +7,8 @@ from statistics import fmean
 from harness.failures import error_text, is_out_of_memory
 from harness.results.metrics import METRICS
 from harness.training.checkpoint import TrainingState
-from harness.training.execution import EXECUTIONS
-from harness.training.fold_run import FoldRun
+from harness.training.executions.execution import EXECUTIONS
+from harness.training.executions.fold_run import FoldRun
 from harness.training.job import EpochResult, FoldEpoch, FoldOutcome, TrainingJob
 from harness.training.packed import CheckpointError
 from harness.training.selection import out_of_patience

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from harness.training.fold_run import build_model
+from harness.training.executions.fold_run import build_model
 from harness.training.job import TrainingJob
 from harness.training.resident import FoldSource, as_tensor, fold_source, gather
 

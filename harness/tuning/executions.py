@@ -18,7 +18,7 @@ import ray
 from harness.results.runs import update_run
 
 if TYPE_CHECKING:
-    from harness.training.execution import Agree, Choice, Find
+    from harness.training.executions.execution import Agree, Choice, Find
 
 RECORD = "fold_execution"  # the key in run.json: key of a shape -> its choice
 
@@ -48,7 +48,7 @@ class Executions:
 
 
 def agreement(collector: Any, *, cache: Path, model: str) -> "Agree":
-    """For `harness.training.execution.choose`. cache: folder; model: its name, for the record."""
+    """For `execution.choose`. cache: folder; model: its name, for the record."""
 
     def agree(key: str, find: "Find") -> "Choice":
         found = ray.get(collector.execution.remote(key))
@@ -84,7 +84,7 @@ def _earlier(folder: Path) -> dict[str, Found]:
 
 
 def _choice(found: Mapping[str, Any]) -> "Choice":
-    from harness.training.execution import Choice
+    from harness.training.executions.execution import Choice
 
     return Choice(found["execution"], found["reason"], found["ratio"])
 

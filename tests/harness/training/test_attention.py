@@ -10,7 +10,7 @@ from torch import nn
 from harness.data.values import FoldInputs
 from harness.training import attention
 from harness.training.attention import attention_rows, token_scores, top_token
-from harness.training.fold_run import start_folds
+from harness.training.executions.fold_run import start_folds
 from harness.training.lockstep import train_folds
 from harness.training.resident import fold_source
 from tests.builders import CPU, make_job, make_trial_data, trained

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from harness.data.values import TrialData
-from harness.training.fold_run import build_model
+from harness.training.executions.fold_run import build_model
 from harness.training.job import Diverged, EpochResult, FoldOutcome
 from harness.training.lockstep import train_folds
 from tests.builders import Linear, build_linear, make_job, make_trial_data, trained
@@ -211,7 +211,7 @@ def test_early_stopping_lets_a_repeat_leave_alone(monkeypatch: pytest.MonkeyPatc
         calls[run.fold.repeat, run.fold.fold] += 1
         return values[run.fold.repeat][calls[run.fold.repeat, run.fold.fold] - 1]
 
-    monkeypatch.setattr("harness.training.fold_run._objective", scripted)
+    monkeypatch.setattr("harness.training.executions.fold_run._objective", scripted)
     epochs, outcomes = trained(
         make_job(make_trial_data(repeats=2), epochs=100, early_stopping=2, objective="macro_f1")
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from harness.training.execution import Choice
+from harness.training.executions.execution import Choice
 from harness.tuning import executions
 from harness.tuning.executions import RECORD, Executions, agreement, remembered
 

@@ -5,12 +5,12 @@ from torch import Tensor
 
 from harness.data.memory import available_memory_bytes
 from harness.data.places import available_cores
-from harness.training.fold_run import FoldRun, epoch_batches
+from harness.training.executions.fold_run import FoldRun, epoch_batches
+from harness.training.executions.outside import Outside, changed, outside
+from harness.training.executions.stack import Stack, Unstackable, call, restored_buffers, stack_of
+from harness.training.executions.tape import NotRecordable, record
+from harness.training.executions.vectorized import draw_masks, step_inputs, training_step
 from harness.training.initial import train_mode
-from harness.training.outside import Outside, changed, outside
-from harness.training.stack import Stack, Unstackable, call, restored_buffers, stack_of
-from harness.training.tape import NotRecordable, record
-from harness.training.vectorized import draw_masks, step_inputs, training_step
 
 TRIED = 2  # examples, so that batch normalisation has something to normalise by
 MEMORY_SHARE = 0.5  # of what is free here, divided by how many trials compute beside each other

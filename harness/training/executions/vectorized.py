@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from harness.training import fold_run
 from harness.training.augmentation import Batch
-from harness.training.fold_run import (
+from harness.training.executions import fold_run
+from harness.training.executions.fold_run import (
     FoldRun,
     Trained,
     end_epoch,
@@ -28,15 +28,15 @@ from harness.training.fold_run import (
     running,
     steps_per_epoch,
 )
-from harness.training.fold_run import start_folds as start
-from harness.training.fold_state import FoldStates
-from harness.training.formulations import Mask, Stackable
+from harness.training.executions.fold_run import start_folds as start
+from harness.training.executions.fold_state import FoldStates
+from harness.training.executions.formulations import Mask, Stackable
+from harness.training.executions.stack import Stack, call, hand_back, restored_buffers, stack_of
+from harness.training.executions.tape import NotRecordable, record
 from harness.training.job import FoldEpoch
 from harness.training.precision import compiled, computing
 from harness.training.schedules import lr_factor
 from harness.training.seeds import seed_everything
-from harness.training.stack import Stack, call, hand_back, restored_buffers, stack_of
-from harness.training.tape import NotRecordable, record
 
 __all__ = ["NAME", "outcomes", "restore", "start", "state", "train_epoch"]
 

@@ -12,9 +12,9 @@ from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 from harness.data.values import FoldInputs
-from harness.training import stackable
-from harness.training.fold_run import start_folds
-from harness.training.stackable import obstacle
+from harness.training.executions import stackable
+from harness.training.executions.fold_run import start_folds
+from harness.training.executions.stackable import obstacle
 from tests.builders import build_linear, make_job, make_trial_data
 
 

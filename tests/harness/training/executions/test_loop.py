@@ -5,7 +5,7 @@ import torch
 from torch.nn import functional as F
 
 from harness.results import metrics
-from harness.training.fold_run import build_model
+from harness.training.executions.fold_run import build_model
 from harness.training.seeds import permutation
 from tests.builders import make_job, make_trial_data, trained
 

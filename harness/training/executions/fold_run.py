@@ -14,7 +14,13 @@ from harness.results.metrics import METRICS, better, compute
 from harness.training.attention import fold_attention, try_attention
 from harness.training.augmentation import Batch, agreement, augmented
 from harness.training.evaluate import Evaluation, evaluate
-from harness.training.fold_state import Chosen, FoldStates, chosen_of, fold_state, restore_model
+from harness.training.executions.fold_state import (
+    Chosen,
+    FoldStates,
+    chosen_of,
+    fold_state,
+    restore_model,
+)
 from harness.training.initial import begin, frozen_modules
 from harness.training.job import Diverged, FoldEpoch, FoldOutcome, TrainingJob
 from harness.training.optimizers import make_optimizer, plain_step
@@ -46,7 +52,7 @@ class FoldRun:
     indices: role -> indices of its examples, on the device.
     n_examples: train examples per epoch.
     forward: the model as it is called in training.
-    stack: of harness.training.stack, where the fold is a slice of one.
+    stack: of harness.training.executions.stack, where the fold is a slice of one.
     """
 
     job: TrainingJob

@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 from harness.data.values import FoldInputs
-from harness.training import execution
-from harness.training.execution import (
+from harness.training.executions import execution
+from harness.training.executions.execution import (
     FEWEST_STEPS,
     ROUNDS,
     Choice,
@@ -19,7 +19,7 @@ from harness.training.execution import (
     n_steps,
     shape_key,
 )
-from harness.training.fold_run import build_model, start_folds
+from harness.training.executions.fold_run import build_model, start_folds
 from tests.builders import build_linear, make_job, make_trial_data
 from tests.stacked import small_net
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from harness.training.tape import NotRecordable, record
+from harness.training.executions.tape import NotRecordable, record
 
 
 def test_other_inputs_are_played_through_the_same_operations() -> None:

@@ -9,11 +9,11 @@ import torch
 from torch import nn
 
 from harness.data.values import FoldInputs
-from harness.training import loop, vectorized
+from harness.training.executions import loop, vectorized
+from harness.training.executions.stack import Stack
 from harness.training.initial import Start
 from harness.training.layers import layer_observer
 from harness.training.lockstep import train_folds
-from harness.training.stack import Stack
 from tests.builders import make_trial_data
 from tests.models.test_every_model import CASES, NUM_CLASSES, Case
 from tests.stacked import Double, assert_same, small_job, small_net

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from torch.func import vmap
 from torch.optim import Optimizer
 
-from harness.training.fold_run import FoldRun
-from harness.training.formulations import Mask, Stackable
+from harness.training.executions.fold_run import FoldRun
+from harness.training.executions.formulations import Mask, Stackable
 from harness.training.initial import frozen_modules, train_mode
 from harness.training.optimizers import make_optimizer, plain_step
 

@@ -15,17 +15,17 @@ from types import ModuleType
 import torch
 from torch import Tensor, nn
 
-from harness.training import loop, vectorized
-from harness.training.fold_run import (
+from harness.training.executions import loop, vectorized
+from harness.training.executions.fold_run import (
     FoldRun,
     build_model,
     epoch_batches,
     n_examples,
     start_folds,
 )
+from harness.training.executions.stack import stack_of
+from harness.training.executions.stackable import obstacle
 from harness.training.job import TrainingJob
-from harness.training.stack import stack_of
-from harness.training.stackable import obstacle
 
 VERSION = 2  # raised when what was measured before says nothing any more
 

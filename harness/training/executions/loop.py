@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from harness.training.fold_run import (
+from harness.training.executions.fold_run import (
     FoldRun,
     Trained,
     end_epoch,

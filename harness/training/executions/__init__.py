@@ -1,0 +1,1 @@
+"""The ways to train all folds of a configuration: in turn, or as one batched model; and which."""
