@@ -6,7 +6,6 @@ python optuna_joblib.py FOLDER WORKERS
 """
 
 import sys
-from functools import cache
 from pathlib import Path
 
 import joblib
@@ -16,14 +15,12 @@ import torch
 
 STUDY = "side-by-side"
 
-read = cache(plain.read)  # once a process
-
 
 def work(folder: Path, storage: str) -> None:
     """Takes the next waiting configuration from the study and trains it."""
     torch.set_num_threads(1)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    described, arrays = read(folder)
+    described, arrays = plain.read_once(folder)
     last = len(described["configurations"]) - 1
 
     def objective(trial: optuna.Trial) -> float:

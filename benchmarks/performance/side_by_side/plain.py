@@ -3,6 +3,7 @@
 import csv
 import importlib
 import json
+from functools import cache
 from math import ceil
 from pathlib import Path
 
@@ -18,6 +19,12 @@ def read(folder: Path) -> tuple[dict, dict[str, np.ndarray]]:
     described = json.loads((folder / "workload.json").read_text())
     with np.load(folder / "arrays.npz") as arrays:
         return described, dict(arrays)
+
+
+@cache
+def read_once(folder: Path) -> tuple[dict, dict[str, np.ndarray]]:
+    """The same, once a process."""
+    return read(folder)
 
 
 def tensors(arrays: dict[str, np.ndarray], fold: int, role: str) -> tuple:
