@@ -1,4 +1,4 @@
-"""(c) Optuna over joblib's processes, which share a study in SQLite, as its examples do it.
+"""(c) Optuna over joblib's processes, which share a study in a journal, as its documentation says.
 
 The grid is enqueued, so that each configuration is trained once. Batches come from a DataLoader.
 
@@ -12,11 +12,18 @@ import joblib
 import optuna
 import plain
 import torch
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
 
 STUDY = "side-by-side"
 
 
-def work(folder: Path, storage: str) -> None:
+def storage_in(folder: Path) -> JournalStorage:
+    """The study's file; SQLite would hand one configuration to two processes now and then."""
+    return JournalStorage(JournalFileBackend(str(folder.resolve() / "study.log")))
+
+
+def work(folder: Path) -> None:
     """Takes the next waiting configuration from the study and trains it."""
     torch.set_num_threads(1)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -34,7 +41,7 @@ def work(folder: Path, storage: str) -> None:
         trial.set_user_attr("rows", rows)
         return sum(row["val_accuracy"] for row in rows) / len(rows)
 
-    optuna.load_study(study_name=STUDY, storage=storage).optimize(objective, n_trials=1)
+    optuna.load_study(study_name=STUDY, storage=storage_in(folder)).optimize(objective, n_trials=1)
 
 
 def main() -> None:
@@ -42,12 +49,11 @@ def main() -> None:
     folder, workers = Path(sys.argv[1]), int(sys.argv[2])
     described, _ = plain.read(folder)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    storage = f"sqlite:///{folder.resolve()}/study.db"
-    study = optuna.create_study(study_name=STUDY, storage=storage, direction="maximize")
+    study = optuna.create_study(study_name=STUDY, storage=storage_in(folder), direction="maximize")
     for number in range(len(described["configurations"])):
         study.enqueue_trial({"configuration": number})
     joblib.Parallel(n_jobs=workers)(
-        joblib.delayed(work)(folder, storage) for _ in described["configurations"]
+        joblib.delayed(work)(folder) for _ in described["configurations"]
     )
     plain.finish(
         [
