@@ -203,14 +203,18 @@ def _ask_every_node() -> Sequence[NodeFacts]:
         there = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
         answers.append(ask.options(num_cpus=0, max_retries=0, scheduling_strategy=there).remote())
     ray.wait(answers, num_returns=len(answers), timeout=CHECKED_WITHIN_S)
-    return [_answer(node, one) for node, one in zip(nodes, answers, strict=True)]
+    found = [_answer(node, one) for node, one in zip(nodes, answers, strict=True)]
+    return [facts for facts in found if facts is not None]
 
 
-def _answer(node: Mapping[str, Any], reference: Any) -> NodeFacts:
+def _answer(node: Mapping[str, Any], reference: Any) -> NodeFacts | None:
+    """None of a node that has left since it was listed; Ray lists the dead for some seconds."""
     import ray
 
     try:
         facts: NodeFacts = ray.get(reference, timeout=0.1)
+    except ray.exceptions.TaskUnschedulableError:
+        return None
     except ray.exceptions.RayError as error:
         name = f"{node['NodeManagerHostname']} ({node['NodeManagerAddress']})"
         cause = getattr(error, "cause", None) or error
