@@ -1,8 +1,7 @@
 """A worker in this process: Ray's references are plain values here."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -17,6 +16,7 @@ from harness.tuning.collector import Collector, CollectorSettings
 from harness.tuning.recovery.retry import Terms
 from harness.tuning.trainable import Shared, SweepTrial, TrialTrainable
 from tests.builders import make_trial_data
+from tests.local_ray import Reference, Remote
 from tests.plans import Plan, job_of, plan_of
 
 MODEL = """
@@ -45,29 +45,6 @@ search:
     model.mood: [calm, raises, hungry, exits]
 objective: {metric: accuracy}
 """
-
-
-@dataclass(frozen=True)
-class Reference:
-    """A value that Ray keeps."""
-
-    value: Any
-
-    def hex(self) -> str:
-        """A name that no other value has."""
-        return f"{id(self.value):x}"
-
-
-class Remote:
-    """An actor that lives here."""
-
-    def __init__(self, actor: Any) -> None:
-        self._actor = actor
-
-    def __getattr__(self, name: str) -> Any:
-        method = partial(getattr(self._actor, name))
-        method.remote = lambda *arguments: Reference(method(*arguments))  # type: ignore[attr-defined]
-        return method
 
 
 @pytest.fixture

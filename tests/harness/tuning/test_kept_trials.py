@@ -2,8 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from harness.tuning.recovery.retry import Terms
 from harness.tuning.trainable import Shared, SweepTrial, TrialTrainable
 from tests.builders import make_trial_data
 from tests.checkpoints import packed
+from tests.local_ray import Reference, Remote
 from tests.plans import Plan, job_of, plan_of
 
 FILE = """\
@@ -32,29 +32,6 @@ cross_validation: {strategy: kfold, n_splits: 3}
 objective: {metric: accuracy}
 """
 DATA = make_trial_data(n_folds=2)
-
-
-@dataclass(frozen=True)
-class Reference:
-    """A value that Ray keeps."""
-
-    value: Any
-
-    def hex(self) -> str:
-        """A name that no other value has."""
-        return f"{id(self.value):x}"
-
-
-class Remote:
-    """An actor that lives here."""
-
-    def __init__(self, actor: Any) -> None:
-        self._actor = actor
-
-    def __getattr__(self, name: str) -> Any:
-        method = partial(getattr(self._actor, name))
-        method.remote = lambda *arguments: Reference(method(*arguments))  # type: ignore[attr-defined]
-        return method
 
 
 @pytest.fixture
