@@ -20,7 +20,7 @@ from harness.results.rows import conform, params_from_config
 from harness.results.schema import PARAMS, TABLES, union_schema
 
 COMPACT_FROM = 64
-PART_BYTES = 16 * 2**20  # replacing one trial rewrites its part; joining takes ten times as much memory
+PART_BYTES = 16 * 2**20  # replacing a trial rewrites its part; joining takes ten times the memory
 
 
 def widen(folder: Path, schemas: Mapping[str, pa.Schema]) -> dict[str, pa.Schema]:
