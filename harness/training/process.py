@@ -20,7 +20,10 @@ def prepare_process(*, threads: int, device: str) -> None:
     """
     import torch
 
+    from harness.training.kernels import use_faster_kernels
+
     torch.set_num_threads(threads)
+    use_faster_kernels()
     if device.startswith("cuda"):
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.backends.cudnn.benchmark = False

@@ -1,6 +1,7 @@
 """All folds as one batched model: the loop's numbers, in every way a fold can differ."""
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,11 +13,18 @@ from harness.data.values import FoldInputs
 from harness.training.executions import loop, vectorized
 from harness.training.executions.stack import Stack
 from harness.training.initial import Start
+from harness.training.kernels import FEW, use_faster_kernels
 from harness.training.layers import layer_observer
 from harness.training.lockstep import train_folds
 from tests.builders import make_trial_data
 from tests.models.test_every_model import CASES, NUM_CLASSES, Case
 from tests.stacked import Double, assert_same, small_job, small_net
+
+
+@pytest.fixture(autouse=True)
+def _as_in_a_worker() -> None:
+    use_faster_kernels()
+
 
 LARGE = ("cifar_cnn", "resnet18")  # millions of weights: seconds in float64
 
@@ -51,6 +59,15 @@ def test_every_shipped_model_is_trained_as_in_the_loop(case: Case) -> None:
     data = shipped(case)
     job = small_job(data=data, batch_size=5, epochs=1, lr=0.003, gradient_clip=1.0)
     assert_same(replace(job, build=build_of(case)), atol=1e-6)
+
+
+def test_masks_of_many_numbers_are_the_loops() -> None:
+    """Drawn by the generator for many, from the seed that the fold's own gives."""
+    job = small_job(
+        build=partial(small_net, width=400), epochs=2, lr=0.003, batch_size=5, gradient_clip=1.0
+    )
+    assert FEW <= 5 * 400 * 5
+    assert_same(job, atol=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,191 @@
+"""Operators that torch is slow at on processors, made faster for the process that trains.
+
+A pool of maxima gives the values and indices that torch's own gives, attention its numbers but for
+rounding. Random masks (dropout's) of many numbers come from another generator, seeded by torch's:
+other masks of the same distribution.
+"""
+
+import warnings
+from functools import cache
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+BLOCK = 2**18  # numbers drawn at a time: their bits stay in the processor's cache
+FEW = 2**13  # below, seeding another generator costs more than it saves
+WIDEST = 255  # a window's places fit a byte
+HEAD_WIDTH = 16  # the narrowest head whose products use all of a processor's registers
+LONG = 256  # tokens from which on widening the heads pays
+
+_kept: list[Any] = []  # a library that nothing refers to takes its kernels back
+
+
+@cache
+def use_faster_kernels() -> None:
+    """Have this process use them from now on. On an accelerator nothing changes."""
+    make_library: Any = torch.library.Library
+    library = make_library("aten", "IMPL")
+    replaced = {
+        "bernoulli_.float": _bernoulli_,
+        "max_pool2d_with_indices": _max_pool,
+        "_scaled_dot_product_flash_attention_for_cpu": _attention,
+        "_scaled_dot_product_flash_attention_for_cpu_backward": _attention_backward,
+    }
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # replacing a kernel is what is meant
+        for name, kernel in replaced.items():
+            own = torch.library.get_kernel(f"aten::{name}", "CPU")
+            library.impl(name, kernel(own), "CPU", with_keyset=True)
+    _kept.append(library)
+
+
+def _bernoulli_(own: Any) -> Any:
+    def bernoulli_(keys: Any, mask: Tensor, p: float = 0.5, *, generator: Any = None) -> Tensor:
+        if mask.numel() < FEW or not 0 < p < 1 or not mask.is_floating_point() or not dense(mask):
+            drawn: Tensor = own.call_boxed(keys, mask, p, generator=generator)
+            return drawn
+        seed = torch.empty((), dtype=torch.int64).random_(generator=generator)
+        fill_bernoulli(mask, p, seed=int(seed))
+        return mask
+
+    return bernoulli_
+
+
+def fill_bernoulli(mask: Tensor, p: float, *, seed: int) -> None:
+    """Ones with probability p (to 2 ** -32), zeros elsewhere, in the order of the memory.
+
+    mask: dense, of floats, on the processor.
+    """
+    bits = np.random.SFC64(seed)
+    below = min(round(p * 2**32), 2**32 - 1) - 2**31
+    for part in torch.split(mask.as_strided((mask.numel(),), (1,)), BLOCK):
+        drawn = bits.random_raw((len(part) + 1) // 2).view(np.int32)
+        torch.lt(torch.from_numpy(drawn)[: len(part)], below, out=part)
+
+
+def dense(tensor: Tensor) -> bool:
+    """Whether its numbers fill a piece of memory, in whatever order of dimensions."""
+    expected = 1
+    for stride, size in sorted(zip(tensor.stride(), tensor.shape, strict=True)):
+        if size != 1 and stride != expected:
+            return False
+        expected *= size
+    return True
+
+
+def _max_pool(own: Any) -> Any:
+    def max_pool(
+        keys: Any,
+        x: Tensor,
+        kernel_size: list[int],
+        stride: list[int] = [],  # noqa: B006  as in torch's schema
+        padding: list[int] = [0],  # noqa: B006
+        dilation: list[int] = [1],  # noqa: B006
+        ceil_mode: bool = False,
+    ) -> tuple[Tensor, Tensor]:
+        steps = stride or kernel_size
+        plain = not any(padding) and set(dilation) == {1} and not ceil_mode
+        if plain and x.is_floating_point() and x.is_contiguous() and _is_1d(x, kernel_size, steps):
+            return max_pool_1d(x, kernel_size[-1], steps[-1])
+        pooled: tuple[Tensor, Tensor] = own.call_boxed(
+            keys, x, kernel_size, stride, padding, dilation, ceil_mode
+        )
+        return pooled
+
+    return max_pool
+
+
+def _is_1d(x: Tensor, kernel_size: list[int], stride: list[int]) -> bool:
+    """As torch calls it for one dimension: the last but one is 1."""
+    rows = (len(kernel_size), len(stride), x.shape[-2], kernel_size[0], stride[0]) == (
+        2,
+        2,
+        1,
+        1,
+        1,
+    )
+    return rows and 1 < kernel_size[-1] <= min(WIDEST, x.shape[-1]) and stride[-1] > 0
+
+
+def max_pool_1d(x: Tensor, kernel_size: int, stride: int) -> tuple[Tensor, Tensor]:
+    """Maxima of windows along the last dimension, and the index of the first of each.
+
+    Where a window holds NaN, so does its maximum, but another of its indices may be given.
+    """
+    wide = _slid(x, kernel_size) if stride == 1 else _stepped(x, kernel_size, stride)
+    values, offsets = wide
+    first = torch.arange(0, values.shape[-1] * stride, stride)
+    return values, first + offsets
+
+
+def _stepped(x: Tensor, kernel_size: int, stride: int) -> tuple[Tensor, Tensor]:
+    """The places of a window in turn."""
+    reach = (x.shape[-1] - kernel_size) // stride * stride + 1
+    values = x[..., :reach:stride]
+    offsets = torch.zeros(values.shape, dtype=torch.uint8)
+    for place in range(1, kernel_size):
+        candidates = x[..., place : place + reach : stride]
+        later = values.lt(candidates).view(torch.uint8)
+        offsets = torch.maximum(offsets, later.mul_(place))
+        values = torch.maximum(values, candidates)
+    return values, offsets
+
+
+def _slid(x: Tensor, kernel_size: int) -> tuple[Tensor, Tensor]:
+    """Windows twice as wide from two of the same width, until they are wide enough."""
+    values, width = x, 1
+    offsets = torch.zeros(x.shape, dtype=torch.uint8)
+    while width < kernel_size:
+        shift = min(width, kernel_size - width)
+        left, right = values[..., :-shift], values[..., shift:]
+        later = left.lt(right).view(torch.uint8)
+        offsets = _chosen(later, offsets[..., :-shift], offsets[..., shift:] + shift)
+        values = torch.maximum(left, right)
+        width += shift
+    return values, offsets
+
+
+def _chosen(second: Tensor, left: Tensor, right: Tensor) -> Tensor:
+    """`right` where `second` is 1, `left` where it is 0: bytes, for which `where` is slow."""
+    return right.bitwise_xor_(left).bitwise_and_(second.neg()).bitwise_xor_(left)
+
+
+def _attention(own: Any) -> Any:
+    def attention(
+        keys: Any, query: Tensor, key: Tensor, value: Tensor, *options: Any, **named: Any
+    ) -> tuple[Tensor, Tensor]:
+        tensors, width = [query, key, value], query.shape[-1]
+        if _widens(query, key):
+            tensors = [_widened(tensor) for tensor in tensors]
+            named["scale"] = width**-0.5 if named.get("scale") is None else named["scale"]
+        mixed, normalizer = own.call_boxed(keys, *tensors, *options, **named)
+        return mixed[..., :width], normalizer
+
+    return attention
+
+
+def _attention_backward(own: Any) -> Any:
+    def attention_backward(
+        keys: Any, gradient: Tensor, query: Tensor, key: Tensor, *more: Any, **named: Any
+    ) -> list[Tensor]:
+        value, mixed, *options = more
+        tensors, width = [gradient, query, key, value, mixed], query.shape[-1]
+        if _widens(query, key):
+            tensors = [_widened(tensor) for tensor in tensors]
+            named["scale"] = width**-0.5 if named.get("scale") is None else named["scale"]
+        gradients = own.call_boxed(keys, *tensors, *options, **named)
+        return [one[..., :width] for one in gradients]
+
+    return attention_backward
+
+
+def _widens(query: Tensor, key: Tensor) -> bool:
+    """Heads of width 1 have a fast way of their own."""
+    return 1 < query.shape[-1] < HEAD_WIDTH and key.shape[-2] >= LONG
+
+
+def _widened(tensor: Tensor) -> Tensor:
+    """Zeros beside each head's numbers: (..., HEAD_WIDTH)."""
+    return torch.constant_pad_nd(tensor, (0, HEAD_WIDTH - tensor.shape[-1]))
