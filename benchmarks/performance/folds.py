@@ -22,6 +22,7 @@ from harness.training.executions import loop, vectorized
 from harness.training.executions.fold_run import epoch_batches
 from harness.training.executions.stack import stack_of
 from harness.training.job import TrainingJob
+from harness.training.process import prepare_process
 
 # model, its arguments, the shape of an example; ids where the shape is one number
 QUICKSTART = {"width": 32, "depth": 2, "hidden_dim": 64, "dropout": 0.0}
@@ -52,7 +53,7 @@ def main() -> None:
     parser.add_argument("--only", default="", help="models whose line contains this")
     parser.add_argument("--device", default="cpu")
     options = parser.parse_args()
-    torch.set_num_threads(1)
+    prepare_process(threads=1, device=options.device)
     sizes = [int(size) for size in options.batch_sizes.split(",")]
     print(
         "| model | batch size | loop, ms | one model, ms | times as fast |\n|---|--:|--:|--:|--:|"

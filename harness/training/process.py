@@ -30,7 +30,7 @@ def prepare_process(*, threads: int, device: str) -> None:
         torch.use_deterministic_algorithms(True, warn_only=True)
         torch.cuda.reset_peak_memory_stats(device)
     else:
-        _keep_freed_memory(threads)
+        keep_freed_memory(threads)
 
 
 def kept_tensor_bytes(memory_bytes: int | None, *, n_workers: int) -> int:
@@ -42,7 +42,7 @@ def kept_tensor_bytes(memory_bytes: int | None, *, n_workers: int) -> int:
     return min(max(share // 16, 32 * _MIB), 1024 * _MIB)
 
 
-def _keep_freed_memory(threads: int) -> None:
+def keep_freed_memory(threads: int) -> None:
     """Have a step's tensors take the memory of the step before, until the trial ends.
 
     malloc gives what is over 32 MiB back to the system at once, which fills it with zeros again
