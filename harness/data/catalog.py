@@ -34,6 +34,7 @@ AFTERWARDS = ("preview", "read_input")  # of a dataset's file: show examples, re
 DECIDE_NOTHING = ("prepare", *AFTERWARDS)
 
 TRAINING_VERSION = 2  # raised whenever the same configuration would give other numbers
+TRAINING_VERSION_LABEL = "the harness's training version"
 
 
 @dataclass(frozen=True)
@@ -170,7 +171,7 @@ def code_fingerprint(model: Entry, dataset: Entry) -> str:
 
 def changed_code(old: str, new: str, *, model: Entry, dataset: Entry) -> str:
     """Which file made two code fingerprints differ, as a person would name it."""
-    names = (model.label, dataset.label, "the harness's training version")
+    names = (model.label, dataset.label, TRAINING_VERSION_LABEL)
     pairs = zip(old.split("-"), new.split("-"), names, strict=False)
     return " and ".join(name for before, after, name in pairs if before != after) or "code"
 

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 
+from harness.data.catalog import TRAINING_VERSION_LABEL
 from harness.planning.plan import Plan
 
 _CODE = "code: "
@@ -22,9 +23,15 @@ def code_notes(plan: Plan) -> Iterator[str]:
             again = "is" if count == 1 else "are"
             yield (
                 f"{trials} only in code ({reason.removeprefix(_CODE)}) and {again} trained again; "
-                "to keep the results, stop now (Ctrl-C) and take the change back (git stash); "
+                f"to keep the results, stop now (Ctrl-C) and {_way_back(reason)}; "
                 "the old rows stay in any case"
             )
+
+
+def _way_back(reason: str) -> str:
+    if TRAINING_VERSION_LABEL in reason:
+        return "use the bench that made them (column `versions`)"
+    return "take the change back (git stash)"
 
 
 def _group(reason: str) -> str:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.data import catalog
 from harness.planning.reasons import code_notes, reason_counts
 from tests.plans import FILE, plan_of, write_trials
 
@@ -43,6 +44,18 @@ def test_of_one_trial_it_speaks_of_one(folder: Path) -> None:
     [note] = code_notes(plan_of(folder, limit=1))
 
     assert note.startswith("1 finished trial differs only in code")
+
+
+def test_of_another_bench_it_names_the_column_that_says_which(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A newer one whose training gives other numbers; no file of theirs can be taken back."""
+    monkeypatch.setattr(catalog, "TRAINING_VERSION", 99)
+    [note] = code_notes(plan_of(folder))
+
+    assert "training version changed" in note
+    assert "column `versions`" in note
+    assert "git stash" not in note
 
 
 def test_a_comment_is_no_change(folder: Path) -> None:
