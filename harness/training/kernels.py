@@ -156,12 +156,14 @@ def _attention(own: Any) -> Any:
     def attention(
         keys: Any, query: Tensor, key: Tensor, value: Tensor, *options: Any, **named: Any
     ) -> tuple[Tensor, Tensor]:
-        tensors, width = [query, key, value], query.shape[-1]
-        if _widens(query, key):
-            tensors = [_widened(tensor) for tensor in tensors]
-            named["scale"] = width**-0.5 if named.get("scale") is None else named["scale"]
-        mixed, normalizer = own.call_boxed(keys, *tensors, *options, **named)
-        return mixed[..., :width], normalizer
+        if not _widens(query, key):
+            plain: tuple[Tensor, Tensor] = own.call_boxed(
+                keys, query, key, value, *options, **named
+            )
+            return plain
+        wide = [_widened(tensor) for tensor in (query, key, value)]
+        mixed, normalizer = own.call_boxed(keys, *wide, *options, **_scaled(named, query))
+        return _narrowed(mixed, like=query), normalizer
 
     return attention
 
@@ -170,15 +172,24 @@ def _attention_backward(own: Any) -> Any:
     def attention_backward(
         keys: Any, gradient: Tensor, query: Tensor, key: Tensor, *more: Any, **named: Any
     ) -> list[Tensor]:
-        value, mixed, *options = more
-        tensors, width = [gradient, query, key, value, mixed], query.shape[-1]
-        if _widens(query, key):
-            tensors = [_widened(tensor) for tensor in tensors]
-            named["scale"] = width**-0.5 if named.get("scale") is None else named["scale"]
-        gradients = own.call_boxed(keys, *tensors, *options, **named)
-        return [one[..., :width] for one in gradients]
+        if not _widens(query, key):
+            plain: list[Tensor] = own.call_boxed(keys, gradient, query, key, *more, **named)
+            return plain
+        value, mixed, *others = more
+        wide = [_widened(tensor) for tensor in (gradient, query, key, value, mixed)]
+        gradients = own.call_boxed(keys, *wide, *others, **_scaled(named, query))
+        return [
+            _narrowed(one, like=input)
+            for one, input in zip(gradients, (query, key, value), strict=True)
+        ]
 
     return attention_backward
+
+
+def _scaled(named: dict[str, Any], query: Tensor) -> dict[str, Any]:
+    """The scale that the query's own width asks for, unless another was given."""
+    given = named.get("scale")
+    return {**named, "scale": query.shape[-1] ** -0.5 if given is None else given}
 
 
 def _widens(query: Tensor, key: Tensor) -> bool:
@@ -189,3 +200,8 @@ def _widens(query: Tensor, key: Tensor) -> bool:
 def _widened(tensor: Tensor) -> Tensor:
     """Zeros beside each head's numbers: (..., HEAD_WIDTH)."""
     return torch.constant_pad_nd(tensor, (0, HEAD_WIDTH - tensor.shape[-1]))
+
+
+def _narrowed(tensor: Tensor, *, like: Tensor) -> Tensor:
+    """Without those zeros, laid out in memory as `like`: so does torch's own kernel."""
+    return torch.empty_like(like).copy_(tensor[..., : like.shape[-1]])

@@ -204,6 +204,16 @@ def test_attention_is_what_it_is_written_out(
     )
 
 
+@pytest.mark.parametrize("width", [4, 16])
+@pytest.mark.parametrize("is_transposed", [False, True])
+def test_attention_lies_in_memory_as_its_query_does(width: int, is_transposed: bool) -> None:
+    """So that a model's `view` of it works for all widths or for none."""
+    drawn = torch.randn(2, 300, 3, width).transpose(1, 2)
+    query = drawn if is_transposed else drawn.contiguous()
+
+    assert F.scaled_dot_product_attention(query, query, query).stride() == query.stride()
+
+
 def attention(
     query: Tensor, key: Tensor, value: Tensor, scale: float | None = None, is_causal: bool = False
 ) -> Tensor:
