@@ -11,7 +11,7 @@ demo: $(VENV)/.installed
 	$(BIN)/bench run quickstart
 
 test: check
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-all: check
 	$(BIN)/python -m pytest --all
