@@ -24,7 +24,7 @@ _kept: list[Any] = []  # a library that nothing refers to takes its kernels back
 
 @cache
 def use_faster_kernels() -> None:
-    """Have this process use them from now on. On an accelerator nothing changes."""
+    """Have this process use them from now on."""
     make_library: Any = torch.library.Library
     library = make_library("aten", "IMPL")
     replaced = {
@@ -99,29 +99,24 @@ def _max_pool(own: Any) -> Any:
 
 def _is_1d(x: Tensor, kernel_size: list[int], stride: list[int]) -> bool:
     """As torch calls it for one dimension: the last but one is 1."""
-    rows = (len(kernel_size), len(stride), x.shape[-2], kernel_size[0], stride[0]) == (
-        2,
-        2,
-        1,
-        1,
-        1,
-    )
-    return rows and 1 < kernel_size[-1] <= min(WIDEST, x.shape[-1]) and stride[-1] > 0
+    flat = len(kernel_size) == 2 and x.shape[-2] == kernel_size[0] == stride[0] == 1
+    return flat and 1 < kernel_size[-1] <= min(WIDEST, x.shape[-1]) and stride[-1] > 0
 
 
 def max_pool_1d(x: Tensor, kernel_size: int, stride: int) -> tuple[Tensor, Tensor]:
     """Maxima of windows along the last dimension, and the index of the first of each.
 
+    x: (..., length). Both returned: (..., windows), the indices int64, into the last dimension.
     Where a window holds NaN, so does its maximum, but another of its indices may be given.
     """
-    wide = _slid(x, kernel_size) if stride == 1 else _stepped(x, kernel_size, stride)
-    values, offsets = wide
+    pooled = _slid(x, kernel_size) if stride == 1 else _stepped(x, kernel_size, stride)
+    values, offsets = pooled
     first = torch.arange(0, values.shape[-1] * stride, stride)
     return values, first + offsets
 
 
 def _stepped(x: Tensor, kernel_size: int, stride: int) -> tuple[Tensor, Tensor]:
-    """The places of a window in turn."""
+    """The places of a window in turn: maxima (..., windows), and bytes that say which place."""
     reach = (x.shape[-1] - kernel_size) // stride * stride + 1
     values = x[..., :reach:stride]
     offsets = torch.zeros(values.shape, dtype=torch.uint8)
@@ -134,7 +129,7 @@ def _stepped(x: Tensor, kernel_size: int, stride: int) -> tuple[Tensor, Tensor]:
 
 
 def _slid(x: Tensor, kernel_size: int) -> tuple[Tensor, Tensor]:
-    """Windows twice as wide from two of the same width, until they are wide enough."""
+    """The same of windows one apart: twice as wide from two of a width, until wide enough."""
     values, width = x, 1
     offsets = torch.zeros(x.shape, dtype=torch.uint8)
     while width < kernel_size:

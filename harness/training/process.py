@@ -14,7 +14,7 @@ _NEVER = -1
 
 
 def prepare_process(*, threads: int, device: str) -> None:
-    """Threads as asked for; on a GPU only algorithms that repeat themselves.
+    """Threads as asked for; on a GPU only algorithms that repeat themselves, else faster kernels.
 
     device: as torch names it.
     """
@@ -23,13 +23,13 @@ def prepare_process(*, threads: int, device: str) -> None:
     from harness.training.kernels import use_faster_kernels
 
     torch.set_num_threads(threads)
-    use_faster_kernels()
     if device.startswith("cuda"):
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.backends.cudnn.benchmark = False
         torch.use_deterministic_algorithms(True, warn_only=True)
         torch.cuda.reset_peak_memory_stats(device)
     else:
+        use_faster_kernels()
         keep_freed_memory(threads)
 
 
