@@ -13,6 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from harness.training.short_attention import attend, is_short
+
 BLOCK = 2**18  # numbers drawn at a time: their bits stay in the processor's cache
 FEW = 2**13  # below, seeding another generator costs more than it saves
 WIDEST = 255  # a window's places fit a byte
@@ -38,6 +40,9 @@ def use_faster_kernels() -> None:
         for name, kernel in replaced.items():
             own = torch.library.get_kernel(f"aten::{name}", "CPU")
             library.impl(name, kernel(own), "CPU", with_keyset=True)
+        own = torch.library.get_kernel("aten::scaled_dot_product_attention", "CPU")
+        for key in ("CPU", "AutogradCPU"):
+            library.impl("scaled_dot_product_attention", _any_attention(own), key, with_keyset=True)
     _kept.append(library)
 
 
@@ -145,6 +150,31 @@ def _slid(x: Tensor, kernel_size: int) -> tuple[Tensor, Tensor]:
 def _chosen(second: Tensor, left: Tensor, right: Tensor) -> Tensor:
     """`right` where `second` is 1, `left` where it is 0: bytes, for which `where` is slow."""
     return right.bitwise_xor_(left).bitwise_and_(second.neg()).bitwise_xor_(left)
+
+
+def _any_attention(own: Any) -> Any:
+    def attention(
+        keys: Any,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        attn_mask: Tensor | None = None,
+        dropout_p: float = 0.0,
+        is_causal: bool = False,
+        *,
+        scale: float | None = None,
+        enable_gqa: bool = False,
+    ) -> Tensor:
+        plain = attn_mask is None and dropout_p == 0 and not is_causal and not enable_gqa
+        if plain and is_short(query, key, value):
+            return attend(query, key, value, scale=scale)
+        options = {"scale": scale, "enable_gqa": enable_gqa}
+        mixed: Tensor = own.call_boxed(
+            keys, query, key, value, attn_mask, dropout_p, is_causal, **options
+        )
+        return mixed
+
+    return attention
 
 
 def _attention(own: Any) -> Any:

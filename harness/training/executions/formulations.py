@@ -1,9 +1,8 @@
 """Operators in a form that stacks: the same numbers from batched models as from each alone.
 
 Dropout, that of attention too, takes its masks from outside, so that every fold draws from a
-generator of its own, in the order in which its model alone would draw. Attention is written as
-products where sequences are short, which is faster there, and has the folds join the batch where
-the memory-saving kernel pays.
+generator of its own, in the order in which its model alone would draw. In attention the folds join
+the batch; on a graphics card short sequences are written as products instead.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -150,7 +149,7 @@ def _as_autocast(value: Any) -> Any:
 
 
 def _plain_attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    if key.shape[-2] <= SHORT_SEQUENCE:
+    if key.device.type != "cpu" and key.shape[-2] <= SHORT_SEQUENCE:
         scores = query * query.shape[-1] ** -0.5 @ key.transpose(-2, -1)
         mixed: Tensor = scores.softmax(dim=-1) @ value
     else:

@@ -10,19 +10,34 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_flatten, tree_unflatten
+from torch.utils._pytree import tree_unflatten
 
-from harness.training.plain import keep_compiler_out
+from harness.training.executions.recording import NotRecordable, Operation, Recording, recorded
+from harness.training.executions.simplify import simplified
+
+__all__ = ["NotRecordable", "Tape", "record"]
+
+aten = torch.ops.aten
 
 Function = Callable[..., Any]
 
-_ALIASES = ("aten::detach", "aten::alias")  # without an autograd graph they do nothing
-_READS_VALUES = (torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape)
-
-
-class NotRecordable(Exception):
-    """The computation depends on values, so that another batch would take another path."""
+# The same by torch's functions, which are called in half the time that an operator takes.
+_FUNCTIONS = {
+    aten.add.Tensor: torch.add,
+    aten.addcmul.default: torch.addcmul,
+    aten.as_strided.default: torch.as_strided,
+    aten.baddbmm.default: torch.baddbmm,
+    aten.bmm.default: torch.bmm,
+    aten.cat.default: torch.cat,
+    aten.clone.default: torch.clone,
+    aten.mul.Tensor: torch.mul,
+    aten.native_layer_norm.default: torch.native_layer_norm,
+    aten.sub.Tensor: torch.sub,
+    aten.sum.dim_IntList: torch.sum,
+    aten.transpose.int: torch.transpose,
+    aten._softmax.default: torch._softmax,
+    aten._softmax_backward_data.default: torch._softmax_backward_data,
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,124 +55,85 @@ class Tape:
 def record(function: Function, inputs: Sequence[Tensor]) -> Tape:
     """Runs `function(inputs)` and keeps what it did, to be played with other inputs.
 
-    inputs: all that changes from call to call, in shapes that stay; any other tensor is taken as
-    it lies now, in later calls too. function gives nested lists and tuples of tensors and Nones.
+    inputs: all that changes from call to call, in shapes and strides that stay; any other tensor
+    is taken where it lies, with what is in it then. function gives nested lists and tuples of
+    tensors and Nones.
     Playing computes no gradients beyond the recorded ones, and writes where was written.
     Raises NotRecordable, and what the function raises.
     """
-    keep_compiler_out(_Recorder.__torch_dispatch__)
-    recorder = _Recorder(inputs)
-    with recorder:
-        outputs = function(inputs)
-    flat, structure = tree_flatten(outputs)
-    names = [recorder.name(value) if isinstance(value, Tensor) else "None" for value in flat]
-    play = _compiled(recorder, names)
+    recording = recorded(function, inputs)
+    play = _compiled(simplified(recording))
 
     def player(tensors: Sequence[Tensor]) -> Any:
         with torch.no_grad():
-            return tree_unflatten(play(*tensors), structure)
+            return tree_unflatten(play(*tensors), recording.structure)
 
-    return Tape(player, outputs, recorder.n_bytes())
+    outputs = tree_unflatten(recording.outputs, recording.structure)
+    return Tape(player, outputs, _n_bytes(recording))
 
 
-class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Writes each operation as a line of Python; tensors are kept so that none is taken twice."""
+def _n_bytes(recording: Recording) -> int:
+    met = [
+        one for operation in recording.operations for one in (*operation.read(), *operation.made())
+    ]
+    storages = [tensor.untyped_storage() for tensor in (*recording.inputs, *met)]
+    return sum({one.data_ptr(): one.nbytes() for one in storages}.values())
+
+
+class _Names:
+    """What everything is called in the function that is written."""
 
     def __init__(self, inputs: Sequence[Tensor]) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.kept: list[Tensor] = list(inputs)
-        self.names = {id(tensor): f"i{place}" for place, tensor in enumerate(inputs)}
-        self.n_inputs = len(inputs)
+        self.tensors = {id(tensor): f"i{place}" for place, tensor in enumerate(inputs)}
         self.constants: dict[str, Any] = {}
-        self.lines: list[tuple[str, list[str], list[str]]] = []  # text, read, written
+        self._constant_of: dict[int, str] = {}
 
-    def __torch_dispatch__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
-    ) -> Any:
-        kwargs = kwargs or {}
-        name = func._schema.name
-        if _reads_values(func, args):
-            raise NotRecordable(f"{name} makes the computation depend on its values")
-        result = func(*args, **kwargs)
-        if name in _ALIASES:
-            self._keep(result, self.name(args[0]))
-        else:
-            self._write(func, args, kwargs, result)
-        return result
-
-    def name(self, tensor: Tensor) -> str:
-        """The variable that holds a tensor; one that was never seen is a constant."""
-        if id(tensor) not in self.names:
-            self._keep(tensor, self._constant(tensor))
-        return self.names[id(tensor)]
-
-    def n_bytes(self) -> int:
-        storages = [tensor.untyped_storage() for tensor in self.kept]
-        return sum({one.data_ptr(): one.nbytes() for one in storages}.values())
-
-    def _write(self, func: Any, args: Any, kwargs: Any, result: Any) -> None:
-        read: list[str] = []
-        given = [self._text(value, read) for value in args]
-        given += [f"{key}={self._text(value, read)}" for key, value in kwargs.items()]
-        outputs = list(result) if isinstance(result, tuple | list) else [result]
-        written = [self._new(value) for value in outputs]
-        left = ", ".join(written) + ("," if isinstance(result, tuple | list) else "")
-        text = f"{left} = {self._constant(func)}({', '.join(given)})"
-        self.lines.append((text, read, written))
-
-    def _text(self, value: Any, read: list[str]) -> str:
-        if isinstance(value, Tensor):
-            name = self.name(value)
-            read.append(name)
-            return name
-        if isinstance(value, list | tuple):
-            return f"[{', '.join(self._text(one, read) for one in value)}]"
-        if value is None or type(value) in (bool, int):
-            return repr(value)
-        return self._constant(value)
-
-    def _new(self, value: Any) -> str:
+    def made(self, value: Any) -> str:
         if not isinstance(value, Tensor):
             return "_"
-        if id(value) not in self.names:  # in-place operations give what they were given
-            self._keep(value, f"t{len(self.names)}")
-        return self.names[id(value)]
+        return self.tensors.setdefault(id(value), f"t{len(self.tensors)}")
 
-    def _keep(self, tensor: Tensor, name: str) -> None:
-        self.kept.append(tensor)
-        self.names[id(tensor)] = name
+    def text(self, value: Any) -> str:
+        if isinstance(value, list | tuple):
+            return f"[{', '.join(map(self.text, value))}]"
+        if value is None or type(value) in (bool, int):
+            return repr(value)
+        return self.tensors.get(id(value)) or self.constant(value)
 
-    def _constant(self, value: Any) -> str:
-        for name, known in self.constants.items():
-            if known is value:
-                return name
-        name = f"c{len(self.constants)}"
+    def constant(self, value: Any) -> str:
+        name = self._constant_of.setdefault(id(value), f"c{len(self.constants)}")
         self.constants[name] = value
         return name
 
 
-def _reads_values(func: Any, args: tuple[Any, ...]) -> bool:
-    if func._schema.name == "aten::index":  # tagged for the sake of masks alone
-        return any(one is not None and one.dtype is torch.bool for one in args[1])
-    return any(tag in func.tags for tag in _READS_VALUES)
-
-
-def _compiled(recorder: _Recorder, outputs: list[str]) -> Function:
-    """The lines as one Python function; a variable is dropped after its last reader."""
-    last: dict[str, int] = {}
-    for place, (_, read, written) in enumerate(recorder.lines):
-        last |= dict.fromkeys([*read, *written], place)
+def _compiled(recording: Recording) -> Function:
+    """The operations as one Python function; a variable is dropped after its last reader."""
+    names = _Names(recording.inputs)
+    lines = [_line(operation, names) for operation in recording.operations]
+    outputs = [names.text(value) for value in recording.outputs]
+    last = {name: place for place, (_, used) in enumerate(lines) for name in used}
     body = []
-    for place, (text, read, written) in enumerate(recorder.lines):
-        over = {n for n in (*read, *written) if last[n] == place and n not in outputs}
+    for place, (text, used) in enumerate(lines):
         body.append(text)
-        dropped = sorted(name for name in over if name.startswith("t"))
-        if dropped:
-            body.append(f"del {', '.join(dropped)}")
+        over = sorted(name for name in used if last[name] == place and name not in outputs)
+        if over:
+            body.append(f"del {', '.join(over)}")
     body.append(f"return [{', '.join(outputs)}]")
-    arguments = ", ".join(f"i{place}" for place in range(recorder.n_inputs))
+    arguments = ", ".join(f"i{place}" for place in range(len(recording.inputs)))
     source = f"def play({arguments}):\n" + "".join(f"    {line}\n" for line in body)
-    space = dict(recorder.constants)
+    space = dict(names.constants)
     exec(compile(source, "<tape>", "exec"), space)
     played: Function = space["play"]
     return played
+
+
+def _line(operation: Operation, names: _Names) -> tuple[str, set[str]]:
+    """A line of Python, and the variables in it."""
+    given = [names.text(value) for value in operation.arguments]
+    given += [f"{key}={names.text(value)}" for key, value in operation.named.items()]
+    made = [names.made(value) for value in operation.outputs]
+    function = names.constant(_FUNCTIONS.get(operation.function, operation.function))
+    left = ", ".join(made) + ("," if operation.several else "")
+    text = f"{left} = {function}({', '.join(given)})"
+    used = {names.tensors.get(id(one), "") for one in (*operation.read(), *operation.made())}
+    return text, {name for name in used if name.startswith("t")}

@@ -42,7 +42,7 @@ __all__ = ["NAME", "outcomes", "restore", "start", "state", "train_epoch"]
 
 NAME = "vectorized"
 
-Play = Callable[[Sequence[Tensor]], Any]  # parameters, buffers, masks, inputs, targets
+Play = Callable[[Sequence[Tensor]], Any]  # masks, inputs, targets
 
 
 def train_epoch(runs: Sequence[FoldRun], epoch: int) -> list[FoldEpoch]:
@@ -65,9 +65,8 @@ def state(runs: Sequence[FoldRun]) -> FoldStates:
 def step_inputs(
     stack: Stack, inputs: Tensor, targets: Tensor, generators: Sequence[torch.Generator]
 ) -> list[Tensor]:
-    """All that a training step takes: parameters, buffers, dropout's masks, the batch."""
-    drawn = draw_masks(stack, inputs, generators)
-    return [*stack.parameters, *stack.buffers, *drawn, inputs, targets]
+    """What a training step takes that is new every time: dropout's masks and the batch."""
+    return [*draw_masks(stack, inputs, generators), inputs, targets]
 
 
 def draw_masks(stack: Stack, inputs: Tensor, generators: Sequence[torch.Generator]) -> list[Tensor]:
@@ -80,8 +79,7 @@ def training_step(stack: Stack, tensors: Sequence[Tensor]) -> Any:
 
     tensors: of `step_inputs`. A parameter that the loss does not depend on has None.
     """
-    n = len(stack.parameters) + len(stack.buffers)
-    masks, (inputs, targets) = tensors[n:-2], tensors[-2:]
+    *masks, inputs, targets = tensors
     training = stack.runs[0].job.training
     with computing(training.precision, inputs.device):
         logits = call(stack, inputs, masks=masks)

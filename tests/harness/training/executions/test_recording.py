@@ -1,0 +1,30 @@
+"""What is written down of a computation."""
+
+import pytest
+import torch
+
+from harness.training.executions.recording import NotRecordable, memory, recorded
+
+
+def test_operations_stand_in_their_order_with_what_they_read_and_made() -> None:
+    x = torch.ones(2, 3)
+    recording = recorded(lambda tensors: [(tensors[0] + 1).t(), None], [x])
+    added, turned = recording.operations
+    assert added.read() == [x]
+    assert turned.read() == added.made()
+    assert recording.outputs == [*turned.made(), None]
+    assert recording.written() == set()
+
+
+@pytest.mark.parametrize("write", [lambda x: x.add_(1), lambda x: torch.add(x, 1, out=x)])
+def test_what_is_written_is_known_by_its_memory(write) -> None:
+    """A view's is that of the whole."""
+    x = torch.zeros(4)
+    recording = recorded(lambda tensors: [write(tensors[0][:2])], [x])
+    assert recording.written() == {memory(x)}
+    assert [one.writes for one in recording.operations] == [False, True]
+
+
+def test_sparse_tensors_are_refused() -> None:
+    with pytest.raises(NotRecordable, match="sparse"):
+        recorded(lambda tensors: [tensors[0].to_sparse()], [torch.eye(3)])
