@@ -114,7 +114,10 @@ class ViT(nn.Module):
 
 
 class Patches(nn.Module):
-    """One dense layer shared by all patches: a convolution, written as a matrix product."""
+    """One dense layer shared by all patches: a convolution, written as a matrix product.
+
+    Letters in shapes: rows R and columns S of patches, whose sides are P pixels.
+    """
 
     def __init__(
         self, input_shape: tuple[int, ...], patch_size: int, stride: int, width: int
@@ -123,13 +126,15 @@ class Patches(nn.Module):
         channels, *sides = input_shape
         rows, columns = ((side - patch_size) // stride + 1 for side in sides)
         self.count = rows * columns
-        self.unfold = nn.Unfold(patch_size, stride=stride)
+        self.patch_size, self.stride = patch_size, stride
         self.project = nn.Linear(channels * patch_size**2, width)
 
     def forward(self, images: Tensor) -> Tensor:
         """(batch, C, height, width) to (batch, count, width)."""
-        pixels = self.unfold(images)  # (batch, C * patch_size**2, count)
-        return self.project(pixels.transpose(1, 2))
+        size, stride = self.patch_size, self.stride
+        pixels = images.unfold(2, size, stride).unfold(3, size, stride)  # (batch, C, R, S, P, P)
+        pixels = pixels.permute(0, 2, 3, 1, 4, 5)  # (batch, R, S, C, P, P)
+        return self.project(pixels.flatten(3).flatten(1, 2))
 
 
 class Block(nn.Module):

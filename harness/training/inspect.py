@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from harness.training.plain import keep_compiler_out
+from harness.training.plain import compiler_kept_out
 
 if TYPE_CHECKING:
     import torch
@@ -189,7 +189,7 @@ def _build(
 ) -> "nn.Module":
     import torch
 
-    with torch.random.fork_rng(devices=[]), torch.device(device):
+    with compiler_kept_out(), torch.random.fork_rng(devices=[]), torch.device(device):
         model = build(input_shape=tuple(input_shape), num_classes=num_classes, **arguments)
     return model.eval()
 
@@ -216,14 +216,14 @@ def _forward(model: "nn.Module", inputs: "torch.Tensor") -> Any:
     from torch.nn.attention import SDPBackend, sdpa_kernel
 
     # On the CPU the flop counter sees attention only where it is plain matrix products.
-    with torch.no_grad(), torch.random.fork_rng(devices=[]), sdpa_kernel(SDPBackend.MATH):
+    plain_attention = sdpa_kernel(SDPBackend.MATH)
+    with compiler_kept_out(), torch.no_grad(), torch.random.fork_rng(devices=[]), plain_attention:
         return model(inputs)
 
 
 def _count_flops(model: "nn.Module", inputs: "torch.Tensor") -> "FlopCounterMode":
-    from torch.utils.flop_counter import FlopCounterMode, _FlopCounterMode
+    from torch.utils.flop_counter import FlopCounterMode
 
-    keep_compiler_out(_FlopCounterMode.__torch_dispatch__)
     counter = FlopCounterMode(display=False)
     with counter:
         _forward(model, inputs)

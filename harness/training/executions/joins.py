@@ -1,7 +1,7 @@
 """Neighbouring operations that torch has one for, done as that one.
 
-A rule looks at an operation and at the makers of what it reads; it gives what to do instead, and
-the makers that nobody else needs.
+A rule looks at an operation and at the makers of what it reads, where nobody else needs them; it
+gives what to do in the place of each.
 """
 
 from collections import Counter
@@ -23,7 +23,7 @@ from harness.training.executions.recording import (
 
 aten = torch.ops.aten
 
-Join = tuple[list[Operation], list[Operation]]  # what to do instead, the makers to leave out
+Join = list[tuple[Operation, list[Operation]]]  # in the place of an operation, others or none
 
 
 def joined(recording: Recording) -> Recording:
@@ -38,9 +38,9 @@ def joined(recording: Recording) -> Recording:
     instead: dict[int, list[Operation]] = {}
     for operation in operations:
         for rule in _RULES:
-            join = None if id(operation) in instead else rule(operation, facts)
-            if join is not None and not any(id(one) in instead for one in join[1]):
-                instead |= {id(operation): join[0]} | {id(one): [] for one in join[1]}
+            join = rule(operation, facts) or []
+            if not any(id(one) in instead for one, _ in join):
+                instead |= {id(one): others for one, others in join}
     kept = [one for operation in operations for one in instead.get(id(operation), [operation])]
     return replace(recording, operations=kept)
 
@@ -68,7 +68,8 @@ def _product_and_sum(operation: Operation, facts: _Facts) -> Join | None:
         maker = facts.alone(product, aten.bmm.default)
         if maker is not None:
             arguments = (other, *maker.arguments)
-            return [replace(operation, function=aten.baddbmm.default, arguments=arguments)], [maker]
+            sum_of = replace(operation, function=aten.baddbmm.default, arguments=arguments)
+            return [(operation, [sum_of]), (maker, [])]
     return None
 
 
@@ -78,7 +79,8 @@ def _scaled_and_shifted(operation: Operation, facts: _Facts) -> Join | None:
         maker = facts.alone(scaled, aten.mul.Tensor)
         if maker is not None and _alike(scaled, *maker.arguments):
             arguments = (other, *maker.arguments)
-            return [replace(operation, function=aten.addcmul.default, arguments=arguments)], [maker]
+            sum_of = replace(operation, function=aten.addcmul.default, arguments=arguments)
+            return [(operation, [sum_of]), (maker, [])]
     return None
 
 
@@ -118,7 +120,7 @@ def _transposed_product(operation: Operation, facts: _Facts) -> Join | None:
         for one, view in zip((right, left), flipped, strict=True)
     ]
     product = Operation(aten.bmm.default, tuple(flipped), {}, operation.outputs)
-    return [*turns, product], [turned, maker]
+    return [(maker, [*turns, product]), (turned, []), (operation, [])]
 
 
 def _pieces_in_place(operation: Operation, facts: _Facts) -> Join | None:
@@ -138,7 +140,7 @@ def _pieces_in_place(operation: Operation, facts: _Facts) -> Join | None:
     for piece, part in zip(placed.unbind(*dim), parts, strict=True):
         copied = Operation(aten.copy_.default, (piece, part), {}, (piece,))
         made += [strided(copy, piece), copied]
-    return made, [turned, maker]
+    return [(operation, made), (turned, []), (maker, [])]
 
 
 def _dimensions(tensor: Tensor) -> list[tuple[int, int]]:

@@ -30,7 +30,7 @@ def simplified(recording: Recording) -> Recording:
     """
     recording = _without_ones(_views_once(recording))
     recording = joined(_views_once(recording))
-    return _needed(recording)
+    return _needed(_views_once(recording))
 
 
 def _views_once(recording: Recording) -> Recording:

@@ -119,7 +119,7 @@ def test_chance_is_drawn_even_for_nobody() -> None:
         (lambda t: [t[0] @ t[1] + t[2]], {"baddbmm": 1}),
         (lambda t: [t[2] + t[0] @ t[1]], {"baddbmm": 1}),
         (lambda t: [t[0] * t[3] + t[0]], {"addcmul": 1}),
-        (lambda t: [(t[0] @ t[1]).mT.contiguous()], {"transpose": 2, "bmm": 1}),
+        (lambda t: [(t[0] @ t[1]).mT.contiguous()], {"bmm": 1, "transpose": 2}),
         (
             lambda t: [torch.stack([t[0], t[3]], 1).permute(2, 0, 1, 3).contiguous()],
             {"new_empty": 1, "as_strided": 2, "copy_": 2},
