@@ -28,6 +28,10 @@ MODELS = {
         "conv1d_transformer", {"num_heads": 4}, (1, 144_000), 4,
     ),
     "vit, CIFAR-10": ("vit", {}, (3, 32, 32), 32),
+    "vit, CIFAR-10, patches of 8": ("vit", {"patch_size": 8}, (3, 32, 32), 32),
+    "vit, quickstart, patches of 2": (
+        "vit", {"width": 32, "depth": 2, "hidden_dim": 64, "patch_size": 2}, (1, 8, 8), 32,
+    ),
     "cifar_cnn": ("cifar_cnn", {}, (3, 32, 32), 32),
 }  # fmt: skip
 WARM_STEPS, STEPS = 8, 5
