@@ -34,6 +34,8 @@ def main() -> None:
     parser.add_argument("--data", type=Path)
     parser.add_argument("--results", type=Path, help="results folder of the finished benchmark")
     options = parser.parse_args()
+    if options.results and not (options.results / "folds").is_dir():
+        parser.error(f"{options.results} holds no table `folds`: name the benchmark's own folder")
     prepared = prepare(options.benchmark, options.overrides, data=options.data)
     peak_gflops, bandwidth_gbs = peak(), bandwidth()
     work = [configuration_work(prepared, one) for one in prepared.resolved]
