@@ -1,5 +1,8 @@
 """A computation recorded once: what it plays, what it forgets, what it refuses."""
 
+import gc
+import weakref
+
 import pytest
 import torch
 from torch.nn import functional as F
@@ -79,6 +82,21 @@ def test_a_computation_that_depends_on_values_is_refused(function) -> None:
     """Another batch would take another path."""
     with pytest.raises(NotRecordable, match="depend"):
         record(function, [torch.ones(3)])
+
+
+def test_a_tape_holds_nothing_that_was_met_on_the_way() -> None:
+    """What a step needs for its backward pass would else take its memory twice."""
+    met = []
+
+    def step(tensors):
+        between = tensors[0].view(2, 2) + 1
+        met.append(weakref.ref(between))
+        return [between.t().contiguous() * 2]
+
+    tape = record(step, [torch.zeros(4)])
+    gc.collect()
+    assert met[0]() is None
+    assert tape.play([torch.zeros(4)])[0].tolist() == [[2.0, 2.0]] * 2
 
 
 def test_the_memory_of_a_recording_is_that_of_its_tensors() -> None:
