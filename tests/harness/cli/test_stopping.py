@@ -12,8 +12,8 @@ import pytest
 WAITS = """
 import os, signal, subprocess, sys, time
 from harness.cli.stopping import stopped_as_by_ctrl_c
-if "nohup" in sys.argv:
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+nohup = "nohup" in sys.argv  # whatever the tests themselves run under
+signal.signal(signal.SIGHUP, signal.SIG_IGN if nohup else signal.SIG_DFL)
 interrupts = []
 with stopped_as_by_ctrl_c():
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
