@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from harness.training.plain import compiler_kept_out
+from harness.training.plain import without_compiler
 
 if TYPE_CHECKING:
     import torch
@@ -189,7 +189,7 @@ def _build(
 ) -> "nn.Module":
     import torch
 
-    with compiler_kept_out(), torch.random.fork_rng(devices=[]), torch.device(device):
+    with without_compiler(), torch.random.fork_rng(devices=[]), torch.device(device):
         model = build(input_shape=tuple(input_shape), num_classes=num_classes, **arguments)
     return model.eval()
 
@@ -217,7 +217,7 @@ def _forward(model: "nn.Module", inputs: "torch.Tensor") -> Any:
 
     # On the CPU the flop counter sees attention only where it is plain matrix products.
     plain_attention = sdpa_kernel(SDPBackend.MATH)
-    with compiler_kept_out(), torch.no_grad(), torch.random.fork_rng(devices=[]), plain_attention:
+    with without_compiler(), torch.no_grad(), torch.random.fork_rng(devices=[]), plain_attention:
         return model(inputs)
 
 

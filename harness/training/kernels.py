@@ -21,6 +21,8 @@ WIDEST = 255  # a window's places fit a byte
 HEAD_WIDTH = 16  # the narrowest head whose products use all of a processor's registers
 LONG = 256  # tokens from which on widening the heads pays
 
+_DIFFERENTIATED = ("scaled_dot_product_attention",)  # torch leaves that to what it consists of
+
 _kept: list[Any] = []  # a library that nothing refers to takes its kernels back
 
 
@@ -32,6 +34,7 @@ def use_faster_kernels() -> None:
     replaced = {
         "bernoulli_.float": _bernoulli_,
         "max_pool2d_with_indices": _max_pool,
+        "scaled_dot_product_attention": _any_attention,
         "_scaled_dot_product_flash_attention_for_cpu": _attention,
         "_scaled_dot_product_flash_attention_for_cpu_backward": _attention_backward,
     }
@@ -39,10 +42,8 @@ def use_faster_kernels() -> None:
         warnings.simplefilter("ignore")  # replacing a kernel is what is meant
         for name, kernel in replaced.items():
             own = torch.library.get_kernel(f"aten::{name}", "CPU")
-            library.impl(name, kernel(own), "CPU", with_keyset=True)
-        own = torch.library.get_kernel("aten::scaled_dot_product_attention", "CPU")
-        for key in ("CPU", "AutogradCPU"):
-            library.impl("scaled_dot_product_attention", _any_attention(own), key, with_keyset=True)
+            for key in ("CPU", "AutogradCPU") if name in _DIFFERENTIATED else ("CPU",):
+                library.impl(name, kernel(own), key, with_keyset=True)
     _kept.append(library)
 
 
@@ -154,24 +155,12 @@ def _chosen(second: Tensor, left: Tensor, right: Tensor) -> Tensor:
 
 def _any_attention(own: Any) -> Any:
     def attention(
-        keys: Any,
-        query: Tensor,
-        key: Tensor,
-        value: Tensor,
-        attn_mask: Tensor | None = None,
-        dropout_p: float = 0.0,
-        is_causal: bool = False,
-        *,
-        scale: float | None = None,
-        enable_gqa: bool = False,
+        keys: Any, query: Tensor, key: Tensor, value: Tensor, *options: Any, **named: Any
     ) -> Tensor:
-        plain = attn_mask is None and dropout_p == 0 and not is_causal and not enable_gqa
+        plain = not options and named.keys() <= {"scale"}  # torch leaves defaults out
         if plain and is_short(query, key, value):
-            return attend(query, key, value, scale=scale)
-        options = {"scale": scale, "enable_gqa": enable_gqa}
-        mixed: Tensor = own.call_boxed(
-            keys, query, key, value, attn_mask, dropout_p, is_causal, **options
-        )
+            return attend(query, key, value, scale=named.get("scale"))
+        mixed: Tensor = own.call_boxed(keys, query, key, value, *options, **named)
         return mixed
 
     return attention

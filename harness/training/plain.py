@@ -23,7 +23,7 @@ def keep_compiler_out(*wrapped: Callable[..., Any]) -> None:
 
 
 @contextmanager
-def compiler_kept_out() -> Iterator[None]:
+def without_compiler() -> Iterator[None]:
     """The same for whatever functions are called meanwhile; who needs the compiler gets it."""
     if _COMPILER in sys.modules:
         yield

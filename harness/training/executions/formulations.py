@@ -178,7 +178,7 @@ _multi_head_attention = _seen_through(F.multi_head_attention_forward)
 
 
 class _FoldsJoinTheBatch(torch.autograd.Function):
-    """Torch's own kernel on (folds * batch, heads, tokens, head width); it has no weights."""
+    """One attention on (folds * batch, heads, tokens, head width); it gives no weights."""
 
     @staticmethod
     def forward(query: Tensor, key: Tensor, value: Tensor) -> Tensor:

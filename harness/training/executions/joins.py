@@ -16,7 +16,6 @@ from harness.training.executions.recording import (
     Operation,
     Recording,
     geometry,
-    memory,
     strided,
     tensors_in,
 )
@@ -58,8 +57,7 @@ class _Facts:
         maker = self.makers.get(id(tensor)) if isinstance(tensor, Tensor) else None
         if maker is None or maker.function not in functions or self.n_readers[id(tensor)] > 1:
             return None
-        touched = {memory(one) for one in (*maker.read(), *maker.made())}
-        return None if touched & self.written else maker
+        return None if maker.memories() & self.written else maker
 
 
 def _product_and_sum(operation: Operation, facts: _Facts) -> Join | None:

@@ -46,6 +46,10 @@ class Operation:
         """The tensors that it gives."""
         return tensors_in(self.outputs)
 
+    def memories(self) -> set[int]:
+        """Where the tensors lie that it is given and gives."""
+        return {memory(one) for one in (*self.read(), *self.made())}
+
     def written(self) -> Iterator[Tensor]:
         """The tensors that it changes."""
         for place, described in enumerate(self.function._schema.arguments):
@@ -66,6 +70,14 @@ class Recording:
     def written(self) -> set[int]:
         """The memories that the operations change."""
         return {memory(one) for operation in self.operations for one in operation.written()}
+
+    def n_bytes(self) -> int:
+        """Of all tensors that were met, each memory once: more than is held at any time."""
+        met = [*self.inputs]
+        for operation in self.operations:
+            met += [*operation.read(), *operation.made()]
+        storages = [tensor.untyped_storage() for tensor in met]
+        return sum({one.data_ptr(): one.nbytes() for one in storages}.values())
 
 
 def recorded(function: Callable[..., Any], inputs: Sequence[Tensor]) -> Recording:

@@ -90,10 +90,7 @@ def _without_ones(recording: Recording) -> Recording:
     operations = []
     for operation in recording.operations:
         read = _with(operation, same)
-        if _multiplies_by_one(read) and not written & {
-            memory(read.arguments[0]),
-            memory(read.outputs[0]),
-        }:
+        if _multiplies_by_one(read) and not read.memories() & written:
             same[id(read.outputs[0])] = read.arguments[0]
         else:
             operations.append(read)

@@ -7,8 +7,8 @@ from harness.data.memory import available_memory_bytes
 from harness.data.places import available_cores
 from harness.training.executions.fold_run import FoldRun, epoch_batches
 from harness.training.executions.outside import Outside, changed, outside
+from harness.training.executions.recording import NotRecordable, recorded
 from harness.training.executions.stack import Stack, Unstackable, call, restored_buffers, stack_of
-from harness.training.executions.tape import NotRecordable, record
 from harness.training.executions.vectorized import draw_masks, step_inputs, training_step
 from harness.training.initial import train_mode
 
@@ -98,7 +98,7 @@ def _step_bytes(stack: Stack) -> int:
     with restored_buffers(stack):
         tensors = step_inputs(stack, inputs, targets, generators)
         try:
-            n_bytes = record(lambda given: training_step(stack, given), tensors).n_bytes
+            n_bytes = recorded(lambda given: training_step(stack, given), tensors).n_bytes()
         except NotRecordable:
             return 0  # unknown
     fixed = sum(one.untyped_storage().nbytes() for one in (*stack.parameters, *stack.buffers))

@@ -12,10 +12,8 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_unflatten
 
-from harness.training.executions.recording import NotRecordable, Operation, Recording, recorded
+from harness.training.executions.recording import Operation, Recording, recorded
 from harness.training.executions.simplify import simplified
-
-__all__ = ["NotRecordable", "Tape", "record"]
 
 aten = torch.ops.aten
 
@@ -42,14 +40,10 @@ _FUNCTIONS = {
 
 @dataclass(frozen=True, eq=False)
 class Tape:
-    """What was recorded. play: takes the inputs' list; outputs: what the recording gave.
-
-    n_bytes: of all tensors that were met, each memory once: more than playing holds at any time.
-    """
+    """What was recorded. play: takes the inputs' list; outputs: what the recording gave."""
 
     play: Function
     outputs: Any
-    n_bytes: int
 
 
 def record(function: Function, inputs: Sequence[Tensor]) -> Tape:
@@ -63,7 +57,7 @@ def record(function: Function, inputs: Sequence[Tensor]) -> Tape:
     """
     recording = recorded(function, inputs)
     outputs = tree_unflatten(recording.outputs, recording.structure)
-    return Tape(_player(recording), outputs, _n_bytes(recording))
+    return Tape(_player(recording), outputs)
 
 
 def _player(recording: Recording) -> Function:
@@ -75,14 +69,6 @@ def _player(recording: Recording) -> Function:
             return tree_unflatten(play(*tensors), structure)
 
     return player
-
-
-def _n_bytes(recording: Recording) -> int:
-    met = [
-        one for operation in recording.operations for one in (*operation.read(), *operation.made())
-    ]
-    storages = [tensor.untyped_storage() for tensor in (*recording.inputs, *met)]
-    return sum({one.data_ptr(): one.nbytes() for one in storages}.values())
 
 
 class _Names:

@@ -31,8 +31,9 @@ from harness.training.executions.fold_run import (
 from harness.training.executions.fold_run import start_folds as start
 from harness.training.executions.fold_state import FoldStates
 from harness.training.executions.formulations import Mask, Stackable
+from harness.training.executions.recording import NotRecordable
 from harness.training.executions.stack import Stack, call, hand_back, restored_buffers, stack_of
-from harness.training.executions.tape import NotRecordable, record
+from harness.training.executions.tape import record
 from harness.training.job import FoldEpoch
 from harness.training.precision import compiled, computing
 from harness.training.schedules import lr_factor

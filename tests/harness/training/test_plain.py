@@ -14,7 +14,7 @@ print(count(build, arguments={}, input_shape=(1, 8, 8), num_classes=10).mult_add
 KEEP_OUT = """
 import sys
 import torch
-from harness.training.plain import compiler_kept_out
+from harness.training.plain import without_compiler
 """
 
 
@@ -33,10 +33,10 @@ def test_counting_a_model_does_not_import_it() -> None:
 @pytest.mark.parametrize(
     "program",
     [
-        "with compiler_kept_out(): print(torch._dynamo.is_compiling())",
-        "with compiler_kept_out():\n from torch._dynamo import config\n print(config.disable)",
-        "with compiler_kept_out():\n import torch._dynamo.config as c\n print(c.disable)",
-        "with compiler_kept_out(): pass\nprint(torch._dynamo.is_compiling())",
+        "with without_compiler(): print(torch._dynamo.is_compiling())",
+        "with without_compiler():\n from torch._dynamo import config\n print(config.disable)",
+        "with without_compiler():\n import torch._dynamo.config as c\n print(c.disable)",
+        "with without_compiler(): pass\nprint(torch._dynamo.is_compiling())",
     ],
     ids=["attribute", "from", "module", "afterwards"],
 )

@@ -28,3 +28,9 @@ def test_what_is_written_is_known_by_its_memory(write) -> None:
 def test_sparse_tensors_are_refused() -> None:
     with pytest.raises(NotRecordable, match="sparse"):
         recorded(lambda tensors: [tensors[0].to_sparse()], [torch.eye(3)])
+
+
+def test_the_memory_of_a_recording_is_that_of_its_tensors() -> None:
+    """1,000 floats in, 1,000 out, and a view that costs nothing."""
+    recording = recorded(lambda tensors: [(tensors[0] + 1).view(10, 100)], [torch.zeros(1000)])
+    assert recording.n_bytes() == 8000
