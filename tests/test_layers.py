@@ -1,9 +1,7 @@
 """What holds for every file of the harness, the models and the datasets."""
 
-import ast
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,17 +14,7 @@ FILES = sorted(
     for folder in ("harness", "models", "data_prep")
     for file in (SHIPPED / folder).rglob("*.py")
 )
-MOST_LINES = 300
-MOST_LINES_OF_A_FUNCTION = 60
 LIGHT = ("harness.cli", "harness.spec.read", "harness.planning.resolve", "harness.results.read")
-
-
-def functions(file: Path) -> Iterator[tuple[str, int]]:
-    """Name and lines of every function, decorators and docstring included."""
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            first = min([node.lineno, *(one.lineno for one in node.decorator_list)])
-            yield node.name, (node.end_lineno or first) - first + 1
 
 
 def test_all_files_are_looked_at() -> None:
@@ -35,20 +23,6 @@ def test_all_files_are_looked_at() -> None:
 
     assert {"harness/run.py", "harness/tuning/sweep.py", "models/vit.py"} <= names
     assert "data_prep/digits.py" in names
-
-
-def test_no_file_is_longer_than_a_reader_can_hold() -> None:
-    """At most 300 lines."""
-    lines = {str(file): len(file.read_text(encoding="utf-8").splitlines()) for file in FILES}
-
-    assert {file: n for file, n in lines.items() if n > MOST_LINES} == {}
-
-
-def test_no_function_is_longer_than_a_screen() -> None:
-    """At most 60 lines."""
-    lines = {f"{file}: {name}": n for file in FILES for name, n in functions(file)}
-
-    assert {name: n for name, n in lines.items() if n > MOST_LINES_OF_A_FUNCTION} == {}
 
 
 @pytest.mark.parametrize("module", LIGHT)

@@ -33,7 +33,7 @@ TRAVELLED = "bench_user"  # the package in which the user's folders reach the no
 AFTERWARDS = ("preview", "read_input")  # of a dataset's file: show examples, read new ones
 DECIDE_NOTHING = ("prepare", *AFTERWARDS)
 
-TRAINING_VERSION = 3  # raised whenever the same configuration would give other numbers
+TRAINING_VERSION = 4  # raised whenever the same configuration would give other numbers
 TRAINING_VERSION_LABEL = "the harness's training version"
 
 
