@@ -1,0 +1,101 @@
+"""Check an installed wheel: every declared package imports, pictures, sounds and texts train."""
+
+import csv
+import importlib
+import json
+import re
+import subprocess
+import sys
+import tempfile
+from importlib.metadata import packages_distributions, requires
+from pathlib import Path
+
+import numpy as np
+import soundfile
+from PIL import Image
+
+N_CLASSES = 2
+N_PER_CLASS = 12
+SAMPLE_RATE = 16_000
+FILES = {
+    "pictures": """\
+question: Does an installed wheel train on pictures?
+dataset: {name: image_folder, path: pictures, size: 32}
+model: {name: cifar_cnn}
+""",
+    "sounds": """\
+question: Does an installed wheel train on sounds?
+dataset: {name: audio_folder, path: sounds, rate_hz: 8000, seconds: 0.5}
+model: {name: conv1d}
+""",
+    "texts": """\
+question: Does an installed wheel train on texts?
+dataset: {name: text_csv, path: texts.csv}
+model: {name: text_transformer}
+""",
+}
+TRAINING = """\
+training: {epochs: 1, batch_size: 4, optimizer: adam, lr: 0.001}
+cross_validation: {strategy: stratified, n_splits: 3}
+objective: {metric: accuracy}
+"""
+
+
+def declared_packages() -> set[str]:
+    """Return the importable names of every package that the distribution requires."""
+    names = {
+        re.split(r"[^\w.-]", line, maxsplit=1)[0].lower().replace("_", "-")
+        for line in requires("bench-harness") or []
+        if "extra ==" not in line
+    }
+    return {
+        module
+        for module, distributions in packages_distributions().items()
+        if names & {name.lower().replace("_", "-") for name in distributions}
+        and not module.startswith("_")
+        and "." not in module
+    }
+
+
+def write_data(folder: Path) -> None:
+    """Write a few coloured pictures, tones and sentences of two classes."""
+    random = np.random.default_rng(0)
+    lines = [("text", "label")]
+    for label in range(N_CLASSES):
+        for kind in ("pictures", "sounds"):
+            (folder / kind / f"class_{label}").mkdir(parents=True)
+        for index in range(N_PER_CLASS):
+            pixels = random.integers(0, 100, size=(20, 20, 3), dtype=np.uint8) + 120 * label
+            picture = Image.fromarray(pixels.astype(np.uint8))
+            picture.save(folder / "pictures" / f"class_{label}" / f"{index}.png")
+            seconds = np.arange(SAMPLE_RATE // 2) / SAMPLE_RATE
+            tone = 0.3 * np.sin(2 * np.pi * 300 * (label + 1) * seconds + index)
+            path = folder / "sounds" / f"class_{label}" / f"{index}.wav"
+            soundfile.write(path, tone, SAMPLE_RATE)
+            words = ["calm", "sea", "blue"] if label else ["loud", "street", "red"]
+            lines.append((" ".join([*words, f"word{index}"]), f"class_{label}"))
+    with (folder / "texts.csv").open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows(lines)
+
+
+def main() -> None:
+    """Import, train, and stop with the first failure."""
+    modules = sorted(declared_packages())
+    for module in modules:
+        importlib.import_module(module)
+    print(f"{len(modules)} packages import: {', '.join(modules)}")
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        write_data(folder)
+        for name, text in FILES.items():
+            (folder / f"{name}.yaml").write_text(text + TRAINING, encoding="utf-8")
+            bench = Path(sys.executable).with_name("bench")
+            command = [str(bench), "run", f"{name}.yaml", "--data", str(folder), "--json", "--quiet"]
+            done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+            if done.returncode != 0 or json.loads(done.stdout)["complete"] != 1:
+                raise SystemExit(f"{name}: exit {done.returncode}\n{done.stdout}{done.stderr}")
+            print(f"{name}: trained")
+
+
+if __name__ == "__main__":
+    main()
