@@ -42,12 +42,23 @@ objective: {metric: accuracy}
 
 
 def declared_packages() -> set[str]:
-    """Return the importable names of every package that the distribution requires."""
+    """Return the importable names of every package that the distribution requires.
+
+    Raises:
+        SystemExit: A package is required and not installed.
+    """
     names = {
         re.split(r"[^\w.-]", line, maxsplit=1)[0].lower().replace("_", "-")
         for line in requires("bench-harness") or []
         if "extra ==" not in line
     }
+    installed = {
+        name.lower().replace("_", "-")
+        for distributions in packages_distributions().values()
+        for name in distributions
+    }
+    if names - installed:
+        raise SystemExit(f"required and not installed: {', '.join(sorted(names - installed))}")
     return {
         module
         for module, distributions in packages_distributions().items()
@@ -90,7 +101,15 @@ def main() -> None:
         for name, text in FILES.items():
             (folder / f"{name}.yaml").write_text(text + TRAINING, encoding="utf-8")
             bench = Path(sys.executable).with_name("bench")
-            command = [str(bench), "run", f"{name}.yaml", "--data", str(folder), "--json", "--quiet"]
+            command = [
+                str(bench),
+                "run",
+                f"{name}.yaml",
+                "--data",
+                str(folder),
+                "--json",
+                "--quiet",
+            ]
             done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
             if done.returncode != 0 or json.loads(done.stdout)["complete"] != 1:
                 raise SystemExit(f"{name}: exit {done.returncode}\n{done.stdout}{done.stderr}")

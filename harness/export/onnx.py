@@ -48,7 +48,7 @@ def needs_packages() -> None:
     missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
     if missing:
         raise BenchError(
-            f"--onnx needs {', '.join(missing)}: run `pip install 'bench-harness[onnx]'`"
+            f"--onnx needs {', '.join(missing)}: run `pip install {' '.join(PACKAGES)}`"
         )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from harness.spec.benchmark import BenchmarkSpec
 
 PACKAGES = {"tensorboard": "tensorboardX", "mlflow": "mlflow", "wandb": "wandb"}
+INSTALLED_AS = {"tensorboard": "tensorboard tensorboardX"}  # where the names differ
 
 
 def check_tracking(spec: BenchmarkSpec) -> None:
@@ -14,8 +15,8 @@ def check_tracking(spec: BenchmarkSpec) -> None:
 
     missing = _missing(spec.tracking)
     if missing:
-        extras = ",".join(missing)
-        text = f"not installed: run `pip install 'bench-harness[{extras}]'`"
+        packages = " ".join(INSTALLED_AS.get(name, name) for name in missing)
+        text = f"not installed: run `pip install {packages}`"
         raise SpecError([spec.problem("tracking", text, found=", ".join(missing))])
 
 

@@ -16,7 +16,7 @@ from harness.export.predictor import FoldModel, Predictor
 
 pytestmark = pytest.mark.skipif(
     any(find_spec(name) is None for name in PACKAGES),
-    reason="needs onnx, onnxscript and onnxruntime: pip install 'bench-harness[onnx]'",
+    reason="needs onnx, onnxscript and onnxruntime: pip install onnx onnxscript onnxruntime",
 )
 
 CASES: dict[str, tuple[tuple[int, ...], dict[str, Any]]] = {
