@@ -194,7 +194,9 @@ def data_root(options: RunOptions) -> Path:
 def _plan(options: RunOptions, spec: BenchmarkSpec, folder: Path, on_event: OnEvent) -> Plan:
     limit = SMOKE_CONFIGURATIONS if options.smoke and options.limit is None else options.limit
     theirs = named_data_root(options.data) or options.dry_run  # a named folder is theirs to fill
-    fingerprints = Fingerprints(data_root(options), may_prepare=not theirs, on_event=on_event)
+    fingerprints = Fingerprints(
+        data_root(options), may_prepare=not theirs, on_event=on_event, anew=options.force
+    )
     return make_plan(
         spec,
         folder,

@@ -16,7 +16,7 @@ import numpy as np
 from data_prep.examples import Examples
 from harness.data.values import Array
 
-CACHE_VERSION = 1  # raised when entries written before can't be used any more
+CACHE_VERSION = 2  # raised when entries written before can't be used any more
 ARRAYS = ("inputs", "targets", "example_ids", "parts", "groups")
 ABANDONED_S = 24 * 3600
 _BLOCK_BYTES = 1 << 24

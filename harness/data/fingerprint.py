@@ -8,25 +8,63 @@ import time
 import uuid
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from harness.errors import BenchError
 
-# A file changed within the file system's clock tick keeps its mtime, so that of a file this young
-# proves nothing yet.
+# A file changed twice within the file system's clock tick keeps its times, so those of a file this
+# young prove nothing yet (2 s is the coarsest tick in use, that of FAT).
 YOUNG_S = 2.0
 
-Memory = dict[str, tuple[int, int, str]]  # absolute path -> size, mtime_ns, content sha256
+
+class Stamp(NamedTuple):
+    """What a file system says of a file's contents without reading them.
+
+    changed_ns: of contents, name or rights; unlike `modified_ns` no program can set it back.
+    """
+
+    size: int
+    modified_ns: int
+    changed_ns: int
+    inode: int
+    device: int
+
+    def proves_contents(self, *, read_at: float) -> bool:
+        """Whether equal stamps from now on mean the contents that were read then.
+
+        False for a file changed just before, for times that lie ahead of the clock, and where the
+        file system has no inodes or no time of change, as some over a network have not.
+        """
+        latest_ns = max(self.modified_ns, self.changed_ns)
+        return self.inode > 0 and self.changed_ns > 0 and read_at - latest_ns / 1e9 > YOUNG_S
 
 
-def data_fingerprint(files: Iterable[Path], *, root: Path, memory: Path) -> str:
+Memory = dict[str, tuple[Stamp, str]]  # absolute path -> stamp, content sha256
+
+
+def stamp(path: Path) -> Stamp:
+    """The stamp of a file, or of what a link points to."""
+    status = path.stat()
+    return Stamp(
+        status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino, status.st_dev
+    )
+
+
+def fingerprint_memory(cache_dir: Path) -> Path:
+    """The file below the cache folder that remembers content hashes."""
+    return cache_dir / "fingerprints.json"
+
+
+def data_fingerprint(files: Iterable[Path], *, root: Path, memory: Path, anew: bool = False) -> str:
     """16 hex digits of sha256 over each file's path below `root` and its content.
 
     A single file outside `root` (data installed with a library) counts by its name, several of
     them by their paths from the folder that holds their common one. memory: a JSON file
-    that remembers content hashes by path, size and mtime; it may be missing, damaged, or written
-    by others at the same time. Raises BenchError naming a file that can't be read.
+    that remembers content hashes by path and stamp; it may be missing, damaged, or written by
+    others at the same time. anew: every file is read, whatever is remembered. Raises BenchError
+    naming a file that can't be read.
     """
-    known = _recall(memory)
+    known = {} if anew else _recall(memory)
     learned: Memory = {}
     entries = []
     for name, path in _named(files, Path(os.path.abspath(root))):
@@ -50,17 +88,18 @@ def _named(files: Iterable[Path], root: Path) -> Iterator[tuple[str, Path]]:
 
 
 def _content_hash(path: Path, known: Memory, learned: Memory) -> str:
+    read_at = time.time()  # before the file is looked at: what changes it later is younger
     try:
-        status = path.stat()
-        size, mtime_ns, content = known.get(str(path), (-1, -1, ""))
-        if (size, mtime_ns) == (status.st_size, status.st_mtime_ns):
-            return content
+        now = stamp(path)
+        remembered = known.get(str(path))
+        if remembered is not None and remembered[0] == now:
+            return remembered[1]
         with path.open("rb") as handle:
             content = hashlib.file_digest(handle, "sha256").hexdigest()
     except OSError as error:
         raise BenchError(f"{path}: raw data can't be read: {error.strerror}") from error
-    if time.time() - status.st_mtime > YOUNG_S:
-        learned[str(path)] = (status.st_size, status.st_mtime_ns, content)
+    if now.proves_contents(read_at=read_at):
+        learned[str(path)] = (now, content)
     return content
 
 
@@ -68,16 +107,18 @@ def _recall(memory: Path) -> Memory:
     """What the memory file says; nothing where it is missing or damaged."""
     try:
         stored = json.loads(memory.read_text(encoding="utf-8"))
-        return {str(path): _entry(*values) for path, values in stored.items()}
+        return {path: _entry(*values) for path, values in stored.items()}
     except (OSError, ValueError, TypeError, AttributeError):
         return {}
 
 
-def _entry(size: object, mtime_ns: object, content: object) -> tuple[int, int, str]:
-    if not (isinstance(size, int) and isinstance(mtime_ns, int) and isinstance(content, str)):
+def _entry(numbers: object, content: object) -> tuple[Stamp, str]:
+    if not (isinstance(numbers, list) and isinstance(content, str)):
+        raise TypeError
+    if not all(isinstance(number, int) for number in numbers):
         raise TypeError
     int(content, 16)
-    return size, mtime_ns, content
+    return Stamp(*numbers), content
 
 
 def _remember(memory: Path, learned: Memory) -> None:

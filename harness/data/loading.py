@@ -43,16 +43,19 @@ def load_dataset(
     cache_dir: Path,
     data_fingerprint: str,
     code_fingerprint: str,
+    verify: Callable[[], None] | None = None,
 ) -> Loaded:
     """The examples of a dataset. The arguments are those of `prepare_data`.
 
+    verify: called after raw files were read, before anything of them is kept; raises where they
+        are not those of `data_fingerprint` any more.
     Raises BenchError for data that is missing, damaged or too large.
     """
     options = {**_defaults(module.load), **section.options}
     description = call(module, "describe", **accepted(module.describe, {**options, "root": root}))
     refuse_too_large(description, name=section.name)
     key = as_json([section.name, options, data_fingerprint, code_fingerprint])
-    examples = _load(module, root, options, key=key, cache_dir=cache_dir)
+    examples = _load(module, root, options, key=key, cache_dir=cache_dir, verify=verify)
     return Loaded(module, section, options, description, examples, key)
 
 
@@ -81,13 +84,21 @@ def as_json(value: Any) -> str:
 
 
 def _load(
-    module: ModuleType, root: Path, options: Mapping[str, Any], *, key: str, cache_dir: Path
+    module: ModuleType,
+    root: Path,
+    options: Mapping[str, Any],
+    *,
+    key: str,
+    cache_dir: Path,
+    verify: Callable[[], None] | None,
 ) -> Examples:
     def made() -> Examples:
         loaded = call(module, "load", root, **options)
         if not isinstance(loaded, Examples):
             kind = type(loaded).__name__
             raise BenchError(f"{module.__file__}: load must return Examples, not {kind}")
+        if verify is not None:
+            verify()
         return loaded
 
     try:

@@ -7,7 +7,7 @@ from typing import Any
 from data_prep.examples import DataError, Description
 from harness.data import catalog
 from harness.data.card import data_card
-from harness.data.fingerprint import data_fingerprint
+from harness.data.fingerprint import data_fingerprint, fingerprint_memory
 from harness.data.loading import load_dataset
 from harness.data.prepare import prepare_loaded
 from harness.data.previews import previews
@@ -34,7 +34,7 @@ def show_dataset(
     module = catalog.load(entry)
     try:
         files = list(module.files(root, **arguments))
-        fingerprint = data_fingerprint(files, root=root, memory=cache_dir / "fingerprints.json")
+        fingerprint = data_fingerprint(files, root=root, memory=fingerprint_memory(cache_dir))
     except (DataError, OSError) as error:
         raise BenchError(f"dataset {entry.name}: {error}") from error
     loaded = load_dataset(

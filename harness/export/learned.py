@@ -7,7 +7,6 @@ from typing import Any
 
 from data_prep.examples import DataError
 from harness.data import catalog
-from harness.data.fingerprint import data_fingerprint
 from harness.data.front_end import sample_rate_hz
 from harness.data.loading import Loaded, load_dataset
 from harness.data.places import cache_dir
@@ -15,6 +14,7 @@ from harness.data.prepare import prepare_loaded
 from harness.data.values import TrialData
 from harness.errors import BenchError
 from harness.export.choose import Trained
+from harness.planning.raw_data import fingerprint_of
 from harness.results.read import fold_rows
 from harness.spec.pretraining import Pretraining
 from harness.spec.sections import CrossValidation, DatasetSection
@@ -66,12 +66,11 @@ def _fingerprint(trained: Trained, section: DatasetSection, root: Path) -> str:
     name, then = trained.dataset.name, trained.candidate.trial.data_fingerprint
     options = catalog.arguments_of(trained.dataset, trained.config["dataset"])
     try:
-        files = list(catalog.load(trained.dataset).files(root, **options))
+        now = fingerprint_of(trained.dataset, options, root=root)
     except (DataError, OSError) as error:
         raise BenchError(
             f"dataset {name}: {error}\n  the export learns vocabulary and scales from it again"
         ) from error
-    now = data_fingerprint(files, root=root, memory=cache_dir() / "fingerprints.json")
     if now != then:
         raise BenchError(
             f"the raw files of {name} in {root} are not those that trial {trained.trial_id} was "

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from data_prep.examples import DataError
 from harness.data import catalog
-from harness.data.fingerprint import data_fingerprint
+from harness.data.fingerprint import data_fingerprint, fingerprint_memory
 from harness.data.places import cache_dir
 from harness.errors import BenchError
 from harness.events import OnEvent, StepStarted
@@ -17,35 +17,55 @@ class Fingerprints:
     """Of a configuration's dataset, once per dataset.
 
     may_prepare: a dataset that is missing is made; else it is the user's to fill the folder.
+    anew: every file is read, however much it looks like one that was read before.
     """
 
-    def __init__(self, root: Path, *, may_prepare: bool, on_event: OnEvent) -> None:
+    def __init__(
+        self, root: Path, *, may_prepare: bool, on_event: OnEvent, anew: bool = False
+    ) -> None:
         self._root, self._may_prepare, self._on_event = root, may_prepare, on_event
+        self._anew = anew
         self._known: dict[str, str] = {}
 
     def __call__(self, one: Resolved) -> str:
         """16 hex digits; raises BenchError where the data can't be read."""
         key = canonical_json(one.config["dataset"])
         if key not in self._known:
-            arguments = catalog.arguments_of(one.dataset, one.config["dataset"])
-            self._known[key] = self._fingerprint(one, arguments)
+            try:
+                self._known[key] = self._fingerprint(one)
+            except (DataError, OSError) as error:
+                raise BenchError(f"dataset {one.dataset.name}: {error}") from error
         return self._known[key]
 
-    def _fingerprint(self, one: Resolved, arguments: Mapping[str, object]) -> str:
+    def _fingerprint(self, one: Resolved) -> str:
+        arguments = catalog.arguments_of(one.dataset, one.config["dataset"])
         try:
-            files = self._files(one, arguments)
-            memory = cache_dir() / "fingerprints.json"
-            return data_fingerprint(files, root=self._root, memory=memory)
-        except (DataError, OSError) as error:
-            raise BenchError(f"dataset {one.dataset.name}: {error}") from error
-
-    def _files(self, one: Resolved, arguments: Mapping[str, object]) -> list[Path]:
-        module = catalog.load(one.dataset)
-        try:
-            return list(module.files(self._root, **arguments))
+            return fingerprint_of(one.dataset, arguments, root=self._root, anew=self._anew)
         except DataError:
             if not self._may_prepare:
                 raise
         self._on_event(StepStarted(f"preparing {one.dataset.name} in {self._root}"))
-        module.prepare(self._root, **arguments)
-        return list(module.files(self._root, **arguments))
+        catalog.load(one.dataset).prepare(self._root, **arguments)
+        return fingerprint_of(one.dataset, arguments, root=self._root, anew=self._anew)
+
+
+def refuse_changed(one: Resolved, fingerprint: str, *, root: Path) -> None:
+    """Raises BenchError where the raw files are no longer those of a fingerprint.
+
+    Asked after they were read, so that no prepared array is kept under other files' name.
+    """
+    arguments = catalog.arguments_of(one.dataset, one.config["dataset"])
+    if fingerprint_of(one.dataset, arguments, root=root) != fingerprint:
+        raise BenchError(
+            f"dataset {one.dataset.name}: its raw files in {root} changed while they were read; "
+            "start again once they stay"
+        )
+
+
+def fingerprint_of(
+    dataset: catalog.Entry, arguments: Mapping[str, object], *, root: Path, anew: bool = False
+) -> str:
+    """The fingerprint of a dataset's raw files with these options, and what it raises."""
+    files = catalog.load(dataset).files(root, **arguments)
+    memory = fingerprint_memory(cache_dir())
+    return data_fingerprint(files, root=root, memory=memory, anew=anew)

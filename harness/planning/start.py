@@ -8,6 +8,7 @@ from typing import Any
 
 from data_prep.examples import Description
 from harness.data import catalog
+from harness.data.fingerprint import Stamp, stamp
 from harness.data.signature import defines
 from harness.spec.benchmark import BenchmarkSpec
 from harness.spec.pretraining import PRETRAINED, RANDOM
@@ -52,11 +53,10 @@ def why_no_rotation(dataset: catalog.Entry, description: Description) -> str | N
 def _file_hash(value: str | None, key: str = FILE_HASH) -> dict[str, str]:
     if value is None or not is_file(value):
         return {}
-    status = weights_file(value).stat()
-    return {key: _hash(weights_file(value), status.st_size, status.st_mtime_ns)}
+    return {key: _hash(weights_file(value), stamp(weights_file(value)))}
 
 
 @cache
-def _hash(file: Path, size: int, mtime_ns: int) -> str:
+def _hash(file: Path, now: Stamp) -> str:
     with file.open("rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()[:16]

@@ -18,6 +18,7 @@ from harness.events import Note, OnEvent, StepStarted, SweepPlanned
 from harness.planning.jobs import data_key, fit_tables
 from harness.planning.plan import Plan, PlannedTrial, trial_label, varying_paths
 from harness.planning.precision import check_precision
+from harness.planning.raw_data import refuse_changed
 from harness.planning.record import record_run
 from harness.results.lock import writable
 from harness.results.metrics import METRICS
@@ -242,6 +243,9 @@ def _data(
 
 
 def _loaded(trial: PlannedTrial, root: Path) -> Loaded:
+    def verify() -> None:
+        refuse_changed(trial.resolved, trial.data_fingerprint, root=root)
+
     return load_dataset(
         catalog.load(trial.resolved.dataset),
         section=DatasetSection.model_validate(trial.resolved.config["dataset"]),
@@ -249,6 +253,7 @@ def _loaded(trial: PlannedTrial, root: Path) -> Loaded:
         cache_dir=cache_dir(),
         data_fingerprint=trial.data_fingerprint,
         code_fingerprint=catalog.file_fingerprint(trial.resolved.dataset),
+        verify=verify,
     )
 
 

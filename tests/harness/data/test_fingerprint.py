@@ -2,14 +2,23 @@
 
 import json
 import os
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from harness.data import fingerprint
-from harness.data.fingerprint import data_fingerprint
+from harness.data.fingerprint import Stamp, data_fingerprint
 from harness.errors import BenchError
+
+
+@pytest.fixture(autouse=True)
+def _an_hour_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The files of a test are old when they are read: no program can set a file's ctime back."""
+    later = SimpleNamespace(time=lambda: time.time() + 3600)
+    monkeypatch.setattr(fingerprint, "time", later)
 
 
 @pytest.fixture
@@ -60,7 +69,7 @@ def test_names_and_contents_matter(root: Path, memory: Path) -> None:
 def test_a_second_call_reads_no_file(
     root: Path, memory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Size and time are enough."""
+    """What the file system says is enough."""
     before = data_fingerprint(_files(root), root=root, memory=memory)
     monkeypatch.setattr(fingerprint.hashlib, "file_digest", None)
     assert data_fingerprint(_files(root), root=root, memory=memory) == before
@@ -75,17 +84,86 @@ def test_another_size_or_time_is_read_again(root: Path, memory: Path, text: str,
     assert data_fingerprint(_files(root), root=root, memory=memory) != before
 
 
-def test_a_file_changed_just_now_is_not_remembered(root: Path, memory: Path) -> None:
-    """A second change within the clock's tick, of equal size, would otherwise go unseen."""
-    (root / "a.txt").write_text("1")
-    status = (root / "a.txt").stat()
+def test_files_of_equal_size_and_time_that_change_places_are_read_again(
+    tmp_path: Path, memory: Path
+) -> None:
+    """Two corrected labels: `high/0` was low, `low/0` was high."""
+    for name in ("high", "low"):
+        (tmp_path / name).write_text(name.ljust(4))
+        os.utime(tmp_path / name, (1_000_000, 1_000_000))
+    files = [tmp_path / "high", tmp_path / "low"]
+    before = data_fingerprint(files, root=tmp_path, memory=memory)
+    (tmp_path / "high").rename(tmp_path / "held")
+    (tmp_path / "low").rename(tmp_path / "high")
+    (tmp_path / "held").rename(tmp_path / "low")
+    assert data_fingerprint(files, root=tmp_path, memory=memory) != before
+
+
+def test_contents_written_in_place_with_the_old_time_are_read_again(
+    root: Path, memory: Path
+) -> None:
+    """Equal path, inode, size and mtime; the kernel's ctime gives the change away."""
     before = data_fingerprint(_files(root), root=root, memory=memory)
-    (root / "a.txt").write_text("2")
-    os.utime(root / "a.txt", ns=(status.st_atime_ns, status.st_mtime_ns))
+    (root / "a.txt").write_text("A.TXT")
+    os.utime(root / "a.txt", (1_000_000, 1_000_000))
     assert data_fingerprint(_files(root), root=root, memory=memory) != before
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"a": 1}', '{"a": [1, 2, 3]}', "\x00"])
+def test_a_link_that_points_elsewhere_is_read_again(tmp_path: Path, memory: Path) -> None:
+    """The stamp is that of the target."""
+    for name in ("one", "two"):
+        (tmp_path / name).write_text(name)
+        os.utime(tmp_path / name, (1_000_000, 1_000_000))
+    link = tmp_path / "link"
+    link.symlink_to("one")
+    before = data_fingerprint([link], root=tmp_path, memory=memory)
+    link.unlink()
+    link.symlink_to("two")
+    assert data_fingerprint([link], root=tmp_path, memory=memory) != before
+
+
+def test_anew_reads_every_file_whatever_is_remembered(root: Path, memory: Path) -> None:
+    """A memory that is wrong is put right by it."""
+    before = data_fingerprint(_files(root), root=root, memory=memory)
+    right = memory.read_text()
+    stored = json.loads(right)
+    stored[str(root / "a.txt")][1] = "0" * 64
+    memory.write_text(json.dumps(stored))
+    assert data_fingerprint(_files(root), root=root, memory=memory) != before
+    assert data_fingerprint(_files(root), root=root, memory=memory, anew=True) == before
+    assert json.loads(memory.read_text()) == json.loads(right)
+
+
+SECOND_NS = 10**9
+
+
+@pytest.mark.parametrize(
+    ("changes", "proves"),
+    [
+        ({}, True),
+        ({"changed_ns": 1_001 * SECOND_NS}, False),  # a second before it was read
+        ({"modified_ns": 1_001 * SECOND_NS}, False),
+        ({"modified_ns": 2_000 * SECOND_NS}, False),  # ahead of the clock
+        ({"inode": 0}, False),  # a network file system without inodes
+        ({"changed_ns": 0}, False),
+    ],
+)
+def test_a_stamp_proves_contents_only_without_doubt(changes: dict[str, int], proves: bool) -> None:
+    """Read at second 1,002; a file system's tick lasts up to two seconds."""
+    stamp = Stamp(5, 990 * SECOND_NS, 999 * SECOND_NS, inode=7, device=1)
+    assert stamp._replace(**changes).proves_contents(read_at=1_002.0) is proves
+
+
+def test_a_file_changed_just_now_is_not_remembered(
+    root: Path, memory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second change within the clock's tick, of equal size, would otherwise go unseen."""
+    monkeypatch.setattr(fingerprint, "time", time)
+    data_fingerprint(_files(root), root=root, memory=memory)
+    assert not memory.exists()
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"a": 1}', '{"a": [1, 2, "00"]}', "\x00"])
 def test_a_damaged_memory_is_forgotten(root: Path, memory: Path, text: str) -> None:
     """The answer is the same, and the file is whole again."""
     before = data_fingerprint(_files(root), root=root, memory=memory)
