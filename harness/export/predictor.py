@@ -96,7 +96,7 @@ class Predictor:
 
     def of_fold(self, number: int, inputs: Array) -> Array:
         """(n, classes) float64 of one fold's model; inputs: (n, *input_shape), as stored."""
-        with torch.inference_mode():
+        with torch.no_grad():
             logits = self.folds[number].model(self.batch(number, inputs))
             probabilities: Array = logits.double().softmax(dim=1).cpu().numpy()
         return probabilities

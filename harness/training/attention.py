@@ -55,9 +55,10 @@ def top_token(
     Raises ValueError for a text without any known token.
     """
     model.eval()
-    with torch.inference_mode():
-        logits = model(ids[None])
-        scores = token_scores(attend(model, ids[None]), ids[None]).mean(dim=(2, 3))[0]  # (tokens,)
+    with torch.no_grad():
+        logits = model(ids[None].clone())  # a model may write into its input
+        weights = attend(model, ids[None].clone())
+        scores = token_scores(weights, ids[None]).mean(dim=(2, 3))[0]  # (tokens,)
     known = torch.as_tensor(_named(token_names))[ids.cpu()].to(scores.device)
     if not bool(known.any()):
         raise ValueError("the text has no token that the vocabulary knows")
@@ -119,7 +120,7 @@ def try_attention(run: "FoldRun") -> None:
         return
     ids = gather(run.source, run.indices["train"][:1]).flatten(1)
     with torch.random.fork_rng(devices=[]), torch.no_grad():
-        token_scores(job.attention(model.eval(), ids), ids)
+        token_scores(job.attention(model.eval(), ids.clone()), ids)
     model.train()
 
 
@@ -199,10 +200,10 @@ def _batched_scores(
 ) -> Iterator[tuple[int, NDArray[np.float64]]]:
     """The first row of each batch, and its scores; the weights of a batch stay small."""
     size, start = 1, 0
-    with torch.inference_mode():
+    with torch.no_grad():
         while start < len(ids):
             batch = ids[start : start + size]
-            weights = attend(model, batch)
+            weights = attend(model, batch.clone())  # a model may write into its input
             yield start, token_scores(weights, batch).double().cpu().numpy()
             start += len(batch)
             example_bytes = weights.numel() // len(batch) * weights.element_size()

@@ -26,7 +26,7 @@ def evaluate(
     """Evaluate the model on the examples at the indices (on the source's device)."""
     targets = source.targets.index_select(0, indices)
     logits = predict_logits(model, source, indices, batch_size=batch_size)
-    with torch.inference_mode():
+    with torch.no_grad():
         log_probabilities = F.log_softmax(logits.float(), dim=1)
         loss = F.nll_loss(log_probabilities, targets)
         probabilities = log_probabilities.exp()
@@ -39,8 +39,12 @@ def evaluate(
 def predict_logits(
     model: nn.Module, source: FoldSource, indices: Tensor, *, batch_size: int
 ) -> Tensor:
-    """Logits (len(indices), num_classes) in evaluation mode; leaves the model in that mode."""
+    """Logits (len(indices), num_classes) in evaluation mode; leaves the model in that mode.
+
+    Not in torch's inference mode: a tensor that a model keeps from there can't be trained on, and
+    gradients that it takes there are zero.
+    """
     model.eval()
     size = evaluation_batch_size(source, batch_size)
-    with torch.inference_mode():
+    with torch.no_grad():
         return torch.cat([model(gather(source, part)) for part in torch.split(indices, size)])

@@ -29,7 +29,12 @@ def make_optimizer(parameters: Sequence[nn.Parameter], training: Training) -> Op
             return AdamW(parameters, lr=lr, weight_decay=weight_decay, fused=fused)
         case "sgd":
             momentum = training.momentum
-            return SGD(parameters, lr=lr, momentum=momentum, weight_decay=weight_decay, fused=fused)
+            optimizer = SGD(
+                parameters, lr=lr, momentum=momentum, weight_decay=weight_decay, fused=fused
+            )
+            if fused and momentum:
+                _begin_momentum(optimizer, parameters)
+            return optimizer
 
 
 def plain_step(optimizer: Optimizer) -> Callable[[], None]:
@@ -42,7 +47,12 @@ def plain_step(optimizer: Optimizer) -> Callable[[], None]:
 
     def stepped() -> None:
         with torch.no_grad():
-            step(optimizer)
+            try:
+                step(optimizer)
+            except RuntimeError:  # raised before anything is changed
+                if not _unfused(optimizer):
+                    raise
+                step(optimizer)
 
     return stepped
 
@@ -71,4 +81,34 @@ def descend(
 
 
 def _can_fuse(parameter: torch.Tensor) -> bool:
-    return parameter.is_floating_point() and parameter.device.type in ("cpu", "cuda")
+    """Torch's fused kernels walk along memory, gaps between numbers and other tensors' included."""
+    plain = parameter.is_floating_point() and parameter.device.type in ("cpu", "cuda")
+    return plain and _fills_its_memory(parameter)
+
+
+def _fills_its_memory(parameter: torch.Tensor) -> bool:
+    """Whether its numbers lie without gaps or overlaps, in whatever order of dimensions."""
+    if parameter.is_contiguous():
+        return True
+    return torch.empty_like(parameter).stride() == parameter.stride()  # kept of such alone
+
+
+def _begin_momentum(optimizer: SGD, parameters: Sequence[nn.Parameter]) -> None:
+    """Zeros, so that the first step's buffer is its gradient, as torch has it.
+
+    The fused kernel takes no buffers of which some are missing: those of parameters that a step
+    before gave no gradient.
+    """
+    for parameter in parameters:
+        optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
+
+
+def _unfused(optimizer: Optimizer) -> bool:
+    """Takes plain steps from now on where a gradient is sparse, which no fused kernel knows."""
+    groups = [group for group in optimizer.param_groups if group.get("fused")]
+    gradients = [one.grad for group in groups for one in group["params"]]
+    if not any(one is not None and one.is_sparse for one in gradients):
+        return False
+    for group in groups:
+        group["fused"] = False
+    return True

@@ -198,7 +198,7 @@ def _evaluate(run: _Run, indices: Tensor) -> tuple[float | None, float | None]:
     size = max(1, evaluation_batch_size(run.source, run.job.section.batch_size) // TURNS)
     totals = torch.zeros(2, dtype=torch.float64, device=run.job.device)
     run.model.eval()
-    with torch.inference_mode():
+    with torch.no_grad():
         for part in torch.split(indices, size):
             images = all_turns(gather(run.source, part)).flatten(0, 1)
             answers = torch.arange(TURNS, device=run.job.device).repeat_interleave(len(part))

@@ -95,7 +95,7 @@ def _dead_parameters(
     dead = trainable
     model.train()
     for inputs, targets in batches:
-        logits = model(inputs)
+        logits = model(inputs.clone())  # a model may write into its input
         _check_shape(logits, (len(inputs), num_classes))
         for parameter in trainable:
             parameter.grad = None
@@ -130,7 +130,7 @@ def _check_shape(logits: Any, expected: tuple[int, int]) -> None:
 def _evaluate(model: nn.Module, inputs: Tensor) -> Tensor:
     model.eval()
     with torch.no_grad():
-        logits: Tensor = model(inputs)
+        logits: Tensor = model(inputs.clone())
     return logits.float()
 
 

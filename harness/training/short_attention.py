@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
+from torch.autograd import forward_ad
 
 SHORTEST, SHORT = 4, 50  # tokens: of fewer and of more, torch's own kernel is faster
 TINY = 400  # multiplications of a product that torch does number by number
@@ -19,7 +19,7 @@ _DTYPES = (torch.float32, torch.float64)
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor, *, scale: float | None) -> Tensor:
-    """softmax(scale * query @ key.T) @ value, differentiable once.
+    """softmax(scale * query @ key.T) @ value, differentiable as often as one likes.
 
     query: (..., queries, width); key: (..., keys, width); value and what is returned:
     (..., keys or queries, width). scale: None: 1 / sqrt(width).
@@ -40,7 +40,14 @@ def is_short(query: Tensor, key: Tensor, value: Tensor) -> bool:
         and query.numel() > 0
         and all(type(one) is Tensor and one.dtype in _DTYPES for one in tensors)
         and query.device.type == "cpu"
+        and not _is_transformed()
     )
+
+
+def _is_transformed() -> bool:
+    """Whether `torch.func` or forward differentiation is at work, which need torch's operators."""
+    transformed: bool = torch._C._are_functorch_transforms_active()
+    return transformed or forward_ad._current_level >= 0
 
 
 class _Attention(torch.autograd.Function):
@@ -50,14 +57,16 @@ class _Attention(torch.autograd.Function):
     def forward(ctx: Any, query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
         queries, keys, values = (_matrices(one) for one in (query, key, value))
         weights = _softmax(queries, keys, scale)  # (n, queries, keys)
-        ctx.save_for_backward(queries, keys, values, weights)
+        ctx.save_for_backward(query, key, value, queries, keys, values, weights)
         ctx.scale, ctx.batch = scale, query.shape[:-2]
         return _of_batch(product(weights, values), ctx.batch)
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        queries, keys, values, weights = ctx.saved_tensors
+        query, key, value, queries, keys, values, weights = ctx.saved_tensors
+        if torch.is_grad_enabled():  # the gradients will be differentiated, too
+            given = (query, key, value)
+            return *_differentiable(gradient, given, ctx.needs_input_grad, scale=ctx.scale), None
         mixed = _matrices(gradient)
         scores = _softmax_backward(mixed, values, weights)  # (n, queries, keys)
         found = (
@@ -66,6 +75,17 @@ class _Attention(torch.autograd.Function):
             product(weights.transpose(1, 2), mixed),
         )
         return *(_of_batch(one, ctx.batch) for one in found), None
+
+
+def _differentiable(
+    gradient: Tensor, given: tuple[Tensor, ...], needed: tuple[bool, ...], *, scale: float
+) -> tuple[Tensor | None, ...]:
+    """The gradients of query, key and value by operators that torch differentiates again."""
+    query, key, value = given
+    mixed = (scale * query @ key.mT).softmax(-1) @ value
+    asked = [one for one, need in zip(given, needed, strict=False) if need]
+    found = iter(torch.autograd.grad(mixed, asked, gradient, create_graph=True))
+    return tuple(next(found) if need else None for need in needed[: len(given)])
 
 
 def product(left: Tensor, right: Tensor, *, scale: float = 1.0) -> Tensor:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from harness.training.evaluate import evaluate
+from harness.training.evaluate import evaluate, predict_logits
 from harness.training.resident import FoldSource, fold_source
 from tests.builders import CPU, make_trial_data
 
@@ -58,3 +58,35 @@ def test_the_number_of_batches_does_not_matter(monkeypatch: pytest.MonkeyPatch) 
     assert np.array_equal(together.probabilities, singly.probabilities)
     assert (together.loss, together.accuracy) == (singly.loss, singly.accuracy)
     assert together.probabilities.argmax(1).tolist() == [0, 1, 0]
+
+
+def test_a_tensor_kept_from_evaluation_can_be_trained_on() -> None:
+    """As a mask or a table that a model makes once, whenever it is first asked for."""
+
+    class Caching(nn.Linear):
+        table: torch.Tensor | None = None
+
+        def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+            if self.table is None:
+                self.table = torch.ones_like(inputs)
+            return super().forward(inputs * self.table)
+
+    model = Caching(2, 2)
+    evaluate(model, source_of([[1.0, 2.0]], [0]), torch.tensor([0]), batch_size=1)
+    model(torch.ones(1, 2)).sum().backward()
+    assert model.weight.grad is not None
+
+
+def test_a_model_may_take_gradients_in_evaluation() -> None:
+    """The derivative of x^2 at 1 and 3 is 2 and 6."""
+
+    class Slope(nn.Module):
+        def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+            with torch.enable_grad():
+                x = inputs.detach().requires_grad_()
+                (slope,) = torch.autograd.grad((x**2).sum(), x)
+            return slope
+
+    source = source_of([[1.0, 3.0]], [0])
+    logits = predict_logits(Slope(), source, torch.tensor([0]), batch_size=1)
+    assert logits.tolist() == [[2.0, 6.0]]

@@ -1,10 +1,13 @@
 """Optimizers by name, one step by hand."""
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import nn
+from torch.optim import SGD, Adam, AdamW, Optimizer
 
-from harness.training.optimizers import make_optimizer
+from harness.training.optimizers import descend, make_optimizer, plain_step
 from tests.builders import make_training
 
 
@@ -53,3 +56,97 @@ def test_nothing_to_train_is_an_error() -> None:
     """A model without trainable parameters says so."""
     with pytest.raises(ValueError, match="no trainable parameters"):
         make_optimizer([], make_training())
+
+
+def descended(
+    model: nn.Module, losses: list[Callable[[nn.Module], torch.Tensor]], **training: object
+) -> list[torch.Tensor]:
+    """The parameters after one step down each loss, as training takes it."""
+    parameters = list(model.parameters())
+    optimizer = make_optimizer(parameters, make_training(**training))
+    step = plain_step(optimizer)
+    for loss in losses:
+        descend(loss(model), parameters, optimizer, step=step, lr=0.1, gradient_clip=None)
+    return [one.detach() for one in parameters]
+
+
+def expected(
+    model: nn.Module,
+    losses: list[Callable[[nn.Module], torch.Tensor]],
+    make: Callable[[list[nn.Parameter]], Optimizer],
+) -> list[torch.Tensor]:
+    """The same by torch alone, with the optimizer that everybody knows."""
+    optimizer = make(list(model.parameters()))
+    for loss in losses:
+        optimizer.zero_grad()
+        loss(model).backward()
+        optimizer.step()
+    return [one.detach() for one in model.parameters()]
+
+
+class Branches(nn.Module):
+    """Two parameters; either loss reaches only some of them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b = nn.Parameter(torch.ones(3)), nn.Parameter(torch.ones(3))
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw"])
+def test_a_parameter_may_get_no_gradient_in_some_steps(optimizer: str) -> None:
+    """Steps with a alone, with both, with b alone: torch's numbers, momentum included."""
+    losses = [
+        lambda model: (model.a**2).sum(),
+        lambda model: (model.a * model.b).sum(),
+        lambda model: (model.b**3).sum(),
+    ]
+    momentum = 0.9 if optimizer == "sgd" else 0.0
+    makers = {
+        "sgd": lambda parameters: SGD(parameters, lr=0.1, momentum=0.9),
+        "adam": lambda parameters: Adam(parameters, lr=0.1),
+        "adamw": lambda parameters: AdamW(parameters, lr=0.1, weight_decay=0.0),
+    }
+    found = descended(Branches(), losses, optimizer=optimizer, lr=0.1, momentum=momentum)
+    torch.testing.assert_close(found, expected(Branches(), losses, makers[optimizer]))
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_sparse_gradients_take_torchs_plain_steps(momentum: float) -> None:
+    """Rows that a batch does not name keep their place, without momentum of their own."""
+
+    def make() -> nn.Module:
+        torch.manual_seed(0)
+        return nn.Sequential(nn.Embedding(5, 3, sparse=True), nn.Linear(3, 2))
+
+    batches = [torch.tensor([1, 2]), torch.tensor([2, 4]), torch.tensor([1, 1])]
+    losses = [lambda model, ids=ids: (model(ids) ** 2).sum() for ids in batches]
+    found = descended(make(), losses, optimizer="sgd", lr=0.1, momentum=momentum)
+    sgd = expected(make(), losses, lambda parameters: SGD(parameters, lr=0.1, momentum=momentum))
+    torch.testing.assert_close(found, sgd)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+@pytest.mark.parametrize("place", [slice(None, None, 2), slice(3)], ids=["every other", "first"])
+def test_a_parameter_may_be_a_part_of_a_larger_tensor(optimizer: str, place: slice) -> None:
+    """The fused kernels would take the gaps in its memory for numbers; those stay as they are."""
+    whole = torch.ones(4, 6)
+
+    def make(tensor: torch.Tensor) -> nn.Module:
+        model = nn.Module()
+        model.weight = nn.Parameter(tensor)
+        return model
+
+    losses = [lambda model: (model.weight * torch.arange(12.0).view(4, 3)).sum()] * 3
+    makers = {
+        "sgd": lambda parameters: SGD(parameters, lr=0.1, momentum=0.9),
+        "adam": lambda parameters: Adam(parameters, lr=0.1),
+    }
+    momentum = 0.9 if optimizer == "sgd" else 0.0
+    (found,) = descended(
+        make(whole[:, place]), losses, optimizer=optimizer, lr=0.1, momentum=momentum
+    )
+    (apart,) = expected(make(torch.ones(4, 3)), losses, makers[optimizer])
+    torch.testing.assert_close(found, apart)
+    others = torch.ones(6, dtype=torch.bool)
+    others[place] = False
+    assert torch.equal(whole[:, others], torch.ones(4, 3))

@@ -281,3 +281,15 @@ def test_facts_are_found_once_for_each_key(monkeypatch: pytest.MonkeyPatch) -> N
     assert len(calls) == 3
     # five inputs to three classes: 15 weights, 3 biases; a bias is no multiply-add
     assert (first.n_parameters, first.n_parameters_trainable, first.mult_adds) == (18, 18, 15)
+
+
+def test_a_model_that_writes_into_its_input_is_healthy() -> None:
+    """Every pass gets its own batch, so it standardises no batch twice."""
+
+    class InPlace(Mlp):
+        def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+            inputs -= 0.3
+            inputs /= 0.5
+            return super().forward(inputs)
+
+    assert probed(InPlace) == HEALTHY

@@ -116,3 +116,44 @@ def test_attention_under_autocast_is_as_narrow_as_asked_for() -> None:
     given = [torch.randn(2, 4, 8, 8) for _ in range(3)]
     with torch.autocast("cpu", torch.bfloat16):
         assert F.scaled_dot_product_attention(*given).dtype is torch.bfloat16
+
+
+def shown(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    return F.scaled_dot_product_attention(query, key, value)
+
+
+def test_a_gradient_can_be_differentiated_again() -> None:
+    """As a penalty on gradients does; beside the formula, with respect to all three."""
+    use_faster_kernels()
+    given = tensors((2, 8, 5), (2, 9, 5), (2, 9, 4))
+
+    def penalty(attention: Callable[..., Tensor]) -> tuple[Tensor, ...]:
+        first = torch.autograd.grad((attention(*given) ** 3).sum(), given, create_graph=True)
+        return torch.autograd.grad(sum((one**2).sum() for one in first), given)
+
+    assert is_short(*given)
+    torch.testing.assert_close(penalty(shown), penalty(lambda *one: formula(*one, scale=5**-0.5)))
+
+
+@pytest.mark.parametrize(
+    "transform", [torch.func.grad, torch.func.jacrev, torch.func.jacfwd, torch.func.hessian]
+)
+def test_function_transforms_work(transform: Callable[..., Callable[..., Tensor]]) -> None:
+    """They can't look into a kernel of ours, so torch's own are taken."""
+    use_faster_kernels()
+    query, key, value = (one.detach() for one in tensors((2, 8, 5), (2, 8, 5), (2, 8, 5)))
+    by_kernel = transform(lambda one: (shown(one, key, value) ** 2).sum())(query)
+    by_formula = transform(lambda one: (formula(one, key, value, 5**-0.5) ** 2).sum())(query)
+    torch.testing.assert_close(by_kernel, by_formula)
+
+
+def test_gradients_of_each_example_work() -> None:
+    """vmap of grad, as per-sample gradients are taken."""
+    use_faster_kernels()
+    given = [one.detach() for one in tensors((3, 2, 8, 5), (3, 2, 8, 5), (3, 2, 8, 5))]
+    of_each = torch.vmap(torch.func.grad(lambda *one: (shown(*one) ** 2).sum()))(*given)
+    alone = [
+        torch.func.grad(lambda *one: (shown(*one) ** 2).sum())(*one)
+        for one in zip(*given, strict=True)
+    ]
+    torch.testing.assert_close(of_each, torch.stack(alone))

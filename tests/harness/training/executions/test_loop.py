@@ -1,7 +1,11 @@
 """One fold's training: its steps, its numbers, and the epoch that is kept."""
 
+from typing import Any
+
+import numpy as np
 import pytest
 import torch
+from torch import nn
 from torch.nn import functional as F
 
 from harness.results import metrics
@@ -111,3 +115,37 @@ def test_the_loop_is_plain_torch() -> None:
             optimizer.step()
     for name, tensor in model.state_dict().items():
         assert torch.allclose(tensor, outcomes[0].state[name], atol=1e-6)
+
+
+@pytest.mark.parametrize("augmentation", [None, {"mixup": {"alpha": 0.2}}])
+def test_a_model_may_write_into_its_input(augmentation: dict[str, Any] | None) -> None:
+    """The numbers of a model that doesn't; the data, which others share, stay as they were."""
+
+    class Standardising(nn.Module):
+        def __init__(self, in_place: bool) -> None:
+            super().__init__()
+            self.in_place, self.head = in_place, nn.Linear(5, 3)
+
+        def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+            x = inputs if self.in_place else inputs.clone()
+            x -= 0.3
+            x /= 0.5
+            return self.head(x)
+
+    data = make_trial_data(noise=1.5)
+    before = data.inputs[0].copy()
+    losses = [
+        [
+            outcome.losses
+            for outcome in trained(
+                make_job(
+                    data,
+                    build=lambda in_place=in_place, **_: Standardising(in_place),
+                    augmentation=augmentation,
+                )
+            )[1]
+        ]
+        for in_place in (True, False)
+    ]
+    assert losses[0] == losses[1]
+    assert np.array_equal(data.inputs[0], before)
