@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 from data_prep.examples import DataError, Description, Examples
 from data_prep.own_files import OwnFiles, description, examples, own_files
 from data_prep.own_tables import OptionError, refuse
+from data_prep.resampling import resampled
+from data_prep.sound_files import whole_sound
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -95,20 +97,24 @@ def load(
 def read_sound(file: Path, *, rate_hz: int, seconds: float) -> "np.ndarray":
     """(samples,) float32: the first `seconds`, or less, of one file in mono at `rate_hz`.
 
-    Raises DataError for a file that can't be decoded or holds nothing.
+    Raises DataError for a file that can't be decoded, ends too early, or holds nothing.
     """
     import soundfile
 
     try:
-        with soundfile.SoundFile(file) as sound:
+        with soundfile.SoundFile(whole_sound(Path(file))) as sound:
             found_hz = sound.samplerate
             wanted = int((seconds + 1) * found_hz)  # one more, so that resampling has no edge
             waveform = sound.read(wanted, dtype="float32", always_2d=True).mean(axis=1)
+            if sound.format == "FLAC" and len(waveform) < sound.frames:
+                sound.seek(sound.frames - 1)  # fails where the end is missing
     except soundfile.SoundFileError as error:
         raise DataError(f"not readable as sound ({error})") from error
+    except OSError as error:
+        raise DataError(f"can't be read ({error.strerror})") from error
     if not len(waveform):
         raise DataError("no samples")
-    return waveform if found_hz == rate_hz else _resampled(waveform, found_hz, rate_hz)
+    return waveform if found_hz == rate_hz else resampled(waveform, found_hz, rate_hz)
 
 
 def read_input(path: Path, *, rate_hz: int = 16_000, seconds: float = 5.0) -> "np.ndarray":
@@ -116,13 +122,6 @@ def read_input(path: Path, *, rate_hz: int = 16_000, seconds: float = 5.0) -> "n
     from data_prep.reading import sound
 
     return sound(path, rate_hz=rate_hz, seconds=seconds)[None]
-
-
-def _resampled(waveform: "np.ndarray", found_hz: int, rate_hz: int) -> "np.ndarray":
-    import torch
-    from torchaudio.functional import resample
-
-    return resample(torch.from_numpy(waveform), found_hz, rate_hz).numpy()
 
 
 def _samples(rate_hz: int, seconds: float) -> int:
