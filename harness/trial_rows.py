@@ -181,6 +181,7 @@ def fold_row(job: TrialJob, data: TrialData, fold: Fold, *, outcome: "FoldOutcom
         "fold": fold.fold,
         "test_part": fold.test_part,
         "n_train": len(fold.train),
+        "n_train_per_epoch": outcome.n_train_per_epoch,
         "n_validation": len(fold.validation),
         "n_test": len(fold.test),
         "split_hash": fold.split_hash,

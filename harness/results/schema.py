@@ -164,6 +164,7 @@ def _folds(metrics: Sequence[str]) -> dict[str, pa.DataType]:
         "n_validation": _INT,
         "n_test": _INT,
         "split_hash": _TEXT,
+        "n_train_per_epoch": _INT,
         "best_epoch": _INT,
         **{f"{split}_{metric}": _FLOAT for metric in metrics for split in SPLITS},
         **{f"{split}_loss": _FLOAT for split in SPLITS},

@@ -88,7 +88,12 @@ class BenchmarkSpec:
     ] = ()
     seed: Annotated[int, Field(ge=0, description="everything random follows from it")] = 0
     repeats: Annotated[
-        int, Field(ge=1, description="seeds that all folds are trained with; more may come later")
+        int,
+        Field(
+            ge=1,
+            description="times that all folds are trained, each with seeds of its own and, where "
+            "the parts are cut here, with parts cut anew; more may come later",
+        ),
     ] = 1
     resources: Resources = field(default_factory=Resources)
     weights: Annotated[

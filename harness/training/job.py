@@ -94,6 +94,7 @@ class FoldOutcome:
     """What one fold's chosen weights are and say, in evaluation mode.
 
     best_epoch: the epoch of the weights; weights_source: `best` or `last`, how it was chosen.
+    n_train_per_epoch: train examples that an epoch takes.
     state: the state dict, on the CPU.
     predictions: role -> softmax probabilities (n_role, num_classes) float32, in the order of the
         fold's indices; roles without examples are absent. losses: role -> mean cross-entropy.
@@ -105,6 +106,7 @@ class FoldOutcome:
     repeat: int
     fold: int
     best_epoch: int
+    n_train_per_epoch: int
     weights_source: str
     state: dict[str, Tensor]
     predictions: dict[str, NDArray[np.float32]]

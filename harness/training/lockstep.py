@@ -25,8 +25,8 @@ def train_folds(
 ) -> Generator[EpochResult, None, tuple[FoldOutcome, ...]]:
     """Yield each epoch as it ends; return what the chosen weights of every fold say.
 
-    Every fold of a repeat sees the same number of examples in an epoch, the repeat's smallest
-    train role, from a permutation of its own. With `early_stopping` a repeat leaves when its
+    Every fold takes its examples of an epoch from a permutation of its own; how many, see
+    `fold_run.n_examples`. With `early_stopping` a repeat leaves when its
     fold mean has not improved for that many epochs; the others go on.
     observe: sees the folds before the first epoch (as epoch 0) and after each, and changes nothing.
     past: where an earlier process stood; its epochs are yielded again, untrained, then it goes on.

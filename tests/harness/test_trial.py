@@ -74,6 +74,7 @@ def test_folds_and_predictions_agree_with_the_data() -> None:
     for fold, row in zip(data.folds, rows.folds, strict=True):
         counts = (row["n_train"], row["n_validation"], row["n_test"])
         assert counts == (len(fold.train), len(fold.validation), len(fold.test))
+        assert row["n_train_per_epoch"] == len(fold.train)
         for role, column in (("validation", "val_accuracy"), ("test", "test_accuracy")):
             (block,) = [b for b in rows.predictions if (b.fold, b.role) == (fold.fold, role)]
             indices = getattr(fold, role)

@@ -22,6 +22,7 @@ from harness.training.executions.fold_run import (
     epoch_batches,
     n_examples,
     start_folds,
+    uneven_folds,
 )
 from harness.training.executions.stack import stack_of
 from harness.training.executions.stackable import obstacle
@@ -81,15 +82,18 @@ def choose(
         return Choice("loop", "asked for")
     if len(job.folds) < 2:
         return Choice("loop", "one fold")
+    uneven = uneven_folds(job)
     if asked == "vectorized":
-        found = obstacle(start_folds(job))
+        found = uneven or obstacle(start_folds(job))
         if found is None:
             return Choice("vectorized", "asked for")
         return Choice("loop", _PREFIX + found)
-    if recorded in EXECUTIONS:
+    if recorded == loop.NAME or (recorded == vectorized.NAME and uneven is None):
         return Choice(recorded, "as before")
     if n_steps(job) < FEWEST_STEPS:
         return Choice("loop", "too short to measure")
+    if uneven is not None:
+        return Choice("loop", _PREFIX + uneven)
     if job.training.compile:
         return Choice("loop", "compiling to measure would take longer than it could gain")
     model = build_model(job, job.folds[0])

@@ -113,12 +113,33 @@ def steps_per_epoch(run: FoldRun) -> int:
 def n_examples(job: TrainingJob, index: int) -> int:
     """Train examples of an epoch, of the fold at an index into the data's.
 
-    The repeat's smallest train role; within a repeat, so that more repeats leave the earlier ones
-    as they are.
+    As many in every fold of a repeat, so that they can step together, where that leaves out less
+    than a batch of each; else all that the fold has. Decided within a repeat, so that more
+    repeats leave the earlier ones as they are.
     """
-    repeat = job.data.folds[index].repeat
-    n_train = [len(fold.train) for fold in job.data.folds if fold.repeat == repeat]
-    return examples_used(min(n_train), job.training.batch_size)
+    fold, batch_size = job.data.folds[index], job.training.batch_size
+    sizes = _train_sizes(job, fold.repeat)
+    shared = examples_used(min(sizes), batch_size)
+    if max(sizes) - shared < batch_size:
+        return shared
+    return examples_used(len(fold.train), batch_size)
+
+
+def uneven_folds(job: TrainingJob) -> str | None:
+    """Why the job's folds can't take the same batches, in words; None where they can."""
+    for repeat in sorted({job.data.folds[index].repeat for index in job.folds}):
+        indices = [index for index in job.folds if job.data.folds[index].repeat == repeat]
+        if len({n_examples(job, index) for index in indices}) > 1:
+            sizes = _train_sizes(job, repeat)
+            return (
+                f"they train on {min(sizes)} to {max(sizes)} examples, further apart than a batch "
+                f"of {job.training.batch_size}"
+            )
+    return None
+
+
+def _train_sizes(job: TrainingJob, repeat: int) -> list[int]:
+    return [len(fold.train) for fold in job.data.folds if fold.repeat == repeat]
 
 
 def end_epoch(run: FoldRun, epoch: int, trained: Trained) -> FoldEpoch:
@@ -263,6 +284,7 @@ def _outcome(run: FoldRun) -> FoldOutcome:
         repeat=run.fold.repeat,
         fold=run.fold.fold,
         best_epoch=chosen.epoch,
+        n_train_per_epoch=run.n_examples,
         weights_source=run.job.training.selection,
         state={name: tensor.detach().cpu() for name, tensor in run.model.state_dict().items()},
         predictions=predictions,

@@ -133,17 +133,29 @@ def counting_build(counts: Counter[str], data: TrialData) -> Any:
     return lambda *, input_shape, num_classes: Counting(input_shape[0], num_classes, 0.0)
 
 
-def test_every_fold_trains_on_as_many_examples_as_the_smallest() -> None:
-    """Train roles of 12 and 20: twelve examples an epoch for both, in batches of 8 and 4."""
+def test_folds_less_than_a_batch_apart_keep_step() -> None:
+    """Train roles of 13 and 20: thirteen examples an epoch for both, in batches of 8 and 5."""
+    data, counts = make_trial_data(n_train=(13, 20)), Counter[str]()
+    _, outcomes = trained(make_job(data, build=counting_build(counts, data), epochs=3))
+    assert counts["trained"] == 3 * 2 * 13
+    assert counts["smallest batch"] == 5
+    assert [outcome.n_train_per_epoch for outcome in outcomes] == [13, 13]
+
+
+def test_folds_further_apart_train_on_all_they_have() -> None:
+    """Train roles of 12 and 20: 2 and 3 batches of 8, and a cosine over the steps of each."""
     data, counts = make_trial_data(n_train=(12, 20)), Counter[str]()
-    trained(make_job(data, build=counting_build(counts, data), epochs=3))
-    assert counts["trained"] == 3 * 2 * 12
-    assert counts["smallest batch"] == 4
+    job = make_job(data, build=counting_build(counts, data), epochs=1, schedule="cosine", lr=1.0)
+    (epoch,), outcomes = trained(job)
+    assert counts["trained"] == 12 + 20
+    assert [outcome.n_train_per_epoch for outcome in outcomes] == [12, 20]
+    # the last step: (1 + cos(pi / 2)) / 2 of two, (1 + cos(2 pi / 3)) / 2 of three
+    assert [fold.lr for fold in epoch.folds] == pytest.approx([0.5, 0.25])
 
 
 def test_a_large_fold_sees_all_its_examples_over_the_epochs() -> None:
     """Each epoch draws anew, so nothing of the larger fold is left out for good."""
-    data, seen = make_trial_data(n_train=(4, 20)), set()
+    data, seen = make_trial_data(n_train=(14, 20)), set()
 
     class Remembering(Linear):
         def forward(self, inputs: torch.Tensor) -> torch.Tensor:

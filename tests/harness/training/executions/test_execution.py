@@ -65,6 +65,30 @@ def test_what_cannot_be_one_model_trains_in_the_loop_and_says_why() -> None:
     assert choice.reason.startswith("they can't be one model: ")
 
 
+def test_folds_further_apart_than_a_batch_are_no_stack() -> None:
+    """Whatever is asked for or was done before: of 40 examples, 28 would be left out."""
+    data = make_trial_data(n=120, n_train=(12, 40))
+    for settings, recorded in (
+        ({"fold_execution": "vectorized"}, None),
+        (LONG, "vectorized"),
+        (LONG, None),
+    ):
+        choice = choose(make_job(data, **settings), recorded=recorded, agree=unasked)
+        assert (choice.execution, choice.obstacle) == ("loop", True)
+        assert choice.reason.endswith(
+            "they train on 12 to 40 examples, further apart than a batch of 8"
+        )
+
+
+def test_repeats_may_differ_as_they_do_not_step_together() -> None:
+    """12 and 12 examples in one, 40 and 40 in the other."""
+    small, large = (make_trial_data(n=120, n_train=(n, n)) for n in (12, 40))
+    later = [replace(fold, repeat=2) for fold in large.folds]
+    data = replace(small, folds=(*small.folds, *later), fold_inputs=2 * small.fold_inputs)
+    job = make_job(data, fold_execution="vectorized")
+    assert choose(job, agree=unasked).execution == "vectorized"
+
+
 def test_a_trial_goes_on_as_it_began() -> None:
     """`auto` keeps to what a checkpoint or a row says; a file that asks does not."""
     job = make_job()
