@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 ENDINGS = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aif", ".aiff", ".au")
+PREPROCESSING = "channels averaged, the end cut off or silence appended"
 
 
 def describe(
@@ -33,6 +34,7 @@ def describe(
         title=f"Sounds of {path}",
         input_shape=(1, _samples(rate_hz, seconds)),
         sample_rate_hz=rate_hz,
+        preprocessing=PREPROCESSING,
     )
 
 

@@ -74,6 +74,7 @@ class Description:
     storage_dtype: dtype of `Examples.inputs` where it is another one, such as `uint8` for images.
     model_arguments: stand-ins, of the right type and size, for what `fit` will supply.
     sample_rate_hz: of waveforms (channels, samples); None for anything else.
+    preprocessing: in words, what reading does to a file beyond its options; empty for nothing.
     """
 
     title: str
@@ -88,3 +89,4 @@ class Description:
     storage_dtype: str | None = None
     model_arguments: Mapping[str, Any] = field(default_factory=dict)
     sample_rate_hz: int | None = None
+    preprocessing: str = ""

@@ -11,10 +11,16 @@ if TYPE_CHECKING:
     from os import PathLike
 
     import numpy as np
+    from PIL.Image import Image
 
 ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff")
 MODES = {1: "L", 3: "RGB"}
 DEEP_MODES = ("I", "F")  # more than 8 bits a channel, which a plain conversion would clip
+PREPROCESSING = (
+    "turned upright, laid on white where transparent, the shorter side resized (bilinear), the "
+    "middle cut out"
+)
+FEW_GREYS = {"L;2": 85, "L;4": 17}  # how Pillow spreads 2 and 4 bits over 0..255
 
 
 def describe(
@@ -33,6 +39,7 @@ def describe(
         title=f"Images of {path}",
         input_shape=(channels, size, size),
         storage_dtype="uint8",
+        preprocessing=PREPROCESSING,
     )
 
 
@@ -70,8 +77,8 @@ def load(
 ) -> Examples:
     """All images sorted by name: inputs (n, channels, size, size) uint8, given to models as 0..1.
 
-    Turned upright, the shorter side resized to `size` (bilinear), the middle cut out. Raises
-    DataError with the first few images that can't be read.
+    Turned upright, laid on white where they are transparent, the shorter side resized to `size`
+    (bilinear), the middle cut out. Raises DataError with the first few images that can't be read.
     """
     from concurrent.futures import ThreadPoolExecutor
 
@@ -104,7 +111,8 @@ def load(
 def read_image(file: Path, *, size: int, channels: int) -> "np.ndarray":
     """(channels, size, size) uint8 of one file; the first picture of a moving one.
 
-    Raises what Pillow raises for a file that it can't read, and DataError for more than 8 bits.
+    Raises what Pillow raises for a file that it can't read, and DataError for more bits than 8
+    that a conversion would get wrong.
     """
     import numpy as np
     from PIL import Image, ImageOps
@@ -112,7 +120,8 @@ def read_image(file: Path, *, size: int, channels: int) -> "np.ndarray":
     with Image.open(file) as opened:
         if opened.mode.split(";")[0] in DEEP_MODES:
             raise DataError(f"more than 8 bits a channel ({opened.mode}); convert it to 8")
-        upright = ImageOps.exif_transpose(opened).convert(MODES[channels])
+        _mend_transparency(opened)
+        upright = _on_white(ImageOps.exif_transpose(opened), MODES[channels])
     fitted = ImageOps.fit(upright, (size, size), method=Image.Resampling.BILINEAR)
     return np.asarray(fitted).reshape(size, size, channels).transpose(2, 0, 1)
 
@@ -122,6 +131,27 @@ def read_input(path: Path, *, size: int = 64, channels: Literal[1, 3] = 3) -> "n
     from data_prep.reading import picture
 
     return picture(path, size=size, channels=channels)
+
+
+def _mend_transparency(opened: "Image") -> None:
+    """The colour of a PNG that stands for nothing, in the values that Pillow gives the pixels."""
+    if "transparency" not in opened.info or not opened.tile:
+        return
+    stored = str(opened.tile[0][3])
+    if stored == "RGB;16B":
+        raise DataError("16 bits a channel and a transparent colour; convert it to 8 bits")
+    if stored in FEW_GREYS:
+        opened.info["transparency"] *= FEW_GREYS[stored]
+
+
+def _on_white(picture: "Image", mode: str) -> "Image":
+    """In another mode; what lies behind transparent pixels is white, whatever they hide."""
+    from PIL import Image
+
+    if not picture.has_transparency_data:
+        return picture.convert(mode)
+    layer = picture.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert(mode)
 
 
 def _own(root: "str | PathLike[str]", path: str, size: int, labels: str | None) -> OwnFiles:

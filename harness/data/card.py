@@ -23,8 +23,8 @@ def data_card(
 
     Counts by class, and by class in each role of each fold; groups; examples of equal content
     (of the first fold's inputs where `fit` made them); a few ids per class.
-    description: adds title, source, licence and rate. dataset: the section as resolved, which says
-    how the data was prepared.
+    description: adds title, source, licence, rate and how files were read. dataset: the section
+    as resolved, which says how the data was prepared.
     """
     ids, names = data.example_ids, data.class_names
     codes = content_codes(data.inputs[0])
@@ -64,6 +64,7 @@ def _origin(description: Description | None) -> dict[str, Any]:
         "source": description.source,
         "licence": description.licence,
         "sample_rate_hz": description.sample_rate_hz,
+        "preprocessing": description.preprocessing,
     }
 
 

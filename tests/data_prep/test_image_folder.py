@@ -1,5 +1,7 @@
 """Pictures of a folder become squares of bytes, the same ones every time."""
 
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -66,6 +68,122 @@ def test_pictures_are_turned_upright(tmp_path: Path) -> None:
 
     assert pixels[0].tolist() == [255] * 8
     assert pixels[7].tolist() == [0] * 8
+
+
+def disc(size: int = 8) -> np.ndarray:
+    """Bytes: 255 in the middle half, 0 around it."""
+    mask = np.zeros((size, size), np.uint8)
+    mask[size // 4 : -size // 4, size // 4 : -size // 4] = 255
+    return mask
+
+
+def hidden_behind(alpha: np.ndarray, colour: int) -> Image.Image:
+    """RGBA of one grey."""
+    return Image.fromarray(np.dstack([np.full((*alpha.shape, 3), colour, np.uint8), alpha]))
+
+
+def grey_alpha() -> Image.Image:
+    return hidden_behind(disc(), 0).convert("LA")
+
+
+def palette() -> Image.Image:
+    """Two entries of the same black, the first of which stands for nothing."""
+    picture = Image.fromarray(disc() // 255, "P")
+    picture.putpalette([0] * 6)
+    return picture
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize(
+    ("ending", "made", "how"),
+    [
+        ("png", lambda: hidden_behind(disc(), 0), {}),
+        ("webp", lambda: hidden_behind(disc(), 0), {"lossless": True, "exact": True}),
+        ("tiff", lambda: hidden_behind(disc(), 0), {}),
+        ("png", grey_alpha, {}),
+        ("png", palette, {"transparency": 0}),
+        ("png", palette, {"transparency": b"\x00\xff"}),
+        ("gif", palette, {"transparency": 0}),
+        ("png", lambda: Image.fromarray(disc() // 255 * 9), {"transparency": 0}),
+    ],
+)
+def test_transparent_pictures_are_laid_on_white(
+    ending: str, made: object, how: dict, channels: int, tmp_path: Path
+) -> None:
+    """A dark disc on nothing is a dark disc on white, not black on black."""
+    file = saved(tmp_path / f"disc.{ending}", made(), **how)
+
+    pixels = image_folder.read_image(file, size=8, channels=channels)
+
+    assert (pixels[:, disc() == 0] == 255).all()
+    assert (pixels[:, disc() > 0] < 10).all()
+
+
+def test_hidden_colours_do_not_show(tmp_path: Path) -> None:
+    """Half of black is grey; noise under transparent pixels is white."""
+    half = saved(tmp_path / "half.png", hidden_behind(np.full((4, 4), 128, np.uint8), 0))
+    noise = np.random.default_rng(0).integers(0, 256, (4, 4, 4)).astype(np.uint8)
+    noise[..., 3] = 0
+    nothing = saved(tmp_path / "nothing.png", Image.fromarray(noise))
+
+    assert np.unique(image_folder.read_image(half, size=4, channels=3)).tolist() == [127]
+    assert np.unique(image_folder.read_image(nothing, size=4, channels=3)).tolist() == [255]
+
+
+def test_an_alpha_channel_that_hides_nothing_changes_nothing(tmp_path: Path) -> None:
+    """The pixels are those of the picture without it."""
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (9, 7, 3), np.uint8))
+    plain = saved(tmp_path / "plain.png", noise)
+    opaque = saved(tmp_path / "opaque.png", noise.convert("RGBA"))
+
+    for channels in (1, 3):
+        one, other = (
+            image_folder.read_image(file, size=5, channels=channels) for file in (plain, opaque)
+        )
+        assert np.array_equal(one, other)
+
+
+def png(colour_type: int, bits: int, row: bytes, *, transparent: bytes = b"") -> bytes:
+    """A PNG of two pixels, of kinds that Pillow can read but not write."""
+
+    def chunk(name: bytes, content: bytes) -> bytes:
+        checksum = struct.pack(">I", zlib.crc32(name + content))
+        return struct.pack(">I", len(content)) + name + content + checksum
+
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", 2, 1, bits, colour_type, 0, 0, 0))
+    colour = chunk(b"tRNS", transparent) if transparent else b""
+    pixels = chunk(b"IDAT", zlib.compress(b"\0" + row))
+    return b"\x89PNG\r\n\x1a\n" + head + colour + pixels + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize(
+    ("content", "greys"),
+    [
+        (png(6, 16, struct.pack(">8H", 0, 0, 0, 65535, 9, 9, 9, 0)), [0, 255]),
+        (png(4, 16, struct.pack(">4H", 0, 65535, 9, 0)), [0, 255]),
+        (png(0, 4, bytes([0x05]), transparent=b"\0\5"), [0, 255]),
+        (png(0, 2, bytes([0x10]), transparent=b"\0\1"), [0, 255]),
+        (png(0, 1, bytes([0x40]), transparent=b"\0\1"), [0, 255]),
+        (png(0, 8, bytes([0, 5]), transparent=b"\0\5"), [0, 255]),
+        (png(2, 8, bytes([0, 0, 0, 1, 2, 3]), transparent=b"\0\1\0\2\0\3"), [0, 255]),
+    ],
+)
+def test_transparency_of_1_to_16_bits(content: bytes, greys: list[int], tmp_path: Path) -> None:
+    """The first pixel is black, nothing is at the second."""
+    (tmp_path / "x.png").write_bytes(content)
+
+    with Image.open(tmp_path / "x.png") as opened:
+        image_folder._mend_transparency(opened)
+        assert np.asarray(image_folder._on_white(opened, "L")).tolist() == [greys]
+
+
+def test_a_transparent_colour_of_16_bits_is_refused(tmp_path: Path) -> None:
+    """Pillow halves the pixels, so that others would become transparent too."""
+    row = struct.pack(">6H", 0x1234, 0x1234, 0x1234, 0x1299, 0x1234, 0x1234)
+    (tmp_path / "x.png").write_bytes(png(2, 16, row, transparent=row[:6]))
+
+    with pytest.raises(DataError, match="16 bits a channel and a transparent colour"):
+        image_folder.read_image(tmp_path / "x.png", size=1, channels=3)
 
 
 def test_pictures_that_cannot_be_read_are_named_and_counted(tmp_path: Path) -> None:

@@ -40,10 +40,9 @@ def written(folder: Path, container: str, coding: str) -> Path:
 def riff(sound: bytes, *, in_all: int, declared: int, order: str = "<") -> bytes:
     """A WAV file of 16 bits in mono, with these sizes in its headers."""
     name = b"RIFF" if order == "<" else b"RIFX"
+    head = struct.pack(f"{order}4sI4s", name, in_all, b"WAVE")
     coding = struct.pack(f"{order}4sIHHIIHH", b"fmt ", 16, 1, 1, RATE_HZ, 2 * RATE_HZ, 2, 16)
-    return struct.pack(f"{order}4sI4s", name, in_all, b"WAVE") + coding + struct.pack(
-        f"{order}4sI", b"data", declared
-    ) + sound  # fmt: skip
+    return head + coding + struct.pack(f"{order}4sI", b"data", declared) + sound
 
 
 def refusal(file: Path) -> str:

@@ -91,7 +91,7 @@ def compute(card: Mapping[str, Any]) -> Card:
     return Card(
         origin=_origin(card),
         text=_text(card),
-        prepared=_prepared(card.get("dataset") or {}),
+        prepared=_prepared(card.get("dataset") or {}, str(card.get("preprocessing") or "")),
         balance=_balance(counts),
         classes=tuple((name, int(number), ", ".join(map(str, examples.get(name, ()))))
                       for name, number in counts.items()),
@@ -189,13 +189,15 @@ def _balance(counts: Mapping[str, int]) -> str:
             f"of a class. {largest} is the largest: {guess} of all.")  # fmt: skip
 
 
-def _prepared(dataset: Mapping[str, Any]) -> str:
+def _prepared(dataset: Mapping[str, Any], reading: str) -> str:
     """How the raw files became inputs."""
     if not dataset:
         return ""
     options = [f"{name}={value_text(value)}" for name, value in dataset.items()
                if name not in COMMON and value is not None]  # fmt: skip
     steps = [f"dataset {dataset['name']}" + (f" ({', '.join(options)})" if options else "")]
+    if reading:
+        steps.append(reading)
     if front_end := dataset.get("front_end"):
         given = [f"{name}={value_text(value)}" for name, value in front_end.items()
                  if name != "name" and value is not None]  # fmt: skip

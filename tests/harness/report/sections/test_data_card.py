@@ -31,6 +31,11 @@ def test_it_says_what_the_data_is_and_how_it_was_prepared():
     )
 
 
+def test_what_reading_does_to_files_is_part_of_the_preparation():
+    told = words(CARD | {"preprocessing": "channels averaged"})[3]
+    assert told.startswith("Preparation: dataset barks (subset=all); channels averaged; log_mel")
+
+
 def test_equal_contents_are_told_from_contents_shared_by_roles():
     assert "1 content that occurs more than once, also across the roles" in words(CARD)[1]
     assert words(CARD | {"findings": []})[1].endswith("1 content that occurs more than once.")
