@@ -1,5 +1,6 @@
 """A plan's missing trials: their data read once, trained through Ray, their rows written."""
 
+import os
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -28,7 +29,7 @@ from harness.spec.sections import DatasetSection
 from harness.training.inspect import ModelCounts
 from harness.tuning.collector import CollectorSettings
 from harness.tuning.machines.capacity import Capacity, check_capacity
-from harness.tuning.machines.cores import cores_note
+from harness.tuning.machines.cores import cores_note, crowded_note
 from harness.tuning.machines.session import ray_session
 from harness.tuning.making import kept_repeats, maker
 from harness.tuning.recovery.checkpoints import go_on
@@ -62,6 +63,7 @@ def train_missing(
     cpu = plan.spec.resources.cpu
     num_cpus = max(cpu, jobs * cpu if jobs else available_cores())
     tracker = _tracker(plan, run_id, on_event)
+    load = os.getloadavg()[0]  # before this run adds to it
     session = ray_session(address=address, num_cpus=num_cpus, threads=cpu, on_event=on_event)
     with session as capacity:
         if address is not None:
@@ -73,16 +75,16 @@ def train_missing(
         with clock("data"):
             on_event(StepStarted("reading the data, starting Ray"))
             data, cards, shown = _data(plan, root, on_event)
+        with clock("waiting for Ray"):
+            ready = capacity()  # before anything is written: where Ray fails, nothing is
+            check_capacity(plan.spec, ready)
         with clock("tables"), writable(plan.folder):
             schemas, lines = fit_tables(plan)
             for line in lines:
                 on_event(Note(line))
             settings = {"command": command, "jobs": jobs, "address": address}
             record_run(plan, run_id, settings=settings, data_card=cards, previews=shown)
-        with clock("waiting for Ray"):
-            ready = capacity()
-            check_capacity(plan.spec, ready)
-        for line in (*ready.notes, *_cores(plan, jobs=jobs, address=address)):
+        for line in (*ready.notes, *_cores(plan, jobs=jobs, address=address, load=load)):
             on_event(Note(line))
         with clock("pretraining"):
             starts = find_starts(plan, data, gpus=ready.gpus, on_event=on_event)
@@ -138,14 +140,14 @@ def _work(
     )
 
 
-def _cores(plan: Plan, *, jobs: int | None, address: str | None) -> tuple[str, ...]:
+def _cores(plan: Plan, *, jobs: int | None, address: str | None, load: float) -> tuple[str, ...]:
     """What a user should know of this machine's cores; nothing of a cluster's, nor beside a GPU."""
     if address is not None or plan.spec.resources.gpu:
         return ()
     n_trials = len(plan.missing) + plan.to_draw
     cpu, cores = plan.spec.resources.cpu, available_cores()
-    line = cores_note(n_trials, cpu=cpu, cores=cores, jobs=jobs)
-    return () if line is None else (line,)
+    lines = cores_note(n_trials, cpu=cpu, cores=cores, jobs=jobs), crowded_note(load, cores=cores)
+    return tuple(line for line in lines if line is not None)
 
 
 def _tidied(folder: Path, run_id: str, end: SweepEnd, clock: Clock) -> str | None:

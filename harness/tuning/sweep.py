@@ -137,7 +137,7 @@ def _passes(
 ) -> None:
     """Every trial once; then those again whose worker died, and those that need more memory."""
     fits = capacity.at_a_time(cpu=request.cpu, gpu=gpu)
-    with tempfile.TemporaryDirectory(prefix="bench-logs-") as logs:
+    with tempfile.TemporaryDirectory(prefix="bench-logs-", dir=capacity.scratch) as logs:
         terms = Terms(Path(logs), request.time_limit_s, gpu)
         n_trials = len(request.trials)
         first = first_pass(
@@ -145,14 +145,23 @@ def _passes(
         )
         first = replace(first, indices=first.indices[:n_trials])
         shared = _shared(request, watcher.collector, first.terms)
-        _fit(request, shared, watcher, one=first, tuning=helm.first(first, fits=fits))
+        scratch = capacity.scratch
+        _fit(
+            request,
+            shared,
+            watcher,
+            one=first,
+            tuning=helm.first(first, fits=fits),
+            scratch=scratch,
+        )
         for again in (pass_of_the_dead, pass_of_the_starved):
             following = again(first, watcher.ids, watcher.troubles)
             if following is None or watcher.stop_all():
                 continue
             watcher.on_event(Note(following.why))
             shared = replace(shared, terms=following.terms)
-            _fit(request, shared, watcher, one=following, tuning=helm.following(following))
+            tuning = helm.following(following)
+            _fit(request, shared, watcher, one=following, tuning=tuning, scratch=scratch)
 
 
 def _shared(request: SweepRequest, collector: Any, terms: Terms) -> Shared:
@@ -170,7 +179,13 @@ def _shared(request: SweepRequest, collector: Any, terms: Terms) -> Shared:
 
 
 def _fit(
-    request: SweepRequest, shared: Shared, watcher: Watcher, *, one: Pass, tuning: Tuning
+    request: SweepRequest,
+    shared: Shared,
+    watcher: Watcher,
+    *,
+    one: Pass,
+    tuning: Tuning,
+    scratch: Path | None,
 ) -> None:
     trackers = [] if request.tracking is None else [request.tracking]
     fitting = GpuMemoryCallback(one.terms.gpu, watcher.on_event)
@@ -178,14 +193,14 @@ def _fit(
         tune.with_parameters(TrialTrainable, shared=shared),
         {"cpu": request.cpu, "gpu": one.terms.gpu},
     )
-    with tempfile.TemporaryDirectory(prefix="bench-tune-") as scratch:
+    with tempfile.TemporaryDirectory(prefix="bench-tune-", dir=scratch) as storage:
         tuner = tune.Tuner(
             trainable,
             param_space=tuning.space,
             tune_config=tuning.config,
             run_config=tune.RunConfig(
                 name="sweep",
-                storage_path=scratch,
+                storage_path=storage,
                 verbose=0,
                 stop=watcher,
                 callbacks=[WatcherCallback(watcher), fitting, *tuning.callbacks, *trackers],

@@ -1,6 +1,7 @@
 """What Ray has to compute with, and whether a trial's resources fit into any of its nodes."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from harness.errors import Problem, SpecError
 from harness.spec.benchmark import BenchmarkSpec
@@ -20,12 +21,14 @@ class Capacity:
     """What Ray may use: cores and GPUs of the machine or the cluster, together and by node.
 
     notes: what a user should read once of the nodes.
+    scratch: a folder that only the user may read and that is removed at the end; None on a cluster.
     """
 
     cpus: float
     gpus: float
     nodes: tuple[Node, ...] = ()
     notes: tuple[str, ...] = ()
+    scratch: Path | None = None
 
     def at_a_time(self, *, cpu: int, gpu: float) -> int:
         """How many trials of so many cores and GPUs run side by side, each on one node."""

@@ -1,4 +1,4 @@
-"""A private Ray without the helpers that no sweep uses."""
+"""A private Ray without the helpers that no sweep uses, with the settings of its own run."""
 
 import contextlib
 from collections.abc import Iterator
@@ -30,6 +30,21 @@ def _not_started(node: Any) -> None:
 
 def _no_dashboard(node: Any, **options: Any) -> None:
     node._webui_url = None
+
+
+def read_environment_anew() -> None:
+    """Make Ray's C++ side of this process read its settings and its token once more.
+
+    Both are read when Ray is imported, and once: a second run of one process would present the
+    token of the first. Tried with Ray 2.55 and 2.60; an older one that lacks the names has read
+    nothing before its first start.
+    """
+    from ray import _raylet
+
+    _raylet.Config.initialize("")  # type: ignore[attr-defined]
+    loader = getattr(_raylet, "AuthenticationTokenLoader", None)
+    if loader is not None:
+        loader.instance().reset_cache()
 
 
 _HELPERS = {

@@ -5,15 +5,27 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
-from harness.events import OnEvent
+from harness.data.places import available_cores
+from harness.errors import BenchError
+from harness.events import Note, OnEvent
 from harness.tuning.machines.capacity import Capacity as Capacity
 from harness.tuning.machines.capacity import Node
 from harness.tuning.machines.cluster import join
-from harness.tuning.machines.head import shut_down, watch_head
-from harness.tuning.machines.lean import without_helpers
+from harness.tuning.machines.head import head_processes, shut_down, watch_head
+from harness.tuning.machines.lean import read_environment_anew, without_helpers
+from harness.tuning.machines.private import (
+    PrivateFolder,
+    make_private_folder,
+    marked,
+    private_environment,
+)
 
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -31,6 +43,16 @@ QUIET = {
     "RAY_enable_metrics_collection": "0",
 }
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
+ATTEMPTS = 3  # a start that fails on a crowded machine mostly succeeds a little later
+PAUSE_S = 5.0
+
+
+@dataclass(frozen=True)
+class Session:
+    """A Ray that has started. end: stops it; a private one leaves nothing behind."""
+
+    capacity: Capacity
+    end: Callable[[], None]
 
 
 @contextlib.contextmanager
@@ -39,11 +61,15 @@ def ray_session(
 ) -> Iterator[Callable[[], Capacity]]:
     """A Ray to run trials on, starting behind the caller's back; it stops at the end.
 
-    The value waits until Ray is there and says what it has.
-    address: of a running cluster, `auto` or host:port; None starts a private one with `num_cpus`
-    cores.
-    threads: of each worker's arithmetic; set before a worker imports anything.
-    on_event: hears of the death of a private one, which ends this process.
+    The value waits until Ray is there and returns what it has; it raises BenchError where Ray can't
+    be started or joined.
+
+    Args:
+        address: Of a running cluster, `auto` or host:port; None starts a private one with
+            `num_cpus` cores.
+        num_cpus: Cores of a private one.
+        threads: Of each worker's arithmetic; set before a worker imports anything.
+        on_event: Receives the death of a private one, which ends this process.
     """
     os.environ.update(QUIET)
     for name in THREADS:
@@ -51,42 +77,102 @@ def ray_session(
     with ThreadPoolExecutor(max_workers=1) as executor:
         on_sigterm = signal.getsignal(signal.SIGTERM)
         watched = contextlib.ExitStack()
-        capacity = executor.submit(_start, address, num_cpus=num_cpus, threads=threads)
+        if address is None:
+            starting = executor.submit(_start_private, num_cpus, on_event)
+        else:
+            starting = executor.submit(_join, address, threads=threads)
 
         def wait() -> Capacity:
-            ready = capacity.result()
+            session = starting.result()
             if address is None:
                 watched.callback(watch_head(on_event))
             if threading.current_thread() is threading.main_thread():
                 signal.signal(signal.SIGTERM, on_sigterm)  # Ray has put its own in its place
-            return ready
+            return session.capacity
 
         try:
             yield wait
         finally:
             watched.close()
-            _stop(capacity)
+            if starting.exception() is None:
+                starting.result().end()
 
 
-def _start(address: str | None, *, num_cpus: int, threads: int) -> Capacity:
+def _start_private(num_cpus: int, on_event: OnEvent) -> Session:
+    """Start a Ray of this run's own, again where the machine was too busy for it.
+
+    Raises:
+        BenchError: It did not start in several attempts.
+    """
+    for attempt in range(1, ATTEMPTS + 1):
+        end = contextlib.ExitStack()
+        try:
+            folder = make_private_folder()
+            end.callback(folder.remove)
+            end.enter_context(private_environment())
+            _init_private(folder, num_cpus, end)
+            return Session(_capacity(scratch=folder.path), end.close)
+        except BenchError:
+            end.close()
+            raise
+        except Exception as error:
+            end.close()
+            text = _in_one_line(error)
+            if attempt < ATTEMPTS:
+                on_event(Note(f"Ray did not start ({text}): trying again"))
+                time.sleep(PAUSE_S)
+    load = f"{os.getloadavg()[0]:.0f} on {available_cores()} cores"
+    raise BenchError(
+        f"Ray did not start on this machine in {ATTEMPTS} attempts: {text}; load: {load}; wait "
+        "until the machine is less busy, or train without Ray: bench run FILE --in-process"
+    )
+
+
+def _init_private(folder: PrivateFolder, num_cpus: int, end: contextlib.ExitStack) -> None:
     import ray
+
+    _silence()
+    read_environment_anew()
+    end.callback(shut_down)
+    with without_helpers(), marked(folder.path):
+        ray.init(
+            address="local",
+            num_cpus=num_cpus,
+            include_dashboard=False,
+            _temp_dir=str(folder.path),
+            **SILENT,
+        )
+    folder.name_processes(head_processes())
+
+
+def _join(address: str, *, threads: int) -> Session:
+    import ray
+
+    _silence()
+    threaded = {name: str(threads) for name in THREADS}
+    notes = join(address, environment={**QUIET, **threaded}, init=SILENT)
+    return Session(_capacity(notes), ray.shutdown)
+
+
+def _silence() -> None:
     from ray._private import worker
 
     logging.getLogger("ray").setLevel(logging.ERROR)
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
     worker._worker_logs_enabled = False  # else a worker's death is told on stdout, inside --json
-    quiet = {"logging_level": logging.ERROR, "log_to_driver": False}
-    notes: list[str] = []
-    if address is None:
-        with without_helpers():
-            ray.init(address="local", num_cpus=num_cpus, include_dashboard=False, **quiet)
-    else:
-        threaded = {name: str(threads) for name in THREADS}
-        notes = join(address, environment={**QUIET, **threaded}, init=quiet)
-    return _capacity(notes)
 
 
-def _capacity(notes: Sequence[str]) -> Capacity:
+SILENT: Mapping[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
+
+
+def _in_one_line(error: Exception) -> str:
+    """Return what Ray says of a failed start, without its advice of many lines."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    first = lines[0] if lines else type(error).__name__
+    return first if len(first) <= 200 else f"{first[:200]}…"
+
+
+def _capacity(notes: Sequence[str] = (), *, scratch: Path | None = None) -> Capacity:
     import ray
 
     nodes = tuple(
@@ -98,11 +184,5 @@ def _capacity(notes: Sequence[str]) -> Capacity:
         for node in ray.nodes()
         if node["Alive"]
     )
-    return Capacity(
-        sum(node.cpus for node in nodes), sum(node.gpus for node in nodes), nodes, tuple(notes)
-    )
-
-
-def _stop(capacity: Future[Capacity]) -> None:
-    if capacity.exception() is None:
-        shut_down()
+    cpus, gpus = sum(node.cpus for node in nodes), sum(node.gpus for node in nodes)
+    return Capacity(cpus, gpus, nodes, tuple(notes), scratch)

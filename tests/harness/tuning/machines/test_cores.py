@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness.tuning.machines.cores import cores_note
+from harness.tuning.machines.cores import cores_note, crowded_note
 
 
 @pytest.mark.parametrize(
@@ -44,3 +44,10 @@ def test_more_threads_than_cores_are_told(cpu: int, jobs: int | None, told: str)
 def test_fewer_jobs_than_cores_are_what_was_asked_for() -> None:
     """`--jobs 1` on 8 cores leaves 7 to somebody else."""
     assert cores_note(3, cpu=1, cores=8, jobs=1) is None
+
+
+@pytest.mark.parametrize(("load", "told"), [(6.0, False), (6.1, True), (0.0, False)])
+def test_a_machine_that_others_keep_busy_is_told(load: float, told: bool) -> None:
+    line = crowded_note(load, cores=2)
+
+    assert line == ("this machine is busy: load 6 on 2 cores; trials take longer" if told else None)
