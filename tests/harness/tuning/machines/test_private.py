@@ -15,6 +15,8 @@ from harness.tuning.machines.private import (
     private_environment,
 )
 
+NICENESS = "RAY_worker_niceness"  # as Ray spells it
+
 
 def test_the_token_is_new_for_each_ray_and_gone_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever the environment says; what it said is back at the end."""
@@ -33,7 +35,7 @@ def test_the_token_is_new_for_each_ray_and_gone_afterwards(monkeypatch: pytest.M
 
 def test_trials_are_not_slowed_beside_other_programs() -> None:
     with private_environment():
-        assert os.environ.get("RAY_worker_niceness") == "0"
+        assert os.environ[NICENESS] == "0"
 
 
 def test_a_long_temporary_path_is_left_for_a_short_one(
