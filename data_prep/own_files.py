@@ -4,13 +4,16 @@ The listing is the description, so `describe` reads names, and the table where t
 """
 
 import os
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from data_prep.examples import DataError, Description, Examples
+from data_prep.litter import is_litter
 from data_prep.own_tables import (
+    ROLES,
     Columns,
     OptionError,
     Part,
@@ -26,7 +29,17 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-LITTER = ("Thumbs.db", "desktop.ini", "__MACOSX")  # left behind by file managers
+ROLE_FOLDERS = {
+    "train": "train",
+    "training": "train",
+    "val": "validation",
+    "valid": "validation",
+    "validation": "validation",
+    "dev": "validation",
+    "test": "test",
+    "testing": "test",
+}
+_FOLD_FOLDER = re.compile(r"fold[ _-]?([1-9][0-9]{0,3})")
 
 
 @dataclass(frozen=True)
@@ -74,6 +87,8 @@ def own_files(
 ) -> OwnFiles:
     """The labelled files of a folder: FOLDER/class/file, or those that the table lists.
 
+    Where all folders are parts of the data by their names (`train`, `val`, `test`, or `fold1`,
+    `fold2`, ...), it is FOLDER/part/class/file.
     labels: a CSV file below the folder with columns path, label and, where wanted, fold and
     group. endings: of the files that are meant, lower case. Raises DataError and OptionError with
     the first few files or lines that are wrong.
@@ -127,29 +142,92 @@ def examples(
 
 
 def _by_folder(folder: Path, endings: Sequence[str]) -> dict[Labelled, Path]:
-    top = list(_entries(folder))
-    classes = [entry for entry in top if entry.is_dir()]
-    if not classes:
-        loose = any(_is_meant(entry.name, endings) for entry in top)
+    folders = _folders(folder, endings)
+    parts = _parts(folder, [entry.name for entry in folders])
+    wrong: list[str] = []
+    items: dict[Labelled, Path] = {}
+    for entry in folders:
+        part = parts.get(entry.name)
+        classes = [entry] if part is None else _folders(Path(entry.path), endings)
+        for of_class in classes:
+            found = [Path(file.path) for file in _files(of_class, endings, wrong)]
+            if not found:
+                wrong.append(f"{of_class.path}: no files in this class")
+            for file in found:
+                item = _labelled(folder, file, of_class.name, part)
+                if items.setdefault(item, file) != file:
+                    wrong.append(f"{file}: the same name as another file, in other Unicode")
+    layout = "FOLDER/part/class/file" if parts else "FOLDER/class/file"
+    refuse(
+        wrong,
+        head=f"{folder}: not as expected, which is {layout} with {' '.join(endings)}",
+        cure="take them away, or begin their names with a dot",
+    )
+    _refuse_untrained(folder, items)
+    return items
+
+
+def _folders(folder: Path, endings: Sequence[str]) -> list["os.DirEntry[str]"]:
+    """The folders in a folder of classes or parts. Raises DataError without any."""
+    entries = _entries(folder)
+    folders = [entry for entry in entries if entry.is_dir()]
+    if not folders:
+        loose = any(_is_meant(entry.name, endings) for entry in entries)
         state = "its files lie in no class" if loose else "no classes in it"
         cure = "put the files of each class into a folder, or name a table with `labels`"
         raise DataError(f"{folder}: {state}; {cure}")
-    wrong: list[str] = []
-    items: dict[Labelled, Path] = {}
-    for entry in classes:
-        found = [Path(file.path) for file in _files(entry, endings, wrong)]
-        if not found:
-            wrong.append(f"{entry.path}: no files in this class")
-        for file in found:
-            item = _labelled(folder, file, entry.name)
-            if items.setdefault(item, file) != file:
-                wrong.append(f"{file}: the same name as another file, in other Unicode")
+    return folders
+
+
+def _parts(folder: Path, names: Sequence[str]) -> dict[str, Part]:
+    """Folder name -> the part it stands for; empty where the folders are classes.
+
+    One name alone proves nothing: a train is a vehicle, too. Raises DataError where some are parts
+    and others are not.
+    """
+    parts = {name: part for name in names if (part := _part_of(name)) is not None}
+    if len(names) == 1 and parts:
+        raise DataError(f"{folder}: holds {names[0]}/ alone; name that folder with `path`")
+    if len(parts) < 2:
+        return {}
+    others = [f"{name}/" for name in names if name not in parts]
+    kinds = {type(part) for part in parts.values()}
+    if others or len(kinds) > 1:
+        few = " ".join(others[:3]) or "being numbers and roles"
+        listed = " ".join(f"{name}/" for name in parts)
+        raise DataError(
+            f"{folder}: {listed} are parts of the data by their names, but for {few}; leave parts "
+            "of one kind there, folds numbered from 1, or name a table with `labels`"
+        )
+    if len(set(parts.values())) < len(parts):
+        twice = " ".join(f"{name}/" for name in parts)
+        raise DataError(f"{folder}: of {twice} two stand for the same part; leave one of them")
+    return parts
+
+
+def _part_of(name: str) -> Part:
+    """A role or the number of a fold, where a folder's name says so."""
+    numbered = _FOLD_FOLDER.fullmatch(name.lower())
+    return int(numbered[1]) if numbered else ROLE_FOLDERS.get(name.lower())
+
+
+def _refuse_untrained(folder: Path, items: Iterable[Labelled]) -> None:
+    """A class that another role spells differently would never be learned."""
+    classes: dict[Part, set[str]] = {}
+    for item in items:
+        classes.setdefault(item.part, set()).add(item.label)
+    trained = classes.get("train")
+    if trained is None:
+        return
     refuse(
-        wrong,
-        head=f"{folder}: not as expected, which is FOLDER/class/file with {' '.join(endings)}",
-        cure="take them away, or begin their names with a dot",
+        [
+            f"{role}: {label!r}"
+            for role in ROLES
+            for label in sorted(classes.get(role, set()) - trained)
+        ],
+        head=f"{folder}: classes that train has no file of",
+        cure="their folders need the same names in every part",
     )
-    return items
 
 
 def _by_table(folder: Path, table: Path, endings: Sequence[str]) -> dict[Labelled, Path]:
@@ -204,17 +282,17 @@ def _files(
 
 
 def _entries(folder: "str | Path") -> list["os.DirEntry[str]"]:
-    """What lies in a folder, by name, without hidden files and what file managers leave."""
+    """What lies in a folder, by name, without hidden files and what systems leave there."""
     try:
         with os.scandir(folder) as listing:
-            seen = [one for one in listing if one.name[0] != "." and one.name not in LITTER]
+            seen = [entry for entry in listing if not is_litter(entry.name)]
     except OSError as error:
         raise DataError(f"{folder}: can't be listed ({error.strerror})") from error
-    return sorted(seen, key=lambda one: one.name)
+    return sorted(seen, key=lambda entry: entry.name)
 
 
-def _labelled(folder: Path, file: Path, class_name: str) -> Labelled:
-    return Labelled(plain(file.relative_to(folder).as_posix()), plain(class_name))
+def _labelled(folder: Path, file: Path, class_name: str, part: Part) -> Labelled:
+    return Labelled(plain(file.relative_to(folder).as_posix()), plain(class_name), part)
 
 
 def _is_meant(name: str, endings: Sequence[str]) -> bool:

@@ -61,7 +61,7 @@ def _benchmarks() -> list[tuple[str, str, str]]:
     from harness.spec.read import read_benchmark
 
     shipped = {file.stem: file for file in SHIPPED_BENCHMARKS.resolve().glob("*.yaml")}
-    own = {file.stem: file for file in (Path.cwd() / "benchmarks").resolve().glob("*.yaml")}
+    own = {file.stem: file for file in (Path.cwd() / "benchmarks").resolve().glob("[!.]*.yaml")}
     rows = []
     for name, file in sorted({**shipped, **own}.items()):
         is_own = file not in shipped.values()

@@ -186,7 +186,7 @@ def _listed(kind: Kind, root: Path, *, shipped: bool) -> dict[str, Entry]:
     folder = root / FOLDERS[kind]
     if not folder.is_dir():
         return {}
-    files = [file for file in sorted(folder.glob("*.py")) if not file.name.startswith("_")]
+    files = sorted(folder.glob("[!._]*.py"))  # macOS leaves `._name.py` on other systems' drives
     offered = [file for file in files if _offers(file, FUNCTIONS[kind])]
     return {file.stem: Entry(kind, file.stem, file, shipped=shipped) for file in offered}
 

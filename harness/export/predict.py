@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from data_prep.litter import is_litter
 from harness.errors import BenchError, nearest
 
 if TYPE_CHECKING:
@@ -113,12 +114,11 @@ def _prediction(model: "Predictor", name: str, of_folds: "np.ndarray[Any, Any]")
 
 
 def _files(place: Path) -> list[Path]:
-    """The file itself, or all in the folder and below it, without hidden ones."""
+    """The file itself, or all in the folder and below it, without what is no data by its name."""
     if not place.is_dir():
         return [place]
-    found = (file for file in place.rglob("*") if file.is_file())
-    visible = (f for f in found if not any(p[0] == "." for p in f.relative_to(place).parts))
-    return sorted(visible)
+    files = (file for file in place.rglob("*") if file.is_file())
+    return sorted(file for file in files if not any(map(is_litter, file.relative_to(place).parts)))
 
 
 def _of_file(takes: str, file: Path, *, column: str, skip: Skip) -> Iterator[Input]:

@@ -19,7 +19,7 @@ def find_benchmark(name: str, *, shipped: Path) -> Path:
     for path in spelled:
         if path.is_file():
             return _of_a_benchmark(path)
-    known = sorted({path.stem for folder in (own, shipped) for path in folder.glob("*.yaml")})
+    known = sorted({path.stem for folder in (own, shipped) for path in folder.glob("[!.]*.yaml")})
     close = nearest(Path(name).stem, known)
     hint = f"; did you mean {close!r}?" if close else ""
     lacking = "a folder, not a file" if _is_folder(name) else "neither a file"

@@ -56,6 +56,86 @@ def test_what_is_hidden_or_lies_beside_the_classes_does_not_count(pets: Path) ->
     assert len(listed(pets).items) == 4
 
 
+def test_what_systems_leave_is_no_data_at_any_depth(pets: Path) -> None:
+    """Previews of a network drive beside each picture, a bin beside the classes."""
+    touch(pets, "@eaDir/x.png", "#recycle/cat/a.png", "$RECYCLE.BIN/a.png", "lost+found/a.png")
+    touch(pets, "cat/@eaDir/a.png/SYNOPHOTO_THUMB_M.jpg", "dog/old/.@__thumb/d.jpg", "cat/._a.png")
+
+    own = listed(pets)
+
+    assert own.class_names == ("cat", "dog")
+    assert len(own.raw_files) == 4
+
+
+def test_folders_named_as_roles_are_parts_not_classes(tmp_path: Path) -> None:
+    """Below them lie the classes, by the same names."""
+    names = ("train/cat/a.png", "train/dog/b.png", "Valid/cat/c.png", "test/dog/old/d.png")
+    folder = touch(tmp_path / "pets", *names, "train/cat/e.png", "README.md", "@eaDir/x.png")
+
+    own = listed(folder)
+
+    assert own.class_names == ("cat", "dog")
+    assert [(item.name, item.label, item.part) for item in own.items] == [
+        ("Valid/cat/c.png", "cat", "validation"),
+        ("test/dog/old/d.png", "dog", "test"),
+        ("train/cat/a.png", "cat", "train"),
+        ("train/cat/e.png", "cat", "train"),
+        ("train/dog/b.png", "dog", "train"),
+    ]
+
+
+def test_folders_named_as_folds_are_numbered_parts(tmp_path: Path) -> None:
+    """For the strategy predefined."""
+    names = [f"fold{k}/{name}/{k}.png" for k in (1, 2, 10) for name in ("cat", "dog")]
+
+    own = listed(touch(tmp_path / "pets", *names))
+
+    assert own.class_names == ("cat", "dog")
+    assert [item.part for item in own.items] == [1, 1, 10, 10, 2, 2]
+
+
+def test_one_such_name_among_others_is_a_class(tmp_path: Path) -> None:
+    """A train is a vehicle."""
+    names = [f"{vehicle}/{k}.png" for vehicle in ("bus", "train") for k in (1, 2)]
+
+    assert listed(touch(tmp_path / "v", *names)).class_names == ("bus", "train")
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        (("train/cat/a.png", "train/dog/b.png"), "PETS: holds train/ alone; name that folder"),
+        (
+            ("train/cat/a.png", "test/cat/b.png", "cat/c.png"),
+            "PETS: test/ train/ are parts of the data by their names, but for cat/; leave parts",
+        ),
+        (
+            ("fold0/cat/a.png", "fold1/cat/b.png", "fold2/cat/c.png"),
+            "PETS: fold1/ fold2/ are parts of the data by their names, but for fold0/; leave",
+        ),
+        (
+            ("fold1/cat/a.png", "test/cat/b.png"),
+            "PETS: fold1/ test/ are parts of the data by their names, but for being numbers and",
+        ),
+        (("train/a.png", "test/b.png"), "PETS/test: its files lie in no class; put the files"),
+        (("val/cat/a.png", "valid/cat/b.png"), "of val/ valid/ two stand for the same part"),
+        (
+            ("train/cat/a.png", "train/dog/b.png", "test/Cat/c.png"),
+            "PETS: classes that train has no file of (1)\n  test: 'Cat'\n  their folders need",
+        ),
+        (
+            ("train/cat/a.png", "train/dog/b.png", "test/cat/c.txt"),
+            "PETS: not as expected, which is FOLDER/part/class/file with .png .jpg (2)",
+        ),
+    ],
+)
+def test_parts_that_are_not_clear_are_refused(
+    names: tuple[str, ...], told: str, tmp_path: Path
+) -> None:
+    """In one sentence that says what to do."""
+    assert told in refusal(touch(tmp_path / "pets", *names))
+
+
 def test_classes_that_are_numbers_come_by_size(tmp_path: Path) -> None:
     """2 before 10."""
     folder = touch(tmp_path / "n", "10/a.png", "10/b.png", "2/a.png", "2/b.png")

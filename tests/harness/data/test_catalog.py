@@ -166,3 +166,11 @@ def test_changed_code_names_the_file() -> None:
     assert "training version" in catalog.changed_code(
         "a-b-1", "a-b-2", model=model, dataset=dataset
     )
+
+
+def test_what_another_system_left_beside_a_model_is_none(tmp_path: Path) -> None:
+    """macOS writes `._name` on drives of other systems."""
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "._own.py").write_bytes(b"\0\5\x16\7")
+
+    assert "._own" not in catalog.entries("model", folder=tmp_path)
