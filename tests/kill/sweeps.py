@@ -21,7 +21,7 @@ FILE = """\
 question: Is what is finished kept?
 dataset: {name: digits}
 model: {name: linear}
-training: {epochs: 12, batch_size: 16, optimizer: adam, fold_execution: loop}
+training: {epochs: 24, batch_size: 16, optimizer: adam, fold_execution: loop}
 cross_validation: {strategy: stratified, n_splits: 4}
 search:
   space:
