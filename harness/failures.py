@@ -1,12 +1,17 @@
 """What went wrong, as a row says it: one line, the last lines of the traceback, out of memory."""
 
+import contextlib
 import traceback
+from collections.abc import Generator, Iterator
+from typing import TypeVar
 
 from harness.printable import printable
 
 OUT_OF_MEMORY = "out of memory: "
 TRACEBACK_LINES = 30
 ERROR_CHARACTERS = 500
+LINE_CHARACTERS = 500
+MESSAGE_CHARACTERS = 10_000  # of an exception; some carry a whole tensor, printed
 
 _OUT_OF_MEMORY_TYPES = frozenset({"MemoryError", "OutOfMemoryError"})
 # of RuntimeError and OSError, which say it in words alone
@@ -16,6 +21,25 @@ _OUT_OF_MEMORY_WORDS = (
     "out of memory",
     "ALLOC_FAILED",
 )
+
+
+# What code of a user may raise, where Ctrl-C could be meant by KeyboardInterrupt.
+USER_CODE_ERRORS = (Exception, SystemExit, GeneratorExit)
+
+Yielded = TypeVar("Yielded")
+Returned = TypeVar("Returned")
+
+
+class NoException(Exception):
+    """What user code raised that is no Exception, such as KeyboardInterrupt or GeneratorExit.
+
+    Left as it is, it would end the worker, or pass for the end of a generator, and its text would
+    be lost.
+    """
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__()
+        self.error = error
 
 
 class TimeLimitReached(Exception):
@@ -36,17 +60,79 @@ def error_text(error: BaseException) -> str:
 
     The text of an error for want of memory begins with `out of memory: `.
     """
-    text = printable(" ".join(str(error).split()))[:ERROR_CHARACTERS]
+    if isinstance(error, NoException):
+        error = error.error
+    text = " ".join(message(error).split())[:ERROR_CHARACTERS]
     if text.startswith("diverged: ") or isinstance(error, TimeLimitReached):
         return text
-    named = f"{type(error).__name__}: {text}" if text else type(error).__name__
-    return f"{OUT_OF_MEMORY}{named}" if is_out_of_memory(error) else named
+    name = printable(type(error).__name__)
+    text = f"{name}: {text}" if text else name
+    return f"{OUT_OF_MEMORY}{text}" if is_out_of_memory(error) else text
+
+
+def message(error: BaseException) -> str:
+    """Return the text of an exception, whatever its class makes of it.
+
+    A text may be megabytes long, hold what no encoding can write, or raise when it is asked for.
+    """
+    try:
+        text = str(error)
+    except BaseException as unprintable:
+        text = f"its text can't be shown ({type(unprintable).__name__})"
+    return printable(text[:MESSAGE_CHARACTERS])
+
+
+def named(error: BaseException) -> str:
+    """Return the type and the text of an exception, on one line of bounded length."""
+    text = " ".join(message(error).split())[:ERROR_CHARACTERS]
+    name = printable(type(error).__name__)
+    return f"{name}: {text}" if text else name
+
+
+@contextlib.contextmanager
+def as_exceptions(*, interruptible: bool) -> Iterator[None]:
+    """Raise NoException in place of what is raised within and is no Exception.
+
+    Args:
+        interruptible: KeyboardInterrupt passes, since it may be a user's Ctrl-C.
+    """
+    try:
+        yield
+    except Exception:
+        raise
+    except KeyboardInterrupt as error:
+        if interruptible:
+            raise
+        raise NoException(error) from error
+    except BaseException as error:
+        raise NoException(error) from error
+
+
+def guarded(
+    steps: Generator[Yielded, None, Returned], *, interruptible: bool
+) -> Generator[Yielded, None, Returned]:
+    """Yield what `steps` yields, and raise NoException in place of what is no Exception.
+
+    Only what is raised inside `steps` is replaced: whoever closes this generator, or throws into
+    it, is answered as by `steps` itself.
+    """
+    with contextlib.closing(steps):
+        while True:
+            try:
+                with as_exceptions(interruptible=interruptible):
+                    step = next(steps)
+            except StopIteration as end:
+                returned: Returned = end.value
+                return returned
+            yield step
 
 
 def traceback_text(error: BaseException) -> str:
     """The last lines of its traceback."""
-    lines = "".join(traceback.format_exception(error)).splitlines()
-    return "\n".join(lines[-TRACEBACK_LINES:])
+    if isinstance(error, NoException):
+        error = error.error
+    lines = "".join(traceback.format_exception(error)).splitlines()[-TRACEBACK_LINES:]
+    return "\n".join(printable(line[:LINE_CHARACTERS]) for line in lines)
 
 
 def log_of_failure(log: str, error: str, trace: str | None = None) -> str:
@@ -56,8 +142,8 @@ def log_of_failure(log: str, error: str, trace: str | None = None) -> str:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether memory ran out: Python's, numpy's and torch's on the CPU and on a graphics card."""
+    """Whether memory ran out: Python's, numpy's and torch's on the CPU and on a GPU."""
     if _OUT_OF_MEMORY_TYPES & {one.__name__ for one in type(error).__mro__}:
         return True
     said = isinstance(error, RuntimeError | OSError)
-    return said and any(words in str(error) for words in _OUT_OF_MEMORY_WORDS)
+    return said and any(words in message(error) for words in _OUT_OF_MEMORY_WORDS)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.data.values import Array, Fold, TrialData
-from harness.failures import error_text, traceback_text
+from harness.failures import as_exceptions, error_text, guarded, traceback_text
 from harness.results.provenance import utc_now
 from harness.results.rows import TrialRows
 from harness.spec.sections import Training
@@ -88,12 +88,14 @@ def trial_epochs(
     checkpoints: "Checkpoints | None" = None,
     agree: "Agree | None" = None,
     tell: Callable[[str], None] = print,
+    interruptible: bool = True,
 ) -> Generator[tuple[tuple[Row, ...], float], None, TrialResult]:
     """The same as a generator: yields each epoch's rows and mean, returns the trial's result.
 
     A trial that goes on from a checkpoint first yields the epochs that lie behind it.
-    An Exception of the model or of training becomes a trials row with status `failed`, and so
-    does its wish to end the process (`sys.exit`).
+    Whatever the model or the training raises becomes a trials row with status `failed`, also what
+    is no Exception, such as `sys.exit`.
+    interruptible: a KeyboardInterrupt may be the user's Ctrl-C and passes; in a worker it never is.
     agree: makes the trials of a run that have one model's shape train their folds in one way.
     tell: gets what a user should know once.
     """
@@ -101,17 +103,24 @@ def trial_epochs(
     epochs: list[Row] = []
     layers: list[Row] = []
     try:
-        training = _training_job(job, data, build, attention=attention, weights=weights)
-        past = checkpoints.past() if checkpoints else None
-        training = _prepared(job, training, past, agree=agree, tell=tell)
+        with as_exceptions(interruptible=interruptible):
+            training = _training_job(job, data, build, attention=attention, weights=weights)
+            past = checkpoints.past() if checkpoints else None
+            training = _prepared(job, training, past, agree=agree, tell=tell)
         steps = training_steps(job, training, checkpoints, past, layers, tell=tell)
         del past  # it is as large as all folds
         return (
             yield from _train(
-                job, training, steps, epochs=epochs, layers=layers, started_at=started_at
+                job,
+                training,
+                guarded(steps, interruptible=interruptible),
+                epochs=epochs,
+                layers=layers,
+                started_at=started_at,
+                interruptible=interruptible,
             )
         )
-    except (Exception, SystemExit) as error:
+    except Exception as error:
         text, trace = error_text(error), traceback_text(error)
         rows = failed_rows(job, text, epochs, trace=trace, started_at=started_at)
         return TrialResult(replace(rows, layers=tuple(layers)))
@@ -125,11 +134,13 @@ def _train(
     epochs: list[Row],
     layers: list[Row],
     started_at: datetime,
+    interruptible: bool,
 ) -> Generator[tuple[tuple[Row, ...], float], None, TrialResult]:
     from harness.training.facts import model_facts
 
     data = training.data
-    facts = model_facts(training, key=_model_key(job, data), counts=job.counts)
+    with as_exceptions(interruptible=interruptible):
+        facts = model_facts(training, key=_model_key(job, data), counts=job.counts)
     outcomes = yield from _noted(steps, job, epochs)
     ended = [(data.folds[i], outcome) for i, outcome in zip(training.folds, outcomes, strict=True)]
     folds = [fold_row(job, data, fold, outcome=outcome) for fold, outcome in ended]

@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from harness.failures import ERROR_CHARACTERS, LINE_CHARACTERS
 from tests.commands import bench
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
@@ -18,6 +19,20 @@ from math import prod
 from torch import nn
 
 
+class Mute(Exception):
+    def __str__(self):
+        raise TypeError("no text")
+
+
+RAISED = {
+    "mute": Mute(),
+    "half": ValueError("half a character: \\ud800"),
+    "huge": ValueError("x" * 3_000_000),
+    "interrupt": KeyboardInterrupt("not by a user"),
+    "generator": GeneratorExit("not by a generator"),
+}
+
+
 class Breaking(nn.Module):
     def __init__(self, size, num_classes, mode):
         super().__init__()
@@ -27,6 +42,8 @@ class Breaking(nn.Module):
     def forward(self, inputs):
         if self.mode == "exit" and self.training and inputs.device.type != "meta":
             os._exit(7)
+        if self.mode in RAISED and inputs.device.type != "meta":
+            raise RAISED[self.mode]
         if self.mode == "loud":
             print("word " * 1000)
             os.write(1, b"past Python")
@@ -47,7 +64,7 @@ training: {epochs: 1, batch_size: 13, optimizer: adam, lr: 0.01}
 cross_validation: {strategy: kfold, n_splits: 3, test_fold: none}
 search:
   space:
-    model.mode: [exit, loud, nan]
+    model.mode: [exit, loud, nan, mute, half, huge, interrupt, generator]
 objective: {metric: accuracy}
 """
 
@@ -64,10 +81,18 @@ def test_what_breaks_is_a_row_and_stdout_is_json_alone(tmp_path: Path) -> None:
     rows = rows.set_index("params.model.mode")
 
     assert done.returncode == 1
-    assert (said["trials"], said["complete"], said["failed"]) == (3, 1, 2)
+    assert (said["trials"], said["complete"], said["failed"]) == (8, 1, 7)
     assert 0 < said["seconds"] < 240
-    assert rows["status"].to_dict() == {"exit": "failed", "loud": "complete", "nan": "failed"}
+    assert rows["status"].drop("loud").unique().tolist() == ["failed"]
+    assert rows.loc["loud", "status"] == "complete"
     assert "process died 2 times" in rows.loc["exit", "error"]
     assert rows.loc["nan", "error"].startswith("diverged: ")
+    assert rows.loc["mute", "error"] == "Mute: its text can't be shown (TypeError)"
+    assert rows.loc["half", "error"] == "ValueError: half a character: \N{REPLACEMENT CHARACTER}"
+    assert rows.loc["huge", "error"] == "ValueError: " + "x" * ERROR_CHARACTERS
+    assert len(rows.loc["huge", "traceback"]) < 30 * LINE_CHARACTERS
+    assert rows.loc["interrupt", "error"] == "KeyboardInterrupt: not by a user"
+    assert rows.loc["generator", "error"] == "GeneratorExit: not by a generator"
+    assert rows["attempt"].drop("exit").unique().tolist() == [1]
     for noise in ("Traceback", "raylet", "ERROR", "past Python"):
         assert noise not in done.stderr

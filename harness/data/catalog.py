@@ -17,6 +17,7 @@ from typing import Any, Literal
 
 from harness.data.signature import Signature, defines, read_signature, syntax_tree
 from harness.errors import BenchError, nearest
+from harness.failures import USER_CODE_ERRORS, named
 
 Kind = Literal["model", "dataset"]
 FOLDERS: dict[Kind, str] = {"model": "models", "dataset": "data_prep"}
@@ -134,9 +135,9 @@ def load(entry: Entry) -> ModuleType:
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except USER_CODE_ERRORS as error:
         del sys.modules[name]
-        raise BenchError(f"{entry.file}: {type(error).__name__}: {error}") from error
+        raise BenchError(f"{entry.file}: {named(error)}") from error
     return module
 
 

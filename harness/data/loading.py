@@ -12,6 +12,7 @@ from data_prep.examples import DataError, Description, Examples
 from harness.data.cache import cached_examples
 from harness.data.memory import refuse_too_large
 from harness.errors import BenchError
+from harness.failures import USER_CODE_ERRORS, named
 from harness.spec.sections import DatasetSection
 
 
@@ -67,8 +68,8 @@ def call(module: ModuleType, function: str, *args: Any, **kwargs: Any) -> Any:
         raise BenchError(str(error)) from error
     except MemoryError:
         raise
-    except Exception as error:
-        text = f"{module.__file__}: {function}: {type(error).__name__}: {error}"
+    except USER_CODE_ERRORS as error:
+        text = f"{module.__file__}: {function}: {named(error)}"
         raise BenchError(text) from error
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from data_prep.litter import is_litter
 from harness.errors import BenchError, nearest
+from harness.failures import USER_CODE_ERRORS, named
 
 if TYPE_CHECKING:
     import numpy as np
@@ -54,8 +55,8 @@ def load_model(folder: Path, *, device: str = "cpu") -> "Predictor":
 
     try:
         return load(folder, device=device)
-    except Exception as error:
-        raise BenchError(f"{folder}: can't be loaded: {type(error).__name__}: {error}") from error
+    except USER_CODE_ERRORS as error:
+        raise BenchError(f"{folder}: can't be loaded: {named(error)}") from error
 
 
 def find_inputs(

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from harness.data import catalog
 from harness.data.checks import argument_shape
 from harness.errors import BenchError, Problem, SpecError
+from harness.failures import USER_CODE_ERRORS, named
 from harness.planning.resolve import Resolved
 from harness.spec.benchmark import BenchmarkSpec
 
@@ -100,9 +101,9 @@ def inspect_model(model: DistinctModel) -> InspectedModel:
     try:
         with _silence():
             layers = layer_table(build, **_call(model))
-    except Exception as error:
+    except USER_CODE_ERRORS as error:
         place = _last_place(error, model.entry.file)
-        text = f"{model.entry.label}{place}: {type(error).__name__}: {error}"
+        text = f"{model.entry.label}{place}: {named(error)}"
         raise BenchError(f"{text}; in a run its trials would fail") from error
     memory_mb = sum(layer.memory_mb for layer in layers)
     text = f"{describe_model(model)}; {memory_mb:.2f} MB forward and backward per example"
@@ -135,7 +136,7 @@ def _counts(model: DistinctModel) -> "ModelCounts | None":
     try:
         with _silence():
             return count(catalog.load(model.entry).build, **_call(model))
-    except Exception:
+    except USER_CODE_ERRORS:
         return None
 
 

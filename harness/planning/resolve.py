@@ -12,6 +12,7 @@ from harness.data import catalog
 from harness.data.folds import impossible
 from harness.data.places import default_data_root
 from harness.errors import Problem, SpecError
+from harness.failures import USER_CODE_ERRORS, named
 from harness.planning.checker import COMMON_DATASET_KEYS, Checker
 from harness.planning.inputs import trained_description
 from harness.planning.start import started, why_no_rotation
@@ -199,9 +200,9 @@ def _described(
             checker.spec.problem(f"dataset.{getattr(error, 'option', 'name')}", str(error))
         )
         return None
-    except Exception as error:
+    except USER_CODE_ERRORS as error:
         if not checker.problems:
-            text = f"{entry.label}: describe: {type(error).__name__}: {error}"
+            text = f"{entry.label}: describe: {named(error)}"
             checker.problems.append(checker.spec.problem("dataset.name", text))
         return None
 

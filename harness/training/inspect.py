@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from harness.failures import USER_CODE_ERRORS, message
 from harness.training.plain import without_compiler
 
 if TYPE_CHECKING:
@@ -124,12 +125,12 @@ def check_model(
     try:
         model = _on_meta(make)
     except ValueError as error:
-        return str(error) or "ValueError without a text"
-    except Exception:
+        return message(error) or "ValueError without a text"
+    except USER_CODE_ERRORS:
         return None
     try:
         logits = _forward(model, _inputs(CHECK_BATCH_SIZE, input_shape, input_dtype, "meta"))
-    except Exception:
+    except USER_CODE_ERRORS:
         return None
     expected = (CHECK_BATCH_SIZE, num_classes)
     shape = getattr(logits, "shape", None)

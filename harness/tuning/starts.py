@@ -12,6 +12,7 @@ from harness.data.places import available_cores
 from harness.data.values import Array, TrialData
 from harness.durations import duration
 from harness.events import Note, OnEvent, StepStarted
+from harness.failures import USER_CODE_ERRORS, named
 from harness.planning.identity import pretraining_id
 from harness.planning.jobs import data_key
 from harness.planning.plan import Plan, PlannedTrial
@@ -220,8 +221,8 @@ def pretraining_steps(
         last = Progress(len(made.rows), made.rows, made.weights, {})
         scores = {"val_accuracy": made.val_accuracy, "test_accuracy": made.test_accuracy}
         yield "done", {"progress": pack(last), **scores}
-    except Exception as error:
-        yield "failed", f"{type(error).__name__}: {error}"
+    except USER_CODE_ERRORS as error:
+        yield "failed", named(error)
 
 
 def _packed(

@@ -129,6 +129,7 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]
             ),
             agree=agreement(shared.collector, cache=cache_dir(), model=model.name),
             tell=self._keeper.note,
+            interruptible=False,
         )
 
     def _weights(self) -> Mapping[str, Any] | None:

@@ -6,11 +6,18 @@ import torch
 
 from harness.failures import (
     ERROR_CHARACTERS,
+    LINE_CHARACTERS,
+    MESSAGE_CHARACTERS,
     TRACEBACK_LINES,
+    NoException,
     TimeLimitReached,
+    as_exceptions,
     error_text,
+    guarded,
     is_out_of_memory,
     log_of_failure,
+    message,
+    named,
     time_limit_text,
     traceback_text,
 )
@@ -100,3 +107,74 @@ def test_the_end_of_a_long_traceback_is_kept() -> None:
     lines = traceback_text(raised.value).splitlines()
     assert len(lines) <= TRACEBACK_LINES
     assert lines[-1].startswith("ZeroDivisionError")
+
+
+class Mute(Exception):
+    """Has no text, and raises when it is asked for one."""
+
+    def __str__(self) -> str:
+        raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (Mute(), "Mute: its text can't be shown (KeyboardInterrupt)"),
+        (ValueError("\ud800 half"), "ValueError: \N{REPLACEMENT CHARACTER} half"),
+        (NoException(KeyboardInterrupt("mine")), "KeyboardInterrupt: mine"),
+        (NoException(GeneratorExit()), "GeneratorExit"),
+    ],
+)
+def test_any_exception_has_a_text_that_can_be_written(error: Exception, text: str) -> None:
+    assert error_text(error) == text
+    assert error_text(error).encode() == text.encode()
+    assert traceback_text(error).encode()
+
+
+def test_a_text_of_megabytes_is_cut_before_it_is_looked_at() -> None:
+    error = ValueError("x" * 3_000_000)
+
+    assert len(message(error)) == MESSAGE_CHARACTERS
+    assert named(error) == "ValueError: " + "x" * ERROR_CHARACTERS
+    assert max(map(len, traceback_text(error).splitlines())) == LINE_CHARACTERS
+
+
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, GeneratorExit, SystemExit])
+def test_what_is_no_exception_becomes_one(kind: type[BaseException]) -> None:
+    with pytest.raises(NoException) as raised, as_exceptions(interruptible=False):
+        raise kind("why")
+
+    assert error_text(raised.value) == f"{kind.__name__}: why"
+
+
+def test_ctrl_c_passes_where_it_may_be_meant() -> None:
+    with pytest.raises(KeyboardInterrupt), as_exceptions(interruptible=True):
+        raise KeyboardInterrupt
+
+
+def test_a_guarded_generator_is_closed_as_any_other() -> None:
+    """Its own GeneratorExit is no failure of what it runs, which is closed with it."""
+    closed = []
+
+    def steps():
+        try:
+            yield 1
+        finally:
+            closed.append(True)
+
+    running = guarded(steps(), interruptible=False)
+    assert next(running) == 1
+    running.close()
+
+    assert closed == [True]
+
+
+def test_a_generator_exit_from_within_is_an_error() -> None:
+    def steps():
+        yield 1
+        raise GeneratorExit("from a model")
+
+    running = guarded(steps(), interruptible=False)
+    next(running)
+    with pytest.raises(NoException):
+        next(running)
