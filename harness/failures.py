@@ -65,9 +65,7 @@ def error_text(error: BaseException) -> str:
     text = " ".join(message(error).split())[:ERROR_CHARACTERS]
     if text.startswith("diverged: ") or isinstance(error, TimeLimitReached):
         return text
-    name = printable(type(error).__name__)
-    text = f"{name}: {text}" if text else name
-    return f"{OUT_OF_MEMORY}{text}" if is_out_of_memory(error) else text
+    return f"{OUT_OF_MEMORY}{named(error)}" if is_out_of_memory(error) else named(error)
 
 
 def message(error: BaseException) -> str:
@@ -84,6 +82,8 @@ def message(error: BaseException) -> str:
 
 def named(error: BaseException) -> str:
     """Return the type and the text of an exception, on one line of bounded length."""
+    if isinstance(error, NoException):
+        error = error.error
     text = " ".join(message(error).split())[:ERROR_CHARACTERS]
     name = printable(type(error).__name__)
     return f"{name}: {text}" if text else name

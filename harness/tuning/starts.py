@@ -12,7 +12,7 @@ from harness.data.places import available_cores
 from harness.data.values import Array, TrialData
 from harness.durations import duration
 from harness.events import Note, OnEvent, StepStarted
-from harness.failures import USER_CODE_ERRORS, named
+from harness.failures import as_exceptions, guarded, named
 from harness.planning.identity import pretraining_id
 from harness.planning.jobs import data_key
 from harness.planning.plan import Plan, PlannedTrial
@@ -207,21 +207,22 @@ def pretraining_steps(
     prepare_process(threads=task.threads, device=task.device)
     given = task.weights
     try:
-        job = PretrainingJob(
-            section=task.section,
-            data=data,
-            build=catalog.load(task.model).build,
-            model_arguments=task.model_arguments,
-            seed=task.seed,
-            device=torch.device(task.device),
-            weights=None if given is None else {k: torch.tensor(v) for k, v in given.items()},
-        )
-        epochs = pretrain(job, None if checkpoint is None else unpack(checkpoint))
-        made = yield from _packed(epochs)
+        with as_exceptions(interruptible=False):
+            job = PretrainingJob(
+                section=task.section,
+                data=data,
+                build=catalog.load(task.model).build,
+                model_arguments=task.model_arguments,
+                seed=task.seed,
+                device=torch.device(task.device),
+                weights=None if given is None else {k: torch.tensor(v) for k, v in given.items()},
+            )
+            epochs = pretrain(job, None if checkpoint is None else unpack(checkpoint))
+        made = yield from _packed(guarded(epochs, interruptible=False))
         last = Progress(len(made.rows), made.rows, made.weights, {})
         scores = {"val_accuracy": made.val_accuracy, "test_accuracy": made.test_accuracy}
         yield "done", {"progress": pack(last), **scores}
-    except USER_CODE_ERRORS as error:
+    except Exception as error:
         yield "failed", named(error)
 
 
