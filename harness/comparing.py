@@ -15,7 +15,7 @@ from harness.results.metrics import find
 from harness.results.operands import Candidate, Source, leaves
 from harness.results.paired import ALPHA, ROPE, holm
 from harness.results.read import fold_rows
-from harness.results.schema import param_value
+from harness.results.same_data import DataIdentity, data_identity
 from harness.results.selectors import Choice, matching, selected_values
 from harness.spec.space import identity
 
@@ -99,7 +99,7 @@ def compare(a: Choice, b: Choice, *, rope: float = ROPE) -> Comparison:
     items = _items(a, b)
     differing = differences(a.candidate, b.candidate)
     headline = _headline(folds, items)
-    if _dataset(a.candidate) != _dataset(b.candidate):  # another task: no interval bounds that
+    if not _data(a.candidate).is_same(_data(b.candidate)):  # another task: no interval bounds that
         headline = replace(headline, low=-math.inf, high=math.inf)
     return Comparison(a, b, folds, items, differing, headline)
 
@@ -180,7 +180,7 @@ def _headline(folds: FoldComparison, items: ItemComparison | str) -> Headline:
 
 
 def _items(a: Choice, b: Choice) -> ItemComparison | str:
-    if _dataset(a.candidate) != _dataset(b.candidate):
+    if not _data(a.candidate).is_same(_data(b.candidate)):
         return "the datasets are not the same"
     found: ItemComparison | str = "no predictions are stored"
     for role in ("test", "validation"):
@@ -205,21 +205,23 @@ def _common_metric(a: Source, b: Source) -> str:
 
 def _other_data(a: Choice, b: Choice) -> str | None:
     """Why equal index sets may stand for other examples; None where they do not."""
-    names = _dataset(a.candidate), _dataset(b.candidate)
-    if names[0] != names[1]:
-        return f"the datasets are {names[0]} and {names[1]}"
+    data = _data(a.candidate), _data(b.candidate)
+    if not data[0].is_same(data[1]):
+        return f"the datasets are {data[0]} and {data[1]}"
     changed = [one.name for one in differences(a.candidate, b.candidate)
                if one.name.startswith("dataset.") and one.name not in _SAME_EXAMPLES]  # fmt: skip
-    if not changed:
+    if not changed and data[0].fingerprint == data[1].fingerprint:
         return None
     items = _items(a, b)
     if isinstance(items, ItemComparison) and not items.n_left_out:
         return None  # such as another sampling rate: an option that picks no examples
+    if not changed:
+        return "the raw files are not the same"
     return f"{', '.join(changed)} may pick other examples"
 
 
-def _dataset(one: Candidate) -> str:
-    return str(param_value(one.config, "dataset.name"))
+def _data(one: Candidate) -> DataIdentity:
+    return data_identity(one.config, one.trial.data_fingerprint)
 
 
 def _rows(source: Source, candidates: Sequence[Candidate]) -> Mapping[str, Rows]:

@@ -13,6 +13,7 @@ from harness.planning.plan import Plan, value_label, varying_paths
 from harness.planning.reasons import reason_counts
 from harness.printable import printable
 from harness.results.runs import RankedTrial, Summary
+from harness.results.same_data import DataIdentity, data_identity
 from harness.run import RunOutcome
 
 SHOWN = 20
@@ -150,6 +151,8 @@ def _closing_lines(outcome: RunOutcome) -> list[str]:
         lines.append(f"… and {hidden} more in the tables")
     if constant := _constant(outcome.plan):
         lines.append(f"in all of them {_params(constant, None)}")
+    if len(summary.ranking) > 1 and len(data := _datasets(outcome.plan)) > 1:
+        lines.append(f"{' and '.join(data)} are different data: places across them say nothing")
     if any(trial.validation_std is not None for trial in summary.ranking):
         lines.append("± is the standard deviation over folds, not an interval")
     nothing = "" if outcome.plan.ahead or "sweep" in outcome.timings_s else "nothing to train: "
@@ -168,6 +171,16 @@ def _closing_lines(outcome: RunOutcome) -> list[str]:
     if outcome.exit_code == 130:
         lines.append("interrupted: finished trials are kept, the same command goes on")
     return lines
+
+
+def _datasets(plan: Plan) -> tuple[str, ...]:
+    """The distinct data of a plan's trials, in words."""
+    found = [data_identity(trial.resolved.config, trial.data_fingerprint) for trial in plan.trials]
+    kept: list[DataIdentity] = []
+    for one in found:
+        if not any(one.is_same(other) for other in kept):
+            kept.append(one)
+    return tuple(printable(str(one)) for one in kept)
 
 
 def _dry_run_lines(outcome: RunOutcome) -> list[str]:

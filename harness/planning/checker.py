@@ -19,16 +19,20 @@ COMMON_DATASET_KEYS = ("name", *(key for key in DatasetSection.model_fields if k
 
 @dataclass
 class Checker:
-    """Checks each distinct value once, however many configurations share it."""
+    """Checks each distinct value once, however many configurations share it.
+
+    variant: of the configuration that is looked at; a mistake of several stands at a line of each.
+    """
 
     spec: BenchmarkSpec
     folder: Path
     root: Path
+    variant: str | None = None
     problems: list[Problem] = field(default_factory=list)
-    known: dict[tuple[str, ...], Any] = field(default_factory=dict)
+    known: dict[tuple[str | None, ...], Any] = field(default_factory=dict)
 
     def entry(self, kind: catalog.Kind, name: str) -> catalog.Entry | None:
-        key = ("entry", kind, name)
+        key = ("entry", kind, name, self.variant)
         if key not in self.known:
             self.known[key] = self._find(kind, name)
         return self.known[key]  # type: ignore[no-any-return]
@@ -40,18 +44,20 @@ class Checker:
                 self.signature(listed[name])
                 return listed[name]
             except BenchError as error:
-                self.problems.append(self.spec.problem(f"{kind}.name", str(error)))
+                self.add(f"{kind}.name", str(error))
                 return None
-        self.problems.append(
-            self.spec.problem(
-                f"{kind}.name",
-                catalog.why_unknown(kind, name, folder=self.folder),
-                found=repr(name),
-                allowed=", ".join(listed),
-                nearest=nearest(name, list(listed)),
-            )
+        self.add(
+            f"{kind}.name",
+            catalog.why_unknown(kind, name, folder=self.folder),
+            found=repr(name),
+            allowed=", ".join(listed),
+            nearest=nearest(name, list(listed)),
         )
         return None
+
+    def add(self, path: str, message: str, **details: Any) -> None:
+        """Note a problem at the line where the variant gives a path."""
+        self.problems.append(self.spec.problem(path, message, variant=self.variant, **details))
 
     def signature(self, entry: catalog.Entry) -> Signature:
         key = ("signature", str(entry.file))
@@ -60,7 +66,8 @@ class Checker:
         return self.known[key]  # type: ignore[no-any-return]
 
     def value(self, kind: catalog.Kind, argument: Argument, value: Any) -> Any:
-        key = (kind, argument.name, argument.annotation, json.dumps(value, default=str))
+        text = json.dumps(value, default=str)
+        key = (kind, argument.name, argument.annotation, text, self.variant)
         if key not in self.known:
             self.known[key] = self._checked(f"{kind}.{argument.name}", argument, value)
         return self.known[key]
@@ -69,22 +76,20 @@ class Checker:
         try:
             return argument.check(value)
         except ValueError:
-            words = wrong_value(path, argument, value)
-            self.problems.append(self.spec.problem(path, **words))
+            self.add(path, **wrong_value(path, argument, value))
             return value
 
     def unknown(self, kind: catalog.Kind, name: str, *, entry: catalog.Entry) -> None:
-        if ("unknown", kind, entry.name, name) in self.known:
+        key = ("unknown", kind, entry.name, name, self.variant)
+        if key in self.known:
             return
-        self.known["unknown", kind, entry.name, name] = True
+        self.known[key] = True
         allowed = allowed_keys(kind, self.signature(entry).arguments)
-        self.problems.append(
-            self.spec.problem(
-                f"{kind}.{name}",
-                f"{entry.label} has no such argument",
-                allowed=", ".join(allowed) or "none",
-                nearest=nearest(name, allowed),
-            )
+        self.add(
+            f"{kind}.{name}",
+            f"{entry.label} has no such argument",
+            allowed=", ".join(allowed) or "none",
+            nearest=nearest(name, allowed),
         )
 
 

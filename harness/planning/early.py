@@ -20,6 +20,9 @@ from harness.spec.yaml_text import Document, KeyPath
 
 KINDS: tuple[catalog.Kind, ...] = ("dataset", "model")
 
+Given = Mapping[tuple[str, bool], tuple[KeyPath, Sequence[Any]]]
+"""Path, and whether it is searched -> where it stands, and its values."""
+
 
 def read_checked(
     path: Path, overrides: Sequence[str] = (), *, folder: Path | None = None
@@ -35,25 +38,26 @@ def read_checked(
 
 
 def name_problems(document: Document, *, folder: Path | None = None) -> list[Problem]:
-    """Unknown models, datasets and hyper-parameters of a document, and values of wrong types.
+    """Unknown models, datasets and hyper-parameters of a document, and values of wrong types."""
+    return [
+        problem
+        for given in _given(document)
+        for kind in KINDS
+        for problem in _of_kind(document, kind, given, folder)
+    ]
 
-    A file with `variants` is left to `resolve`: what they share is known only when merged.
-    """
-    if "variants" in document.value:
-        return []
-    return [problem for kind in KINDS for problem in _of_kind(document, kind, folder)]
 
-
-def _of_kind(document: Document, kind: catalog.Kind, folder: Path | None) -> Iterator[Problem]:
-    section = document.value.get(kind)
-    name = section.get("name") if isinstance(section, Mapping) else None
-    if not isinstance(section, Mapping) or not isinstance(name, str):
+def _of_kind(
+    document: Document, kind: catalog.Kind, given: Given, folder: Path | None
+) -> Iterator[Problem]:
+    place, (name,) = given.get((f"{kind}.name", False), ((), (None,)))
+    if not isinstance(name, str):
         return
     known = catalog.entries(kind, folder=folder)
     if name not in known:
         yield problem_at(
             document,
-            (kind, "name"),
+            place,
             catalog.why_unknown(kind, name, folder=folder),
             found=repr(name),
             allowed=", ".join(known),
@@ -63,26 +67,51 @@ def _of_kind(document: Document, kind: catalog.Kind, folder: Path | None) -> Ite
     try:
         arguments = catalog.signature(known[name]).arguments
     except BenchError as error:
-        yield problem_at(document, (kind, "name"), str(error))
+        yield problem_at(document, place, str(error))
         return
-    for place, key, values in _said(document, kind, section):
-        yield from _problems(document, place, key, values, entry=known[name], known=arguments)
-
-
-def _said(
-    document: Document, kind: catalog.Kind, section: Mapping[str, Any]
-) -> Iterator[tuple[KeyPath, str, Sequence[Any]]]:
-    """Key path, argument and values, of the section and then of the space."""
     common = COMMON_DATASET_KEYS if kind == "dataset" else ("name",)
-    for key, value in section.items():
-        if key not in common:
-            yield (kind, key), key, [value]
-    search = document.value.get("search")
+    for (path, _), (at, values) in given.items():
+        prefix, _, key = path.partition(".")
+        if prefix == kind and key not in common:
+            yield from _problems(document, at, key, values, entry=known[name], known=arguments)
+
+
+def _given(document: Document) -> list[Given]:
+    """What each variant gives of its model and dataset, over the base; the base without variants.
+
+    What the command line gives goes before the variants, as everywhere.
+    """
+    base = _layer(document.value, ())
+    variants = document.value.get("variants")
+    if not isinstance(variants, Mapping):
+        return [base]
+    return [
+        _over(base, _layer(own, ("variants", name)), document)
+        for name, own in variants.items()
+        if isinstance(own, Mapping)
+    ]
+
+
+def _layer(value: Mapping[str, Any], at: KeyPath) -> Given:
+    given: dict[tuple[str, bool], tuple[KeyPath, Sequence[Any]]] = {}
+    for kind in KINDS:
+        section = value.get(kind)
+        for key, fixed in section.items() if isinstance(section, Mapping) else ():
+            given[f"{kind}.{key}", False] = (*at, kind, key), [fixed]
+    search = value.get("search")
     space = search.get("space") if isinstance(search, Mapping) else None
     for path, domain in space.items() if isinstance(space, Mapping) else ():
-        prefix, _, key = str(path).partition(".")
-        if prefix == kind and "," not in path and key not in common:
-            yield ("search", "space", path), key, domain if isinstance(domain, list) else []
+        if str(path).partition(".")[0] in KINDS and "," not in path:
+            choices = domain if isinstance(domain, list) else []
+            given[path, True] = (*at, "search", "space", path), choices
+    return given
+
+
+def _over(base: Given, own: Given, document: Document) -> Given:
+    typed = {path for (path, _), (place, _) in base.items() if document.is_overridden(place)}
+    paths = {path for path, _ in own} - typed
+    kept = {key: value for key, value in base.items() if key[0] not in paths}
+    return {**kept, **{key: value for key, value in own.items() if key[0] in paths}}
 
 
 def _problems(

@@ -18,16 +18,16 @@ def trained_description(
     raw: RawConfiguration,
     description: Description,
     *,
-    known: dict[tuple[str, ...], Any],
+    known: dict[tuple[str | None, ...], Any],
     problems: list[Problem],
 ) -> Description | None:
     """The description behind `dataset.front_end`; None where the front end can't take the inputs.
 
     What does not fit, of the front end and of the augmentation, joins `problems`. known: answers
-    given before, since many configurations share their inputs.
+    given before, since many configurations of a variant share their inputs.
     """
     front_end = raw.sections["dataset"].get("front_end")
-    key = ("inputs", str(id(description)), json.dumps(front_end, sort_keys=True))
+    key = ("inputs", str(id(description)), json.dumps(front_end, sort_keys=True), raw.variant)
     if key not in known:
         known[key] = _through(spec, raw, description, front_end, problems)
     trained: Description | None = known[key]

@@ -28,6 +28,7 @@ class DistinctModel:
     """A model as some configurations build it: its file, arguments and input.
 
     key: equal for configurations that build the same model; params: what the search says of it.
+    variant: the first of the file that builds it.
     """
 
     key: str
@@ -37,6 +38,7 @@ class DistinctModel:
     input_dtype: str
     num_classes: int
     params: Mapping[str, Any]
+    variant: str | None = None
 
 
 def distinct_models(configurations: Sequence[Resolved]) -> list[DistinctModel]:
@@ -65,14 +67,14 @@ def check_models(spec: BenchmarkSpec, models: Sequence[DistinctModel]) -> "dict[
     """
     from harness.training.inspect import check_model
 
-    problems: dict[str, Problem] = {}
+    problems: dict[tuple[str, str | None], Problem] = {}
     counts: dict[str, ModelCounts] = {}
     some_built = False
     for model in models:
         with _silence():
             message = check_model(catalog.load(model.entry).build, **_call(model))
         if message:
-            problems.setdefault(message, _problem(spec, model, message))
+            problems.setdefault((message, model.variant), _problem(spec, model, message))
             continue
         some_built = True
         if (counted := _counts(model)) is not None:
@@ -174,17 +176,22 @@ def _distinct(key: str, one: Resolved) -> DistinctModel:
         input_dtype=one.description.input_dtype,
         num_classes=len(one.description.class_names),
         params={path: value for path, value in one.params.items() if path.startswith("model.")},
+        variant=one.variant,
     )
 
 
 def _problem(spec: BenchmarkSpec, model: DistinctModel, message: str) -> Problem:
-    """At the line of the first hyper-parameter that the message names, searched ones first."""
+    """At the line of the first hyper-parameter that the message names, searched ones first.
+
+    Of the variant that builds the model.
+    """
     named = [name for name in re.findall(r"\w+", message) if name in model.arguments]
     paths = [f"model.{name}" for name in named]
-    given = {path for variant in spec.variants for path in variant.origins}
+    given = {path for one in spec.variants if one.name == model.variant for path in one.origins}
     searched = [path for path in paths if path in model.params]
     written = [path for path in paths if path in given]
     path = next(iter((*searched, *written, *model.params)), "model.name")
     values = ", ".join(f"{path}={value}" for path, value in model.params.items())
     found = values if searched or not written else None  # else no searched value is to blame
-    return spec.problem(path, f"{model.entry.label}: {message}", found=found or None)
+    text = f"{model.entry.label}: {message}"
+    return spec.problem(path, text, variant=model.variant, found=found or None)

@@ -111,6 +111,7 @@ def _searched_paths(raws: Sequence[RawConfiguration]) -> dict[str | None, set[st
 
 
 def _resolve_one(checker: Checker, raw: RawConfiguration, searched: set[str]) -> Resolved | None:
+    checker.variant = raw.variant
     model = checker.entry("model", raw.sections["model"]["name"])
     dataset = checker.entry("dataset", raw.sections["dataset"]["name"])
     if model is None or dataset is None:
@@ -166,11 +167,11 @@ def _lacks(checker: Checker, entry: catalog.Entry, given: Mapping[str, Any]) -> 
     needed = [arg.name for arg in checker.signature(entry).arguments.values() if arg.required]
     missing = [name for name in needed if name not in given]
     for name in missing:
-        key = ("missing", entry.kind, entry.name, name)
+        key = ("missing", entry.kind, entry.name, name, checker.variant)
         if key not in checker.known:
             checker.known[key] = True
             text = f"{entry.label} needs it and has no default"
-            checker.problems.append(checker.spec.problem(f"{entry.kind}.{name}", text))
+            checker.add(f"{entry.kind}.{name}", text)
     return bool(missing)
 
 
@@ -179,9 +180,11 @@ def _description(
 ) -> Description | None:
     options = {k: v for k, v in section.items() if k not in COMMON_DATASET_KEYS}
     key = ("description", entry.name, json.dumps(options, sort_keys=True, default=str))
-    if key not in checker.known:
-        checker.known[key] = _described(checker, entry, options)
-    return checker.known[key]  # type: ignore[no-any-return]
+    refused = (*key, checker.variant)  # a mistake is noted once for every variant that makes it
+    if key not in checker.known and refused not in checker.known:
+        description = _described(checker, entry, options)
+        checker.known[key if description is not None else refused] = description
+    return checker.known.get(key)
 
 
 def _described(
@@ -196,14 +199,12 @@ def _described(
             raise ValueError("a classification needs at least 2 class_names")
         return description
     except DataError as error:  # the user's own files
-        checker.problems.append(
-            checker.spec.problem(f"dataset.{getattr(error, 'option', 'name')}", str(error))
-        )
+        checker.add(f"dataset.{getattr(error, 'option', 'name')}", str(error))
         return None
     except USER_CODE_ERRORS as error:
         if not checker.problems:
             text = f"{entry.label}: describe: {named(error)}"
-            checker.problems.append(checker.spec.problem("dataset.name", text))
+            checker.add("dataset.name", text)
         return None
 
 

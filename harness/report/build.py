@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+from harness.report.by_data import DataPart, parts_by_data, section_by_data
 from harness.report.content import Section
 from harness.report.page import Chapter
 from harness.report.sections.across import across
@@ -53,10 +54,21 @@ ORDER: tuple[Callable[[Study], Section], ...] = (
 )
 """To add a section, write its file and name it here."""
 
+OF_ALL_DATA = {published, pretraining, layers, attention, findings, data_card, methods, provenance}
+"""Sections that compare no configurations; the others are made for each dataset by itself."""
+
 
 def build_sections(study: Study) -> tuple[Section, ...]:
     """Every section of the report; one without data says so in a line."""
-    return tuple(make(study) for make in ORDER)
+    parts = parts_by_data(study)
+    return tuple(build_section(make, study, parts) for make in ORDER)
+
+
+def build_section(
+    make: Callable[[Study], Section], study: Study, parts: Sequence[DataPart]
+) -> Section:
+    """One section of `ORDER`. parts: of the study, by data."""
+    return make(study) if make in OF_ALL_DATA else section_by_data(make, parts)
 
 
 def build_chapters(studies: Sequence[Study]) -> tuple[Chapter, ...]:

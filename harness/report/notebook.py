@@ -90,14 +90,15 @@ def tables(study: "Study", section: str) -> "list[pd.DataFrame]":
 
 
 def _section(study: "Study", key: str) -> Section:
-    from harness.report.build import ORDER
+    from harness.report.build import ORDER, build_section
+    from harness.report.by_data import parts_by_data
 
     makers = {getattr(sys.modules[one.__module__], "KEY", one.__name__): one for one in ORDER}
     if key not in makers:
         close = nearest(key, list(makers))
         hint = f"; did you mean {close!r}?" if close else ""
         raise BenchError(f"no section {key!r}; there are {', '.join(makers)}{hint}")
-    return makers[key](study)
+    return build_section(makers[key], study, parts_by_data(study))
 
 
 def _nth(study: "Study", key: str, number: int, *, place: int | None = None) -> "go.Figure":

@@ -2,9 +2,10 @@
 
 import json
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from harness.report.study import Configuration, Study
+from harness.results.same_data import DataIdentity, data_identity
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -15,8 +16,8 @@ PICKS_NO_EXAMPLES = ("normalize", "front_end")
 def same_folds(study: Study) -> Callable[[Configuration, Configuration], bool]:
     """Whether the scores of two complete configurations may be paired fold by fold.
 
-    Their shared folds hold the same index sets, of the same dataset; where other options of the
-    dataset differ, the ids of the predicted examples have to be the same.
+    Their shared folds hold the same index sets, of the same dataset; where its other options or
+    its raw files differ, the ids and classes of the predicted examples have to be the same.
     """
     hashes = _split_hashes(study)
     data = {one.trial_id: _data(one) for one in study.complete}
@@ -29,11 +30,20 @@ def same_folds(study: Study) -> Callable[[Configuration, Configuration], bool]:
         of_a, of_b = data[a.trial_id], data[b.trial_id]
         if of_a == of_b:
             return True
-        return _name(of_a) == _name(of_b) and bool(examples[of_a]) and (
-            examples[of_a] == examples[of_b]
-        )  # fmt: skip
+        return (
+            of_a.identity.is_same(of_b.identity)
+            and bool(examples[of_a])
+            and examples[of_a] == examples[of_b]
+        )
 
     return same
+
+
+class _Data(NamedTuple):
+    """options: JSON of those that may pick examples."""
+
+    identity: DataIdentity
+    options: str
 
 
 def _split_hashes(study: Study) -> dict[str, tuple[Any, ...]]:
@@ -43,18 +53,19 @@ def _split_hashes(study: Study) -> dict[str, tuple[Any, ...]]:
             zip(texts.index, texts.to_numpy(), strict=True)}  # fmt: skip
 
 
-def _data(one: Configuration) -> str:
-    section = json.loads(one.row.get("config") or "{}").get("dataset", {})
+def _data(one: Configuration) -> _Data:
+    config = json.loads(one.row.get("config") or "{}")
+    section = config.get("dataset", {})
     kept = {key: value for key, value in section.items() if key not in PICKS_NO_EXAMPLES}
-    return json.dumps(kept, sort_keys=True)
+    identity = data_identity(config, one.row.get("data_fingerprint"))
+    return _Data(identity, json.dumps(kept, sort_keys=True))
 
 
-def _name(data: str) -> Any:
-    return json.loads(data).get("name")
-
-
-def _examples(study: Study, firsts: Mapping[str, str]) -> dict[str, frozenset[str]]:
-    """Dataset -> the ids that one of its configurations validated."""
+def _examples(study: Study, firsts: Mapping[_Data, str]) -> dict[_Data, frozenset[tuple[str, int]]]:
+    """Data -> the ids and true classes that one of its configurations validated."""
     rows = study.items(list(firsts.values()), "validation")
-    return {key: frozenset(rows.loc[rows["trial_id"] == trial_id, "example_id"])
-            for key, trial_id in firsts.items()}  # fmt: skip
+    found = {}
+    for key, trial_id in firsts.items():
+        own = rows[rows["trial_id"] == trial_id]
+        found[key] = frozenset(zip(own["example_id"], own["target"], strict=True))
+    return found

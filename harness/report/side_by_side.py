@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from harness.comparing import Comparison, compare
 from harness.errors import BenchError
 from harness.report.against import adjusted
+from harness.report.by_data import parts_by_data
 from harness.report.study import Configuration, Study
 from harness.report.wording import value_text
 from harness.results.operands import open_source
@@ -63,15 +64,24 @@ def side_by_side(studies: Sequence[Study]) -> SideBySide:
 
 
 def _sides(one: Study, other: Study) -> list[tuple[Side, Side]]:
-    """The best of each, and the baselines where both name one that is not the best."""
-    pairs = []
-    if one.best and other.best:
-        pairs.append((Side(one, one.best, "best"), Side(other, other.best, "best")))
+    """The best of each, and the baselines where both name one that is not the best.
+
+    A study of several datasets has a best of each; those of equal data meet.
+    """
+    pairs = [(Side(one, a, "best"), Side(other, b, "best")) for a, b in _bests(one, other)]
     chosen = [(study, study.baseline) for study in (one, other) if study.baseline]
     if len(chosen) == 2 and any(named is not study.best for study, named in chosen):
         a, b = (Side(study, named, "baseline") for study, named in chosen)
         pairs.append((a, b))
     return pairs
+
+
+def _bests(one: Study, other: Study) -> list[tuple[Configuration, Configuration]]:
+    parts, others = parts_by_data(one), parts_by_data(other)
+    if len(parts) == len(others) == 1:
+        return [(one.best, other.best)] if one.best and other.best else []
+    pairs = [(a.study.best, b.study.best) for a in parts for b in others if a.is_same(b)]
+    return [(a, b) for a, b in pairs if a and b]
 
 
 def _meet(a: Side, b: Side) -> Comparison | str:
@@ -99,6 +109,8 @@ def _ranks(studies: Sequence[Study]) -> tuple[str, Ranks | None]:
     """Of the configurations that all benchmarks hold, else of their models, by validation mean."""
     if len(studies) < 2 or len({study.objective for study in studies}) > 1:
         return "configurations", None
+    if any(len(parts_by_data(study)) > 1 for study in studies):
+        return "configurations", None  # no one rank holds over several datasets
     paths = sorted({path for study in studies for path in study.names
                     if not path.startswith("dataset.") and path != "variant"})  # fmt: skip
     for what, keys in (("configurations", ["model.name", *paths]), ("models", ["model.name"])):

@@ -5,6 +5,7 @@ import io
 import re
 from collections.abc import Sequence
 
+from harness.report.by_data import parts_by_data
 from harness.report.content import (
     Block,
     Cell,
@@ -111,11 +112,25 @@ def _plain(text: str) -> str:
 
 
 def csv_rows(study: Study) -> list[dict[str, object]]:
-    """One row for each configuration, in the order of the leaderboard."""
+    """One row for each configuration, in the order of the leaderboard.
+
+    Configurations of several datasets come one dataset after the other, each with places of its
+    own, and a column that names it.
+    """
+    parts = parts_by_data(study)
+    return [
+        row
+        for part in parts
+        for row in _rows_of(part.study, {"data": part.name} if len(parts) > 1 else {})
+    ]
+
+
+def _rows_of(study: Study, data: dict[str, object]) -> list[dict[str, object]]:
     board = board_of(study)
     rows = []
-    for one in study.configurations:
-        row: dict[str, object] = {"benchmark": study.name, "place": one.place,
+    for place, one in enumerate(study.configurations, start=1):
+        row: dict[str, object] = {"benchmark": study.name, **data,
+                                  "place": place if one.place else None,
                                   "trial_id": one.trial_id, "status": one.status}  # fmt: skip
         row |= {path: one.params[path] for path in study.names}
         for column, found in board.scores.get(one.trial_id, {}).items():

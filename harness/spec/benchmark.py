@@ -177,7 +177,10 @@ class BenchmarkSpec:
         for one in self.variants:
             if path in one.origins and variant in (None, one.name):
                 return one.origins[path]
-        return tuple(path.split("."))
+        keys = tuple(path.split("."))
+        if variant is not None and ("variants", variant, keys[0]) in self.document.lines:
+            return ("variants", variant, *keys)
+        return keys
 
     def _place_of_value(self, place: KeyPath, path: str, value: Any) -> KeyPath:
         """The place of one choice where the path is searched, of a linked one its row."""

@@ -59,6 +59,10 @@ def read_drafts(problems: Problems) -> list[Draft]:
     base = _layer(value, (), Draft(), problems)
     if "variants" not in value:
         return [_settled(base, problems)]
+    for path in [path for path in base.searched_at if path in base.fixed]:
+        places = base.fixed_at[path], base.searched_at[path]
+        if len({_rank(place, problems.document) for place in places}) == 1:
+            _refuse_both(base, path, problems)  # though every variant may choose one of them
     at: KeyPath = ("variants",)
     variants = problems.mapping(value["variants"], at, "a mapping of names to partial files")
     if variants == {} and isinstance(value["variants"], dict):
@@ -184,10 +188,7 @@ def _settled(layer: Draft, problems: Problems) -> Draft:
         standing = _rank(layer.fixed_at[path], problems.document)
         searching = _rank(layer.searched_at[path], problems.document)
         if standing == searching:
-            place = problems.document.place(layer.fixed_at[path])
-            where = f" (line {place[1]})" if place[1] else ""
-            text = f"{path} is both fixed{where} and searched: give it in one place"
-            problems.add(layer.searched_at[path], text)
+            _refuse_both(layer, path, problems)
         if standing <= searching:
             del fixed[path]
             continue
@@ -199,6 +200,14 @@ def _settled(layer: Draft, problems: Problems) -> Draft:
     fixed_at = {path: layer.fixed_at[path] for path in fixed}
     return replace(layer, fixed=fixed, fixed_at=fixed_at, searched_at=searched_at,
                    space=prune(space))  # fmt: skip
+
+
+def _refuse_both(layer: Draft, path: str, problems: Problems) -> None:
+    """Note a path that one layer both fixes and searches."""
+    line = problems.document.place(layer.fixed_at[path])[1]
+    where = f" (line {line})" if line else ""
+    text = f"{path} is both fixed{where} and searched: give it in one place"
+    problems.add(layer.searched_at[path], text)
 
 
 def _rank(path: KeyPath, document: Document) -> int:

@@ -1,6 +1,7 @@
 """Two trials, and two benchmarks pair by pair, from tables to a verdict."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -105,6 +106,24 @@ def test_validation_predictions_serve_where_there_is_no_test(tmp_path):
     ]
     write(tmp_path, "digits", *rows)
     assert compared(tmp_path, "digits:aa", "digits:bb").items.role == "validation"
+
+
+def test_another_table_is_another_dataset_and_changed_files_are_no_pairs(tmp_path):
+    """Equal options and index sets prove nothing where the raw files are others."""
+
+    def table(path, fingerprint):
+        rows = trial_rows(fingerprint * 16, rotating([0.5, 0.6]),
+                          sections={"dataset": {"name": "text_csv", "path": path}})  # fmt: skip
+        return replace(rows, trial={**rows.trial, "data_fingerprint": fingerprint})
+
+    write(tmp_path, "texts", table("a.csv", "a"), table("b.csv", "b"), table("a.csv", "c"))
+    other, changed = (
+        compared(tmp_path, "texts:aa", "texts:bb"),
+        compared(tmp_path, "texts:aa", "texts:cc"),
+    )
+    assert other.folds.unpaired == "the datasets are text_csv (a.csv) and text_csv (b.csv)"
+    assert verdict(other.headline) == "untested"
+    assert changed.folds.unpaired == "the raw files are not the same"
 
 
 def test_other_datasets_are_compared_unpaired_and_never_by_example(tmp_path):

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from harness.comparing import verdict
 from harness.report.against import p_text
+from harness.report.by_data import parts_by_data
 from harness.report.content import (
     Cell,
     Column,
@@ -60,7 +61,9 @@ def bests_table(studies: Sequence[Study]) -> Table:
                Column("validation", numeric=True), Column("test", numeric=True),
                Column("parameters", numeric=True), Column("multiply-adds", numeric=True),
                Column("fit time", numeric=True), Column("complete", numeric=True))  # fmt: skip
-    return Table(columns, tuple(_best_row(study) for study in studies), sortable=True)
+    rows = tuple(_best_row(part.study, part.name if len(parts) > 1 else "")
+                 for parts in map(parts_by_data, studies) for part in parts)  # fmt: skip
+    return Table(columns, rows, sortable=True)
 
 
 def meetings_table(meetings: Sequence[Meeting]) -> Table:
@@ -90,10 +93,12 @@ def ranks_table(found: SideBySide) -> Table:
     return Table(columns, rows, caption="Ranks across benchmarks (descriptive)", sortable=True)
 
 
-def _best_row(study: Study) -> tuple[Cell, ...]:
+def _best_row(study: Study, data: str) -> tuple[Cell, ...]:
+    """data: named where a benchmark has several."""
     best = study.best
     done = f"{len(study.complete):,} of {len(study.configurations):,}"
-    first = (Cell(study.name), Cell(best.label if best else "none is complete"),
+    name = f"{study.name}, {data}" if data else study.name
+    first = (Cell(name), Cell(best.label if best else "none is complete"),
              Cell(metric_name(study.objective)))  # fmt: skip
     if best is None:
         return (*first, *(Cell("–"),) * 5, Cell(done, 0))

@@ -89,7 +89,11 @@ def _explanation(study: Study, found: Comparisons) -> str:
     text = f"Baseline: {found.baseline.name} ({found.baseline.label})"
     if study.baseline is None:
         missing = study.spec.baseline is not None
-        reason = "the file's baseline is not complete" if missing else "the file names none"
+        reason = (
+            "the file's baseline is not among the complete ones"
+            if missing
+            else "the file names none"
+        )
         text += f", the best on validation, as {reason}"
     why = "the test part rotates" if found.split == "test" else "the test part does not rotate"
     text += (f". Compared on {ROLE_OF[found.split]} scores, since {why}; the same folds are paired "

@@ -22,6 +22,7 @@ from harness.report.content import (
 from harness.report.draw import figure
 from harness.report.factors import Factor, chosen, factors_of, is_balanced
 from harness.report.intervals import Difference, Estimate, difference, estimate
+from harness.report.pairing import same_folds
 from harness.report.power import ALPHA
 from harness.report.study import Study
 from harness.report.wording import estimate_cell, metric_name, number, signed, time_text
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
 KEY, TITLE = "effects", "Effect of each search parameter"
 MOST_PAIRS = 4
+UNPAIRED = ("Not all of these configurations met the same examples, so no lead of one value over "
+            "another is tested.")  # fmt: skip
 Scores = NDArray[np.float64]
 
 
@@ -76,6 +79,7 @@ def effects(study: Study) -> Section:
         KEY,
         TITLE,
         *(Text(text) for text in _explanations(name, ranked)),
+        *([] if _on_same_folds(study) else [Text(UNPAIRED)]),
         *(Figure(_finding(one), draw(one, name), True) for one in found),
         *(Figure(_pair_finding(a, b, scores, study.mode), draw_pair(a, b, scores, name), True)
           for a, b in list(combinations(ranked, 2))[:MOST_PAIRS]),
@@ -92,6 +96,7 @@ def of_study(study: Study) -> tuple[Effect, ...]:
         study.size_ratio("val"),
         mode=study.mode,
         fit_time_s=[one.row.get("fit_time_s") for one in study.complete],
+        on_same_folds=_on_same_folds(study),
     )
 
 
@@ -102,10 +107,15 @@ def compute(
     *,
     mode: str = "max",
     fit_time_s: Sequence[Any] = (),
+    on_same_folds: bool = True,
 ) -> tuple[Effect, ...]:
-    """Marginal means of scores (configurations, folds), with corrected t intervals over folds."""
+    """Marginal means of scores (configurations, folds), with corrected t intervals over folds.
+
+    on_same_folds: whether levels may be paired fold by fold; else no lead is tested.
+    """
     seconds = np.array([np.nan if one is None else float(one) for one in fit_time_s])
-    return tuple(_effect(one, scores, size_ratio, mode, seconds) for one in factors)
+    found = tuple(_effect(one, scores, size_ratio, mode, seconds) for one in factors)
+    return found if on_same_folds else tuple(one._replace(lead=None) for one in found)
 
 
 def table(found: Sequence[Effect], metric: str) -> Table:
@@ -187,6 +197,11 @@ def interaction(cells: Scores) -> float | None:
         return None
     added = cells.mean(axis=1, keepdims=True) + cells.mean(axis=0, keepdims=True) - cells.mean()
     return float(np.abs(cells - added).max())
+
+
+def _on_same_folds(study: Study) -> bool:
+    same = same_folds(study)
+    return all(same(one, study.complete[0]) for one in study.complete[1:])
 
 
 def _effect(

@@ -1,9 +1,13 @@
 """A paragraph for the methods section of a paper, from the file alone."""
 
+from collections.abc import Sequence
+
+from harness.report.by_data import NOT_COMPARED, DataPart, parts_by_data
 from harness.report.content import Section, Text, section
+from harness.report.pairing import same_folds
 from harness.report.stopped import sentence, stopped
 from harness.report.study import ROLE_OF, Study
-from harness.report.wording import metric_name, plural
+from harness.report.wording import listed, metric_name, plural
 from harness.spec.benchmark import BenchmarkSpec
 
 STRATEGIES = {
@@ -46,7 +50,8 @@ def _trained(study: Study) -> str:
     limit = spec.dataset.limit
     part = "" if limit is None else f"at most {limit:,} examples of "
     were = "was" if len(study.configurations) == 1 else "were"
-    text += f" {were} trained on {part}{spec.dataset.name}"
+    data = listed([part.name for part in parts_by_data(study)])
+    text += f" {were} trained on {part}{data or spec.dataset.name}"
     fixed = {"epochs": f"for {training.epochs} epochs",
              "optimizer": f"with {training.optimizer}",
              "lr": f"at learning rate {training.lr:g}",
@@ -69,17 +74,28 @@ def _stopped(study: Study) -> str:
 
 
 def _validated(study: Study) -> str:
-    cross = study.spec.cross_validation
-    first = study.complete[0].row if study.complete else {}
-    text = f"All were trained on the same folds, made of {STRATEGIES[cross.strategy]}"
-    if first:
-        text += f": {plural(int(first.get('n_folds') or 1), 'fold')}"
-        text += f", {plural(int(first.get('n_repeats') or 1), 'repeat')}"
+    cross, parts = study.spec.cross_validation, parts_by_data(study)
+    text = f"{_who(study, parts)} the same folds, made of {STRATEGIES[cross.strategy]}"
+    sizes = {(int(one.row.get("n_folds") or 1), int(one.row.get("n_repeats") or 1))
+             for part in parts for one in part.study.complete[:1]}  # fmt: skip
+    if len(sizes) == 1:
+        ((n_folds, n_repeats),) = sizes
+        text += f": {plural(n_folds, 'fold')}, {plural(n_repeats, 'repeat')}"
     tests = {"rotate": "; each part was the test once", "none": "; no part was held out as test",
              "official": "; the test was the dataset's own"}  # fmt: skip
     if isinstance(cross.test_fold, int):
         text += f"; part {cross.test_fold} was the test of every fold"
     return f"{text}{tests.get(str(cross.test_fold), '')}. Seed {study.spec.seed}."
+
+
+def _who(study: Study, parts: Sequence[DataPart]) -> str:
+    """Whose folds were the same: index sets of different examples are never the same folds."""
+    if len(parts) > 1:
+        return f"{NOT_COMPARED}; those of one data were trained on"
+    same = same_folds(study)
+    if all(same(one, study.complete[0]) for one in study.complete[1:]):
+        return "All were trained on"
+    return "Those that were given the same examples were trained on"
 
 
 def _chosen(spec: BenchmarkSpec) -> str:
@@ -91,10 +107,13 @@ def _chosen(spec: BenchmarkSpec) -> str:
 
 
 def _optimism(study: Study) -> str:
-    if len(study.complete) < 2:
+    parts = parts_by_data(study)
+    if max(len(part.study.complete) for part in parts) < 2:
         return ""
-    text = (f"As the best of {len(study.complete):,} complete configurations "
-            f"{_and_stopped(study)}was chosen on validation, its validation score is "
+    best = f"the best of {len(study.complete):,} complete configurations"
+    if len(parts) > 1:
+        best = "the best of each data"
+    text = (f"As {best} {_and_stopped(study)}was chosen on validation, its validation score is "
             "optimistic")  # fmt: skip
     if study.test_rotates:
         text += ("; the nested estimate lets each fold choose on its own validation and takes the "

@@ -201,3 +201,18 @@ def test_a_dry_run_says_what_is_to_be_drawn(tmp_path: Path, said) -> None:
     empty = Summary(5, 0, 0, 0, 0, 5, "accuracy", None, (), str(plan.folder))
     print_dry_run(RunOutcome(plan, empty, 0, {}))
     assert "0 trials of this space: 0 done, 0 to train, 5 to be drawn by tpe" in said()
+
+
+def test_places_of_different_data_say_nothing(tmp_path: Path, said) -> None:
+    """Two variants, each of its own dataset."""
+    text = FILE.replace("model: {name: linear}\n", "").replace(
+        "objective:",
+        "variants:\n  small: {model: {name: linear}}\n"
+        "  large: {model: {name: linear}, dataset: {name: cifar10}}\nobjective:",
+    )
+    plan = plan_of(tmp_path / "results" / "rates", text)
+    ids = (plan.trials[0].trial_id, plan.trials[-1].trial_id)
+    ranking = (ranked(ids[0], 0.1, 0.9), ranked(ids[1], 0.2, 0.8))
+    summary = Summary(6, 2, 0, 0, 0, 4, "accuracy", ranking[0], ranking, str(plan.folder))
+    print_summary(RunOutcome(plan, summary, 0, {"planning": 0.4}))
+    assert "digits and cifar10 are different data: places across them say nothing" in said()

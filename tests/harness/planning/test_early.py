@@ -74,3 +74,49 @@ def test_the_keys_of_every_dataset_are_among_the_allowed_ones(tmp_path: Path) ->
     (said,) = [str(one) for one in caught.value.problems if one.line == 2]
     assert "allowed: limit, normalize, train_per_class, front_end" in said
     assert said.endswith("did you mean 'train_per_class'?")
+
+
+VARIANTS = """\
+question: Which model?
+dataset: {name: digits}
+training: {epochs: 1, batch_size: 8, optimizer: adam, lr: 0.1}
+cross_validation: {strategy: stratified, n_splits: 4}
+search: {space: {training.lr: [0.1, 0.2]}}
+objective: {metric: accuracy}
+variants:
+  first: {model: {name: vit, num_heads: 2}}
+  second: {model: {name: vit, headz: 2}}
+  third: {model: {name: vti}}
+"""
+
+
+def test_mistakes_of_variants_are_told_beside_the_rest(tmp_path: Path) -> None:
+    """A path both fixed and searched hides neither of them, nor do they hide it."""
+    file = tmp_path / "q.yaml"
+    file.write_text(VARIANTS)
+
+    with pytest.raises(SpecError) as caught:
+        read_checked(file, folder=tmp_path)
+
+    told = {(problem.line, problem.path): problem.message for problem in caught.value.problems}
+    assert told == {
+        (5, "search.space.training.lr"): "training.lr is both fixed (line 3) and searched: "
+        "give it in one place",
+        (9, "variants.second.model.headz"): "models/vit.py has no such argument",
+        (10, "variants.third.model.name"): "unknown model",
+    }
+
+
+def test_a_variant_is_judged_by_what_it_leaves_of_the_base(tmp_path: Path) -> None:
+    """It names another model, and replaces a hyper-parameter that this model lacks."""
+    text = VARIANTS.replace("dataset:", "model: {name: vit, depth: deep}\ndataset:")
+    text = text.replace("{model: {name: vit, num_heads: 2}}", "{model: {depth: 2}}")
+    file = tmp_path / "q.yaml"
+    file.write_text(text)
+
+    with pytest.raises(SpecError) as caught:
+        read_checked(file, folder=tmp_path)
+
+    told = {(problem.line, problem.path) for problem in caught.value.problems}
+    assert (2, "model.depth") in told, "the second variant keeps it"
+    assert not any("first" in path for _, path in told)

@@ -133,3 +133,16 @@ def test_with_tpe_a_space_may_hold_impossible_models_but_not_only_such(folder: P
     assert len(check_models(some, distinct_models(resolve(some)))) == 1
     with pytest.raises(SpecError, match="is impossible"):
         check_models(none, distinct_models(resolve(none)))
+
+
+def test_a_variants_impossible_model_is_told_at_its_own_line(folder: Path) -> None:
+    """The first variant is possible; the two others say so in lines of their own."""
+    lines = ["small: {model: {name: moody, width: 2}}",
+             "wide: {model: {name: moody, width: 8, mood: impossible}}",
+             "wider: {model: {name: moody, width: 9, mood: impossible}}"]  # fmt: skip
+    text = FILE.replace("model: {name: linear}\n", "") + "variants:\n  " + "\n  ".join(lines)
+    spec = read(text + "\n")
+    with pytest.raises(SpecError) as caught:
+        check_models(spec, distinct_models(resolve(spec)))
+    places = [(problem.line, problem.path) for problem in caught.value.problems]
+    assert places == [(11, "variants.wide.model.width"), (12, "variants.wider.model.width")]

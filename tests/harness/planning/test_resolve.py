@@ -129,3 +129,22 @@ def test_an_unfinished_dataset_is_told_before_anything_starts(
 
     assert found[0].startswith("q.yaml:2: dataset.name: ")
     assert words in found[0]
+
+
+def test_each_variant_is_told_its_own_mistakes():
+    """Two of three give a value of a wrong type, each at a line of its own."""
+    text = """\
+question: q
+dataset: {name: digits}
+training: {epochs: 1, batch_size: 8, optimizer: adam, lr: 0.1}
+cross_validation: {strategy: stratified}
+objective: {metric: accuracy}
+variants:
+  a: {model: {name: vit, depth: 1}}
+  b: {model: {name: vit, depth: deep}}
+  c: {model: {name: vit, depth: deep, width: 8}}
+"""
+    with pytest.raises(SpecError) as caught:
+        resolve(parse_benchmark(text, file="q.yaml"))
+    places = [(problem.line, problem.path) for problem in caught.value.problems]
+    assert places == [(8, "variants.b.model.depth"), (9, "variants.c.model.depth")]

@@ -214,3 +214,19 @@ def test_what_every_configuration_needs_can_not_depend_on_another():
         "training.optimizer: [adam, sgd]\ntraining.lr: [0.1]", "optimizer: adam", "lr: 0.001"
     ).replace("search:\n", "search:\n  when: {training.lr: {training.optimizer: sgd}}\n")
     assert "search.when.training.lr: required in every configuration" in problems_of(text)[0]
+
+
+def test_a_clash_of_the_base_is_told_though_every_variant_fixes_the_path():
+    """The first layer of the file gives it twice, whatever a later one says."""
+    text = """\
+question: q
+dataset: {name: digits}
+model: {name: linear}
+training: {epochs: 1, batch_size: 8, optimizer: adam, lr: 0.1}
+cross_validation: {strategy: stratified}
+objective: {metric: accuracy}
+search: {space: {training.lr: [0.1, 0.2]}}
+variants: {a: {training: {lr: 0.3}}, b: {training: {lr: 0.4}}}
+"""
+    (said,) = problems_of(text)
+    assert "training.lr is both fixed (line 4) and searched" in said
