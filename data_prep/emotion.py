@@ -226,7 +226,7 @@ def without_duplicates(lines: Iterable[Line]) -> Iterable[Line]:
 def _read(file: Path) -> list[Line]:
     _check_sum(file)
     role = PUBLISHED[file.name].role
-    rows = file.read_text(encoding="utf-8").splitlines()
+    rows = file.read_text(encoding="utf-8").removesuffix("\n").split("\n")
     cells = [row.rsplit(";", 1) for row in rows]
     return [
         Line(f"{file.stem}-{number:05d}", role, text, label)

@@ -3,7 +3,8 @@
 import csv
 import io
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
 from typing import NamedTuple
@@ -13,6 +14,7 @@ from data_prep.examples import DataError
 ROLES = ("train", "validation", "test")
 PART_COLUMNS = ("fold", "split")
 COLUMN_OPTIONS = ("text_column", "label_column", "fold_column", "group_column")
+DELIMITERS = (",", ";", "\t")
 SHOWN_PROBLEMS = 5
 
 Part = int | str | None
@@ -24,6 +26,14 @@ class OptionError(DataError):
     def __init__(self, text: str, *, option: str) -> None:
         super().__init__(text)
         self.option = option
+
+
+class TableError(DataError):
+    """Text that is no table. line: where it stops being one."""
+
+    def __init__(self, text: str, *, line: int) -> None:
+        super().__init__(text)
+        self.line = line
 
 
 class Columns(NamedTuple):
@@ -52,7 +62,7 @@ def read_rows(file: Path, columns: Columns, *, option: str | None = None) -> lis
     DataError for a table that can't be read, with the first few lines that are wrong, and
     OptionError for a column that isn't there.
     """
-    header, lines = _lines(file)
+    header, lines = _lines(file, [name for name in columns if name is not None])
     columns = _found(file, header, columns, option)
     problems: list[str] = []
     rows = []
@@ -66,6 +76,28 @@ def read_rows(file: Path, columns: Columns, *, option: str | None = None) -> lis
     refuse(problems, head=f"{file}: lines that are wrong", cure="mend them and try again")
     _refuse_mixed_parts(file, rows, columns)
     return rows
+
+
+def table_lines(
+    text: str, wanted: Collection[str]
+) -> tuple[list[str], list[tuple[int, list[str]]]]:
+    """The header's names, and each row's first line with its cells; empty lines are left out.
+
+    text: of a comma-, semicolon- or tab-separated table. wanted: names of columns, by which its
+    delimiter is known. Raises TableError.
+    """
+    with _cells_of_any_length(text):
+        delimiter = _delimiter(text, wanted)
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+        filled, before = [], 0
+        try:
+            for cells in reader:
+                if any(_stripped(cells)):
+                    filled.append((before + 1, cells))
+                before = reader.line_num
+        except csv.Error as error:
+            raise TableError(f"not a CSV table ({error})", line=reader.line_num) from error
+    return (_stripped(filled[0][1]), filled[1:]) if filled else ([], [])
 
 
 def refuse(problems: Sequence[str], *, head: str, cure: str) -> None:
@@ -111,30 +143,47 @@ def distinct_parts(parts: Sequence[Part]) -> tuple[int, ...] | tuple[str, ...]:
     return roles or tuple(sorted(part for part in found if isinstance(part, int)))
 
 
-def _lines(file: Path) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
-    """The header's names, and each row's first line with its cells; empty lines are left out."""
+def _lines(file: Path, wanted: Collection[str]) -> tuple[list[str], list[tuple[int, list[str]]]]:
     try:
-        text = file.read_text(encoding="utf-8-sig")  # spreadsheets begin it with a mark
-        reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text), strict=True)
-        numbered, before = [], 0
-        for cells in reader:
-            numbered.append((before + 1, cells))
-            before = reader.line_num
+        header, lines = table_lines(file.read_text(encoding="utf-8-sig"), wanted)
     except UnicodeDecodeError as error:
         raise DataError(f"{file}: not UTF-8 text ({error.reason} at byte {error.start})") from error
-    except csv.Error as error:
-        raise DataError(f"{file}:{reader.line_num}: not a CSV table ({error})") from error
+    except TableError as error:
+        raise DataError(f"{file}:{error.line}: {error}") from error
     except OSError as error:
         raise DataError(f"{file}: can't be read ({error.strerror})") from error
-    filled = [(line, cells) for line, cells in numbered if any(cell.strip() for cell in cells)]
-    if len(filled) < 2:
+    if not lines:
         raise DataError(f"{file}: no rows below a header")
-    return [name.strip() for name in filled[0][1]], iter(filled[1:])
+    return header, lines
 
 
-def _delimiter(text: str) -> str:
-    header = text.partition("\n")[0]
-    return max(",;\t", key=header.count)
+@contextmanager
+def _cells_of_any_length(text: str) -> Iterator[None]:
+    """The reader's limit, of the whole process, is 131,072 characters; a text may be longer."""
+    before = csv.field_size_limit()
+    csv.field_size_limit(max(before, len(text)))
+    try:
+        yield
+    finally:
+        csv.field_size_limit(before)
+
+
+def _delimiter(text: str, wanted: Collection[str]) -> str:
+    """The one that divides the header into the wanted names, else into the most names."""
+
+    def fit(delimiter: str) -> tuple[int, int]:
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+        try:
+            header = next((_stripped(cells) for cells in reader if any(_stripped(cells))), [])
+        except csv.Error:  # a quote that another delimiter would end
+            return 0, 0
+        return sum(name in header for name in wanted), len(header)
+
+    return max(DELIMITERS, key=fit)
+
+
+def _stripped(cells: Sequence[str]) -> list[str]:
+    return [cell.strip() for cell in cells]
 
 
 def _found(file: Path, header: Sequence[str], columns: Columns, option: str | None) -> Columns:

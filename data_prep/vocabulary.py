@@ -5,6 +5,7 @@ word of a text.
 """
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -20,14 +21,40 @@ if TYPE_CHECKING:
 PADDING, UNKNOWN = "<padding>", "<unknown>"
 Embedding = Literal["learned", "word2vec"]
 
-_TOKEN = re.compile(r"\w+(?:'\w+)*")
+_WORD = re.compile(r"\w+(?:'\w+)*")
+# The same over a text whose characters are replaced by what they count as, see `_Kinds`.
+_MARK, _IDEOGRAPH = "\u0300", "\u4e00"
+_LETTERS = rf"(?:[^\W{_IDEOGRAPH}]{_MARK}*)+"
+_WORD_OF_KINDS = re.compile(rf"{_IDEOGRAPH}{_MARK}*|{_LETTERS}(?:'{_LETTERS})*")
+_JOINERS = "\u200c\u200d"  # Persian and Indic words differ by them
+_IDEOGRAPHIC = ("CJK ", "IDEOGRAPHIC ", "HIRAGANA ")  # how Unicode's names of such letters begin
+# Invisible: soft hyphens, directions of writing, marks of byte order, variants of one character.
+_IGNORED = "\u00ad\u034f\u061c\u180e\u200e\u200f\u2060\u2061\u2062\u2063\u2064\ufeff"
+_UNIFIED = str.maketrans(
+    {
+        **dict.fromkeys(_IGNORED),
+        **dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A), *range(0xFE00, 0xFE10)]),
+        "\u2019": "'",
+    }
+)
 _LARGEST_INT16 = 32_767
 _SKIP_GRAM, _WINDOW, _EPOCHS = 1, 5, 10  # of word2vec
 
 
 def tokenise(text: str) -> list[str]:
-    """Lower-case words in their order; an apostrophe inside a word belongs to it."""
-    return _TOKEN.findall(text.lower())
+    """Lower-case words in their order, in composed Unicode (NFC).
+
+    Words as Unicode's annex 29 sees them, but that punctuation inside of numbers and abbreviations
+    divides: letters, digits and underscores with the marks that belong to them, such as vowel
+    signs; an apostrophe inside a word belongs to it. Ideographs and Hiragana are words of their
+    own. Scripts without spaces that need a dictionary, such as Thai, are divided at spaces alone.
+    """
+    text = text.lower()
+    if text.isascii():
+        return _WORD.findall(text)
+    text = unicodedata.normalize("NFC", text.translate(_UNIFIED))
+    words = _WORD_OF_KINDS.finditer(text.translate(_KINDS))
+    return [text[word.start() : word.end()].rstrip(_JOINERS) for word in words]
 
 
 def learn_vocabulary(texts: Iterable[str], *, min_count: int, max_size: int) -> tuple[str, ...]:
@@ -149,6 +176,7 @@ def read_vectors(file: Path, tokens: Iterable[str], *, embedding_dim: int) -> "V
                         f"{file}:{number}: {len(values)} numbers, expected {embedding_dim}; "
                         "dataset.embedding_dim must be the file's"
                     )
+                token = unicodedata.normalize("NFC", token)
                 if token in known:
                     found[token] = np.array(values, dtype=np.float32)
     except OSError as error:
@@ -158,6 +186,23 @@ def read_vectors(file: Path, tokens: Iterable[str], *, embedding_dim: int) -> "V
     if not found:
         raise DataError(f"{file}: none of {len(known):,} tokens has a vector there")
     return found
+
+
+class _Kinds(dict[int, int]):
+    """What a character counts as: a mark, an ideograph, or itself. Looked up once for each."""
+
+    def __missing__(self, code: int) -> int:
+        character = chr(code)
+        kind = code
+        if character in _JOINERS or unicodedata.category(character).startswith("M"):
+            kind = ord(_MARK)
+        elif character.isalnum() and unicodedata.name(character, "").startswith(_IDEOGRAPHIC):
+            kind = ord(_IDEOGRAPH)
+        self[code] = kind
+        return kind
+
+
+_KINDS = _Kinds()
 
 
 def _matrix(

@@ -1,6 +1,5 @@
 """Inputs of a user's, whatever they lie in, and what an exported model says of each."""
 
-import csv
 import io
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -9,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from data_prep.litter import is_litter
+from data_prep.own_tables import TableError, table_lines
 from harness.errors import BenchError, nearest
 from harness.failures import USER_CODE_ERRORS, named
 
@@ -141,22 +141,36 @@ def _of_file(takes: str, file: Path, *, column: str, skip: Skip) -> Iterator[Inp
 
 
 def _lines(name: str, text: str) -> Iterator[Input]:
-    """One text a line."""
-    for number, line in enumerate(text.splitlines(), start=1):
+    """One text a line, as editors count lines: other characters that break lines are text."""
+    for number, line in enumerate(io.StringIO(text, newline=None), start=1):
         if line.strip():
-            yield Input(f"{name}:{number}", line)
+            yield Input(f"{name}:{number}", line.removesuffix("\n"))
 
 
 def _rows(file: Path, text: str, column: str, skip: Skip) -> Iterator[Input]:
-    """One text a row of a comma-, semicolon- or tab-separated table with a header."""
-    delimiter = max(",;\t", key=text.partition("\n")[0].count)
-    rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
-    header = [name.strip() for name in rows.fieldnames or ()]
-    if column not in header:
-        close = nearest(column, header)
-        hint = f"; did you mean {close!r}?" if close else ""
-        skip(str(file), f"no column {column!r}; found: {', '.join(header)}{hint}; see --column")
+    """One text a row of a comma-, semicolon- or tab-separated table with a header.
+
+    Each is named by its first line, as training names it.
+    """
+    try:
+        header, rows = table_lines(text, [column])
+    except TableError as error:
+        skip(f"{file}:{error.line}", str(error))
         return
-    rows.fieldnames = header
-    for row in rows:
-        yield Input(f"{file}:{rows.line_num}", row[column] or "")
+    if header.count(column) != 1:
+        skip(str(file), _no_column(header, column))
+        return
+    place = header.index(column)
+    for line, cells in rows:
+        if len(cells) != len(header):
+            skip(f"{file}:{line}", f"{len(cells)} cells, the header has {len(header)}")
+        else:
+            yield Input(f"{file}:{line}", cells[place])
+
+
+def _no_column(header: Sequence[str], column: str) -> str:
+    if column in header:
+        return f"has {header.count(column)} columns {column!r}; see --column"
+    close = nearest(column, header)
+    hint = f"; did you mean {close!r}?" if close else ""
+    return f"no column {column!r}; found: {', '.join(header)}{hint}; see --column"

@@ -1,5 +1,6 @@
 """A CSV table is read as people write it, and its mistakes are told by line."""
 
+import csv
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,34 @@ def test_the_three_separators_of_spreadsheets_are_taken(separator: str, tmp_path
     text = "text,label\nnice,good\n".replace(",", separator)
 
     assert rows(tmp_path, text)[0][:3] == (2, "nice", "good")
+
+
+@pytest.mark.parametrize(
+    ("header", "column"),
+    [
+        ('"a text, or several";label', "a text, or several"),
+        ('"text, title, abstract";label', "text, title, abstract"),
+        ("text, title, abstract;label", "text, title, abstract"),
+        ('"text, of\na film";label', "text, of\na film"),
+        ("a;b;text,label", "a;b;text"),
+    ],
+)
+def test_separators_inside_of_names_are_not_taken(header: str, column: str, tmp_path: Path) -> None:
+    """Quoted or not: the header has to give the columns that are wanted."""
+    row = "nice, good film,x" if column == "a;b;text" else "nice;x"
+    text = f"{header}\n{row}\n".replace("nice, good film", '"nice; good film"')
+
+    assert rows(tmp_path, text, Columns(column))[0].label == "x"
+
+
+def test_cells_may_be_longer_than_the_reader_s_limit(tmp_path: Path) -> None:
+    """Which is 131,072 characters, and stays what it was for others."""
+    before = csv.field_size_limit()
+
+    found = rows(tmp_path, f'text,label\n"{"x" * 200_000}",a\n')
+
+    assert len(found[0].content) == 200_000
+    assert csv.field_size_limit() == before
 
 
 def test_the_mark_that_spreadsheets_write_first_is_not_part_of_a_name(tmp_path: Path) -> None:

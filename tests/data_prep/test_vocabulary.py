@@ -1,10 +1,16 @@
 """Words become ids that the train texts alone decide."""
 
+import re
+import unicodedata
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from data_prep import vocabulary
 from data_prep.examples import DataError
+from data_prep.vocabulary import tokenise
 
 TEXTS = ["I feel so so happy", "you don't feel it", "so", "unseen words feel new"]
 OPTIONS = {
@@ -24,6 +30,58 @@ def fit(train=(0, 1, 2), **changes):
 
 def test_tokens_are_lower_case_words_with_their_apostrophes():
     assert vocabulary.tokenise("Don't PANIC, it's 42!") == ["don't", "panic", "it's", "42"]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("हिन्दी किताब", ["हिन्दी", "किताब"]),
+        ("दिन दीन", ["दिन", "दीन"]),
+        ("தமிழ்", ["தமிழ்"]),
+        ("مُحَمَّد", ["مُحَمَّد"]),
+        ("שָׁלוֹם", ["שָׁלוֹם"]),
+        ("สวัสดีครับ ภาษาไทย", ["สวัสดีครับ", "ภาษาไทย"]),
+        ("\u1780\u17d2\u179a\u17bb\u200b\u1797\u17d2\u1793\u17c6", ["ក្រុ", "ភ្នំ"]),
+        ("日本語の文章、カタカナ", [*"日本語の文章", "カタカナ"]),
+        ("한국어 문장", ["한국어", "문장"]),
+        ("Tiếng Việt İstanbul", ["tiếng", "việt", "i\u0307stanbul"]),
+    ],
+)
+def test_marks_stay_with_their_letters(text: str, words: list[str]) -> None:
+    """Vowel signs, points and tones make other words; ideographs are words of their own."""
+    assert tokenise(text) == words
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("cafe\u0301 caf\u00e9", ["caf\u00e9", "caf\u00e9"]),
+        ("don\u2019t \u2018don't\u2019", ["don't", "don't"]),
+        ("co\u00adoperate \ufeffa\u200eb", ["cooperate", "ab"]),
+        ("\u0645\u06cc\u200c\u062e\u0648\u0627", ["\u0645\u06cc\u200c\u062e\u0648\u0627"]),
+        ("film\u200d \u200cfilm", ["film", "film"]),
+        ("\u0301 \u200d", []),
+    ],
+)
+def test_one_word_has_one_spelling(text: str, words: list[str]) -> None:
+    """Composed, without what can't be seen; joiners count inside of words alone."""
+    assert tokenise(text) == words
+
+
+@given(st.text())
+def test_words_of_words_are_the_same_words(text: str) -> None:
+    """Tables keep texts as their words, and divide them again."""
+    words = tokenise(text)
+
+    assert tokenise(" ".join(words)) == words
+
+
+@given(st.text(st.characters(max_codepoint=0x24F, exclude_characters="\u00ad")))
+def test_latin_letters_give_the_words_of_a_plain_pattern(text: str) -> None:
+    """Letters, digits and underscores, with apostrophes between them."""
+    composed = unicodedata.normalize("NFC", text.lower()).replace("i\u0307", "i")
+
+    assert tokenise(text.replace("\u0130", "i")) == re.findall(r"\w+(?:'\w+)*", composed)
 
 
 def test_ids_fall_with_the_count_and_ties_with_the_alphabet():

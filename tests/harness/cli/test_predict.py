@@ -111,7 +111,7 @@ def test_texts_come_from_tables_lines_options_and_standard_input(
     assert done.code == 0
     assert [(row["input"], row["predicted"]) for row in rows(done.out)] == [
         ("new.csv:2", "good"),
-        ("new.csv:4", "bad"),
+        ("new.csv:3", "bad"),
         ("lines.txt:1", "good"),
         ("lines.txt:3", "bad"),
         ("stdin:1", "bad"),
