@@ -99,6 +99,8 @@ def trial_epochs(
     agree: makes the trials of a run that have one model's shape train their folds in one way.
     tell: gets what a user should know once.
     """
+    from harness.training.facts import model_facts
+
     started_at = utc_now()
     epochs: list[Row] = []
     layers: list[Row] = []
@@ -106,7 +108,10 @@ def trial_epochs(
         with as_exceptions(interruptible=interruptible):
             training = _training_job(job, data, build, attention=attention, weights=weights)
             past = checkpoints.past() if checkpoints else None
-            training = _prepared(job, training, past, agree=agree, tell=tell)
+            _prepare(job, training)
+            # before anything else runs the model, so that its own mistakes are named as such
+            facts = model_facts(training, key=_model_key(job, data), counts=job.counts)
+            training = _chosen(job, training, past, agree=agree, tell=tell)
         steps = training_steps(job, training, checkpoints, past, layers, tell=tell)
         del past  # it is as large as all folds
         return (
@@ -114,10 +119,10 @@ def trial_epochs(
                 job,
                 training,
                 guarded(steps, interruptible=interruptible),
+                facts,
                 epochs=epochs,
                 layers=layers,
                 started_at=started_at,
-                interruptible=interruptible,
             )
         )
     except Exception as error:
@@ -130,17 +135,13 @@ def _train(
     job: TrialJob,
     training: "TrainingJob",
     steps: "Generator[EpochResult, None, tuple[FoldOutcome, ...]]",
+    facts: "ModelFacts",
     *,
     epochs: list[Row],
     layers: list[Row],
     started_at: datetime,
-    interruptible: bool,
 ) -> Generator[tuple[tuple[Row, ...], float], None, TrialResult]:
-    from harness.training.facts import model_facts
-
     data = training.data
-    with as_exceptions(interruptible=interruptible):
-        facts = model_facts(training, key=_model_key(job, data), counts=job.counts)
     outcomes = yield from _noted(steps, job, epochs)
     ended = [(data.folds[i], outcome) for i, outcome in zip(training.folds, outcomes, strict=True)]
     folds = [fold_row(job, data, fold, outcome=outcome) for fold, outcome in ended]
@@ -200,16 +201,8 @@ def _training_job(
     return replace(training, start=_start(training, weights))
 
 
-def _prepared(
-    job: TrialJob,
-    training: "TrainingJob",
-    past: "Past | None",
-    *,
-    agree: "Agree | None",
-    tell: Callable[[str], None],
-) -> "TrainingJob":
-    """The process made ready to compute, and the way chosen in which the folds train."""
-    from harness.training.executions.execution import choose
+def _prepare(job: TrialJob, training: "TrainingJob") -> None:
+    """Make the process ready to compute."""
     from harness.training.precision import forget_compiled, prepare_precision
     from harness.training.process import prepare_process
 
@@ -217,6 +210,19 @@ def _prepared(
     prepare_precision(training.training.precision, training.device)
     if training.training.compile:
         forget_compiled()
+
+
+def _chosen(
+    job: TrialJob,
+    training: "TrainingJob",
+    past: "Past | None",
+    *,
+    agree: "Agree | None",
+    tell: Callable[[str], None],
+) -> "TrainingJob":
+    """The job with the way chosen in which its folds train."""
+    from harness.training.executions.execution import choose
+
     recorded = past.execution if past else job.execution
     code = job.code_fingerprint
     choice = choose(training, recorded=recorded, agree=agree, code=code)
@@ -273,12 +279,12 @@ def _findings(
     data: TrialData, facts: "ModelFacts", ended: Sequence[tuple[Fold, "FoldOutcome"]]
 ) -> list[str]:
     """The codes found in the model, the data and the predictions, in their usual order."""
-    from harness.training.probes import FINDINGS
+    from harness.training.probes import place
 
     found = {*facts.findings, *data.findings}
     if any(_is_constant(data, fold, outcome) for fold, outcome in ended):
         found.add("constant_predictions")
-    return sorted(found, key=lambda code: (FINDINGS.index(code) if code in FINDINGS else 99, code))
+    return sorted(found, key=place)
 
 
 def _is_constant(data: TrialData, fold: Fold, outcome: "FoldOutcome") -> bool:

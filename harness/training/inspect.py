@@ -13,6 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from harness.failures import USER_CODE_ERRORS, message
+from harness.training.outputs import wrong_output
 from harness.training.plain import without_compiler
 
 if TYPE_CHECKING:
@@ -132,12 +133,7 @@ def check_model(
         logits = _forward(model, _inputs(CHECK_BATCH_SIZE, input_shape, input_dtype, "meta"))
     except USER_CODE_ERRORS:
         return None
-    expected = (CHECK_BATCH_SIZE, num_classes)
-    shape = getattr(logits, "shape", None)
-    if shape is not None and tuple(shape) == expected:
-        return None
-    found = type(logits).__name__ if shape is None else f"shape {tuple(shape)}"
-    return f"forward gives {found} for {CHECK_BATCH_SIZE} examples, not logits {expected}"
+    return wrong_output(logits, batch_size=CHECK_BATCH_SIZE, num_classes=num_classes)
 
 
 def layer_table(

@@ -1,10 +1,11 @@
 """Look for the silent mistakes of a model before it is trained: on a model of its own.
 
-Training seeds itself anew at every fold and epoch, so nothing a probe draws reaches it.
+Nothing a probe does stays: random generators stand afterwards where they stood, and a model that
+`build` hands out more than once is put back.
 """
 
-import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,32 +13,61 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from harness.training.executions.fold_run import build_model
+from harness.failures import USER_CODE_ERRORS
+from harness.training.executions.fold_run import build_model, init_seed
+from harness.training.initialisers import initialiser_is_untouched, weights_are_constant
 from harness.training.job import TrainingJob
-from harness.training.resident import FoldSource, as_tensor, fold_source, gather
+from harness.training.mixing import (
+    examples_mix,
+    mixes_tokens,
+    together,
+    watched_attention,
+    weights_mix_tokens,
+)
+from harness.training.outputs import wrong_output
+from harness.training.plain import without_compiler
+from harness.training.reseeding import Draws, SeedWatch, chance_kept, drew_alike, starts_alike
+from harness.training.resident import (
+    FoldSource,
+    as_tensor,
+    evaluation_batch_size,
+    fold_source,
+    gather,
+)
+from harness.training.seeds import derive
+from harness.training.unregistered import leaves, unregistered
 
 FINDINGS = (
     "dead_parameters",
+    "unregistered_parameters",
     "softmax_outputs",
     "random_evaluation",
+    "mixed_examples",
     "input_independent",
+    "unmixed_tokens",
     "constant_predictions",
     "untouched_initialiser",
+    "fixed_seed",
     "shared_examples",
 )
 
+_CUT_OFF = (
+    "forward gives logits without a gradient: no_grad, detach or numpy cuts them off from the "
+    "parameters"
+)
 _N_BATCHES = 4
+_ROUNDS = 4  # of the batches, where chance decides which layers run
 _BATCH_SIZE = 4
-_INITIALISER_NAMES = {
-    f"{verb}_{noun}"
-    for verb in ("init", "initialise", "initialize", "reset")
-    for noun in ("weight", "weights", "parameters", "params", "layers")
-}
+_EVALUATED = 3  # examples of a batch: as few as change places; seldom a number of tokens too
 
 
 @dataclass(frozen=True)
 class Probe:
-    """What was found in a model, in the order of FINDINGS."""
+    """What was found in a model, in the order of FINDINGS.
+
+    findings: codes; after a colon the attribute that is meant, as in
+        `unregistered_parameters:encoder.layers`.
+    """
 
     findings: tuple[str, ...]
     n_parameters_without_gradient: int
@@ -47,32 +77,121 @@ def probe(job: TrainingJob) -> Probe:
     """Probe the model of the job's first fold with a few batches of its train examples.
 
     dead_parameters: a trainable tensor whose gradient was None or all zero in all of four
-        optimizer steps (a head initialised to zero hides what lies before it in the first).
+        optimizer steps (a head initialised to zero hides what lies before it in the first), of
+        sixteen where chance may leave a layer out.
+    unregistered_parameters: see `harness.training.unregistered`.
     softmax_outputs: outputs are non-negative and sum to one, so the loss squashes them twice.
     random_evaluation: two passes in evaluation mode differ.
+    mixed_examples: in evaluation mode, logits change with the other examples of the batch.
     input_independent: different inputs, equal logits.
-    untouched_initialiser: see `_initialiser_is_untouched`.
-    Raises ValueError where the outputs are not (batch, num_classes), and what the model raises.
+    unmixed_tokens: an attention passes nothing from one token to another.
+    untouched_initialiser: see `harness.training.initialisers`.
+    fixed_seed: the model sets a seed of its own; see `harness.training.reseeding`.
+    Raises ValueError where the outputs are not logits (batch, num_classes), and what the model
+    raises.
     """
-    index = job.folds[0]
-    source = fold_source(job.data, index, job.device)
-    model = build_model(job, index)
-    constant = _weights_are_constant(model)
+    with chance_kept(job.device):
+        watch, index = SeedWatch(job.device), job.folds[0]
+        with watch.seeded(derive(job.seed, "probe")) as seed:
+            twin = build_model(job, index, seed=seed)
+        with watch.seeded(init_seed(job, index)) as seed:
+            model = build_model(job, index, seed=seed)
+        alike = starts_alike(twin, model)
+        del twin
+        with _put_back(model):
+            return _probe(job, model, seeded_in_build=watch.found or alike)
+
+
+def _probe(job: TrainingJob, model: nn.Module, *, seeded_in_build: bool) -> Probe:
+    source = fold_source(job.data, job.folds[0], job.device)
     batches = list(_batches(job, source))
-    dead = _dead_parameters(model, batches, num_classes=len(job.data.class_names))
-    inputs = batches[0][0]
-    first, second = _evaluate(model, inputs), _evaluate(model, inputs)
+    constant = weights_are_constant(model)
+    trained = _train(job, model, batches)
+    evaluated = _evaluations(job, model, batches)
+    _check_single_examples(job, model, source)
     found = {
-        "dead_parameters": bool(dead),
-        "softmax_outputs": _is_softmax(first),
-        "random_evaluation": not torch.allclose(first, second, rtol=1e-4, equal_nan=True),
-        "input_independent": _all_rows_equal(first) and not _all_rows_equal(inputs.flatten(1)),
-        "untouched_initialiser": constant or _initialiser_is_untouched(model),
+        "dead_parameters": bool(trained.dead),
+        "softmax_outputs": _is_softmax(evaluated.ones),
+        "random_evaluation": evaluated.random,
+        "mixed_examples": evaluated.mixed,
+        "input_independent": _all_rows_equal(evaluated.ones)
+        and not _all_rows_equal(evaluated.inputs.flatten(1)),
+        "unmixed_tokens": evaluated.unmixed_tokens,
+        "untouched_initialiser": constant or initialiser_is_untouched(model),
+        "fixed_seed": seeded_in_build or trained.seeded,
     }
+    codes = [code for code in FINDINGS if found.get(code)]
+    codes += [f"unregistered_parameters:{name}" for name in trained.unregistered]
     return Probe(
-        findings=tuple(code for code in FINDINGS if found.get(code)),
-        n_parameters_without_gradient=sum(parameter.numel() for parameter in dead),
+        findings=tuple(sorted(codes, key=place)),
+        n_parameters_without_gradient=sum(parameter.numel() for parameter in trained.dead),
     )
+
+
+def place(code: str) -> tuple[int, str]:
+    """Sorts findings as FINDINGS lists them, codes from elsewhere last."""
+    kind = code.partition(":")[0]
+    return FINDINGS.index(kind) if kind in FINDINGS else len(FINDINGS), code
+
+
+@dataclass(frozen=True, eq=False)
+class _Trained:
+    """Of a few training steps. dead: parameters without a gradient in all of them; seeded: a step
+    set a seed, or two steps drew the same; unregistered: names of attributes."""
+
+    dead: list[nn.Parameter]
+    seeded: bool
+    unregistered: list[str]
+
+
+@dataclass(frozen=True, eq=False)
+class _Evaluated:
+    """Of passes in evaluation mode. ones: logits of the inputs."""
+
+    inputs: Tensor
+    ones: Tensor
+    random: bool
+    mixed: bool
+    unmixed_tokens: bool
+
+
+@contextmanager
+def _put_back(model: nn.Module) -> Iterator[None]:
+    """Leave weights, buffers, gradients, modes and plain attributes as they were."""
+    attributes = [(module, _saved(vars(module))) for module in model.modules()]
+    tensors = [
+        (tensor, tensor.detach().clone(), tensor.grad)
+        for tensor in (*model.parameters(), *model.buffers())
+        if not nn.parameter.is_lazy(tensor)
+    ]
+    try:
+        yield
+    finally:
+        for module, saved in attributes:
+            _restore(vars(module), saved)
+        for tensor, values, gradient in tensors:
+            with torch.no_grad():
+                tensor.copy_(values)
+            tensor.grad = gradient
+
+
+def _saved(attributes: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """Name -> value, and a copy of a container's contents."""
+    return {
+        name: (value, value.copy() if isinstance(value, dict | list | set) else None)
+        for name, value in attributes.items()
+    }
+
+
+def _restore(attributes: dict[str, Any], saved: dict[str, tuple[Any, Any]]) -> None:
+    attributes.clear()
+    for name, (value, contents) in saved.items():
+        attributes[name] = value
+        if isinstance(value, list):
+            value[:] = contents
+        elif contents is not None:
+            value.clear()
+            value.update(contents)
 
 
 def _batches(job: TrainingJob, source: FoldSource) -> Iterator[tuple[Tensor, Tensor]]:
@@ -85,26 +204,46 @@ def _batches(job: TrainingJob, source: FoldSource) -> Iterator[tuple[Tensor, Ten
         yield gather(source, indices), source.targets.index_select(0, indices)
 
 
-def _dead_parameters(
-    model: nn.Module, batches: list[tuple[Tensor, Tensor]], *, num_classes: int
-) -> list[nn.Parameter]:
-    """Trainable parameters that no batch gave a gradient; at least one step of training."""
-    trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
+def _train(job: TrainingJob, model: nn.Module, batches: list[tuple[Tensor, Tensor]]) -> _Trained:
+    """Train until every parameter had a gradient, two steps where the first drew anything."""
+    listed = list(model.parameters())
+    trainable = [parameter for parameter in listed if parameter.requires_grad]
     if not trainable:
         raise ValueError("the model has no trainable parameters")
-    dead = trainable
+    dead, draws, reached = trainable, [Draws(), Draws()], list[Tensor]()
+    watch = SeedWatch(job.device)
     model.train()
-    for inputs, targets in batches:
-        logits = model(inputs.clone())  # a model may write into its input
-        _check_shape(logits, (len(inputs), num_classes))
+    for step, (inputs, targets) in enumerate(batches * _ROUNDS):
+        if step == len(batches) and not (watch.drawn or draws[0].some_small(len(inputs))):
+            break
+        with watch.seeded(derive(job.seed, "probe", step)):
+            logits = _forward(model, inputs, draws[step] if step < len(draws) else None)
+        _check_outputs(job, logits, inputs)
         for parameter in trainable:
             parameter.grad = None
-        torch.autograd.backward(F.cross_entropy(logits, targets))
+        loss = F.cross_entropy(logits, targets)
+        if not loss.requires_grad:
+            raise ValueError(_CUT_OFF)
+        reached += leaves(loss) if step == 0 else []
+        torch.autograd.backward(loss)
         dead = [parameter for parameter in dead if _has_no_gradient(parameter)]
         _nudge(trainable)
-        if not dead:
+        if not dead and (step > 0 or not (draws[0].samples or watch.drawn)):
             break
-    return dead
+    return _Trained(
+        dead=dead,
+        seeded=watch.found or drew_alike(*draws),
+        unregistered=unregistered(model, listed=listed, reached=reached),
+    )
+
+
+def _forward(model: nn.Module, inputs: Tensor, draws: Draws | None) -> Any:
+    """The model's outputs; what it draws is noted where the model allows that."""
+    if draws is not None:
+        with suppress(*USER_CODE_ERRORS), without_compiler(), draws:
+            return model(inputs.clone())  # a model may write into its input
+        draws.samples.clear()
+    return model(inputs.clone())
 
 
 def _nudge(parameters: list[nn.Parameter]) -> None:
@@ -119,19 +258,68 @@ def _has_no_gradient(parameter: nn.Parameter) -> bool:
     return parameter.grad is None or not bool(parameter.grad.any())
 
 
-def _check_shape(logits: Any, expected: tuple[int, int]) -> None:
-    found = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
-    if found != expected:
-        raise ValueError(
-            f"the model gave {found} for a batch of {expected[0]}; expected logits {expected}"
-        )
+def _check_outputs(job: TrainingJob, outputs: Any, inputs: Tensor) -> None:
+    wrong = wrong_output(
+        outputs,
+        batch_size=len(inputs),
+        num_classes=len(job.data.class_names),
+        device=job.device,
+    )
+    if wrong:
+        raise ValueError(wrong)
 
 
-def _evaluate(model: nn.Module, inputs: Tensor) -> Tensor:
+def _evaluations(
+    job: TrainingJob, model: nn.Module, batches: list[tuple[Tensor, Tensor]]
+) -> _Evaluated:
+    inputs, others = (batch[:_EVALUATED] for batch, _ in batches[:2])
+    ones, again = _evaluate(job, model, inputs), _evaluate(job, model, inputs)
+    random = not torch.allclose(ones, again, rtol=1e-4, equal_nan=True)
+    mixed = False
+    if not random:
+        mixture = _evaluate(job, model, together(inputs, others))
+        mixed = examples_mix(ones, _evaluate(job, model, others), mixture)
+    return _Evaluated(
+        inputs=inputs,
+        ones=ones,
+        random=random,
+        mixed=mixed,
+        unmixed_tokens=_has_unmixed_tokens(job, model, inputs),
+    )
+
+
+def _evaluate(job: TrainingJob, model: nn.Module, inputs: Tensor) -> Tensor:
     model.eval()
     with torch.no_grad():
         logits: Tensor = model(inputs.clone())
+    _check_outputs(job, logits, inputs)
     return logits.float()
+
+
+def _check_single_examples(job: TrainingJob, model: nn.Module, source: FoldSource) -> None:
+    """Where a role's last batch holds one example, the model must give logits for one too."""
+    size = evaluation_batch_size(source, job.training.batch_size)
+    folds = [job.data.folds[index] for index in job.folds]
+    roles = [role for fold in folds for role in (fold.validation, fold.test)]
+    if any(len(role) % size == 1 for role in roles):
+        train = as_tensor(job.data.folds[job.folds[0]].train)
+        _evaluate(job, model, gather(source, train[:1].to(job.device)))
+
+
+def _has_unmixed_tokens(job: TrainingJob, model: nn.Module, inputs: Tensor) -> bool:
+    """By the model's own attention weights where it shows them, and by its modules that attend."""
+    model.eval()
+    with (
+        suppress(*USER_CODE_ERRORS),
+        torch.no_grad(),
+    ):  # called out of its turn, an error says nothing
+        if job.attention is not None and not weights_mix_tokens(job.attention(model, inputs)):
+            return True
+    with suppress(*USER_CODE_ERRORS), torch.no_grad():
+        with watched_attention(model, len(inputs)) as calls:
+            model(inputs.clone())
+        return any(not mixes_tokens(call) for call in calls)
+    return False
 
 
 def _is_softmax(outputs: Tensor) -> bool:
@@ -143,66 +331,3 @@ def _all_rows_equal(rows: Tensor) -> bool:
     """Equal but for the rounding of one example's place in its batch."""
     spread = (rows - rows[:1]).abs().max()
     return bool(spread <= 1e-6 * rows.abs().max())
-
-
-def _weights_are_constant(model: nn.Module) -> bool:
-    """Several weight matrices, each of one repeated value: its units can never differ."""
-    matrices = [weight for weight in model.parameters() if _is_matrix(weight)]
-    return len(matrices) > 1 and all(bool((w == w.flatten()[0]).all()) for w in matrices)
-
-
-def _is_matrix(weight: Tensor) -> bool:
-    return weight.requires_grad and weight.ndim >= 2 and min(weight.shape[:2]) > 1
-
-
-def _initialiser_is_untouched(model: nn.Module) -> bool:
-    """Whether one of the model's own initialisers changes nothing when called again.
-
-    An initialiser is a method of a module defined outside torch whose name says so
-    (`init_weights`, `_initialize_weights_`, `reset_parameters`, ...), taking nothing, or a module
-    as `Module.apply` gives it. The typical flaw: it loops over `children()` where the layers lie
-    deeper. Whether an initialiser with another name ran can't be known. Changes the model.
-    """
-    with torch.no_grad():
-        return any(not _changes_a_parameter(module, call) for module, call in _initialisers(model))
-
-
-def _initialisers(model: nn.Module) -> Iterator[tuple[nn.Module, Callable[[], Any]]]:
-    for module in model.modules():
-        package = type(module).__module__.split(".")[0]
-        if package in ("torch", "torchvision", "torchaudio") or _has_no_parameters(module):
-            continue
-        for name in dir(type(module)):
-            if name.strip("_").lower() in _INITIALISER_NAMES:
-                yield from ((module, call) for call in _calls(module, getattr(module, name)))
-
-
-def _has_no_parameters(module: nn.Module) -> bool:
-    return next(module.parameters(), None) is None
-
-
-def _calls(module: nn.Module, method: Callable[..., Any]) -> Iterator[Callable[[], Any]]:
-    required = [
-        parameter
-        for parameter in inspect.signature(method).parameters.values()
-        if parameter.default is parameter.empty
-        and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
-    ]
-    if not required:
-        yield method
-    elif len(required) == 1:
-        yield lambda: module.apply(method)
-
-
-def _changes_a_parameter(module: nn.Module, call: Callable[[], Any]) -> bool:
-    """Fill every parameter with a marker that no initialiser leaves, then look for others."""
-    marker = 0.4321
-    for parameter in module.parameters():
-        parameter.fill_(marker)
-    try:
-        call()
-    except Exception:  # called out of its turn, it says nothing
-        return True
-    return any(
-        bool((parameter != parameter.new_tensor(marker)).any()) for parameter in module.parameters()
-    )

@@ -2,6 +2,7 @@
 
 import inspect
 from contextlib import suppress
+from dataclasses import replace
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -15,6 +16,8 @@ from torch.nn import functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 import models
+from harness.training.probes import probe
+from tests.builders import make_job, make_trial_data
 
 FOLDER = Path(models.__file__).parent
 MODULES = {
@@ -43,6 +46,12 @@ VARIANTS: dict[str, list[dict[str, Any]]] = {
         {"num_heads": 1, "patch_size": 2},
     ],
 }
+FOUND = {  # documented in the models: the flaws of what was published
+    "conv1d": {"dead_parameters"},
+    "conv1d-False": set(),
+    "conv1d_transformer-published": {"unmixed_tokens"},
+    "cifar_cnn-xavier_noop": {"untouched_initialiser"},
+}
 WITHOUT_GRADIENT = {"conv1d": "batch_norm"}  # documented in the model: part of the name
 
 
@@ -58,13 +67,15 @@ class Case(NamedTuple):
 
     def build(self, *, seed: int = 0, **more: Any) -> torch.nn.Module:
         torch.manual_seed(seed)
-        known = inspect.signature(self.module.build).parameters
-        small = {key: value for key, value in SMALL.items() if key in known}
         return self.module.build(
-            input_shape=self.input_shape,
-            num_classes=NUM_CLASSES,
-            **{**small, **self.arguments, **more},
+            input_shape=self.input_shape, num_classes=NUM_CLASSES, **{**self.small, **more}
         )
+
+    @property
+    def small(self) -> dict[str, Any]:
+        """Its hyper-parameters with the sizes that are not given made small."""
+        known = inspect.signature(self.module.build).parameters
+        return {key: value for key, value in SMALL.items() if key in known} | self.arguments
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -174,6 +185,18 @@ def test_evaluation_is_not_random(case):
     """Two passes in evaluation mode agree."""
     model, inputs = case.build().eval(), case.inputs()
     assert torch.equal(model(inputs), model(inputs))
+
+
+@every_case
+def test_the_probes_find_what_is_documented(case):
+    """Nothing where the file does not say so."""
+    data = make_trial_data(n=12, num_classes=NUM_CLASSES, input_shape=case.input_shape)
+    if case.takes_ids:
+        data = replace(data, inputs=(case.inputs(12).numpy(),))
+    job = make_job(data, build=case.module.build, model=case.small)
+    job = replace(job, attention=getattr(case.module, "attention", None))
+    named = "-".join((case.name, *map(str, case.arguments.values())))
+    assert set(probe(job).findings) == FOUND.get(named, set())
 
 
 @every_case

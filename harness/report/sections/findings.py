@@ -18,14 +18,20 @@ MOST_NAMED = 10
 ROUNDING = 1e-6
 MEANINGS = {
     "dead_parameters": "some parameters never receive a gradient",
+    "unregistered_parameters": "layers or parameters in the named attribute, such as a plain list, "
+    "are in nobody's parameters() and never train",
     "softmax_outputs": "outputs sum to one: the loss applies softmax a second time",
     "random_evaluation": "the same input gives other outputs in evaluation mode",
+    "mixed_examples": "in evaluation mode a prediction depends on the other examples of its batch",
     "input_independent": "the outputs do not depend on the input",
+    "unmixed_tokens": "an attention passes nothing from one token to another",
     "constant_predictions": "one class is predicted for everything",
     "untouched_initialiser": "an initialiser of the model's own changes nothing when it is called",
+    "fixed_seed": "the model sets a seed itself: folds and repeats start alike, or all steps draw "
+    "the same",
     "shared_examples": "the same content, or the same group, lies in two roles of a fold",
 }
-"""Code in `findings` -> what it means."""
+"""Code in `findings`, without what follows a colon -> what it means."""
 
 
 class Findings(NamedTuple):
@@ -136,8 +142,8 @@ def _error_table(failed: tuple[Configuration, ...]) -> Table:
 
 def _code_table(found: Findings) -> Table:
     rows = tuple(
-        (Cell(code), Cell(MEANINGS.get(code, "")), Cell(plural(len(ones), "configuration")),
-         Cell(_few([one.name for one in ones])))
+        (Cell(code), Cell(MEANINGS.get(code.partition(":")[0], "")),
+         Cell(plural(len(ones), "configuration")), Cell(_few([one.name for one in ones])))
         for code, ones in found.codes.items()
     )  # fmt: skip
     columns = (Column("finding"), Column("meaning"), Column("in"), Column("which"))

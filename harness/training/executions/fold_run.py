@@ -207,10 +207,15 @@ def restore(runs: Sequence[FoldRun], states: FoldStates) -> None:
         run.chosen, run.fit_time_s = chosen_of(one), one["fit_time_s"]
 
 
-def build_model(job: TrainingJob, index: int) -> nn.Module:
-    """The model of one fold, initialised on the CPU by seed, repeat and fold, and by its start."""
+def init_seed(job: TrainingJob, index: int) -> int:
+    """What a fold's model is initialised from."""
     fold = job.data.folds[index]
-    seed_everything(derive(job.seed, fold.repeat, fold.fold, "init"), job.device)
+    return derive(job.seed, fold.repeat, fold.fold, "init")
+
+
+def build_model(job: TrainingJob, index: int, *, seed: int | None = None) -> nn.Module:
+    """The model of one fold, initialised on the CPU by a seed (its own) and by its start."""
+    seed_everything(init_seed(job, index) if seed is None else seed, job.device)
     model = job.build(**job.build_arguments(index))
     if job.start is not None:
         begin(model, job.start)

@@ -1,19 +1,21 @@
 """Each probe on a model with the flaw, and all of them on models without."""
 
+import random
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional as F
 
 from harness.training import facts
 from harness.training.facts import model_facts
-from harness.training.lockstep import train_folds
 from harness.training.probes import Probe, probe
-from tests.builders import build_linear, make_job, make_trial_data
+from tests.builders import build_linear, make_job, make_trial_data, trained
 
 HEALTHY = Probe(findings=(), n_parameters_without_gradient=0)
 
@@ -236,7 +238,9 @@ def test_a_wrong_output_shape_is_named() -> None:
         def forward(self, inputs: torch.Tensor) -> torch.Tensor:
             return super().forward(inputs).flatten()
 
-    with pytest.raises(ValueError, match=r"gave \(12,\) for a batch of 4; expected .*\(4, 3\)"):
+    with pytest.raises(
+        ValueError, match=r"gives shape \(12,\) for 4 examples, not logits \(4, 3\)"
+    ):
         probed(Flat)
 
 
@@ -248,16 +252,148 @@ def test_more_outputs_than_classes_are_named() -> None:
             super().__init__()
             self.head = nn.Linear(8, 4)
 
-    with pytest.raises(ValueError, match=r"gave \(4, 4\) for a batch of 4; expected .*\(4, 3\)"):
+    with pytest.raises(
+        ValueError, match=r"gives shape \(4, 4\) for 4 examples, not logits \(4, 3\)"
+    ):
         probed(Wide)
 
 
-def test_a_probe_does_not_change_what_training_draws() -> None:
-    """The same epochs with and without a probe before them."""
-    job = make_job(model={"dropout": 0.5})
-    plain = [row.train_loss for one in train_folds(job) for row in one.folds]
+class Counting(nn.Module):
+    """Random in many ways, with state of every kind, as its arguments say."""
+
+    def __init__(self, *, depth: int, dropout: float, normalise: bool, in_place: bool) -> None:
+        super().__init__()
+        blocks = [[nn.Linear(5, 5), nn.Dropout(dropout)] for _ in range(depth)]
+        norms = [nn.BatchNorm1d(5)] if normalise else []
+        self.body = nn.Sequential(*norms, *(layer for block in blocks for layer in block))
+        self.head, self.in_place = nn.Linear(5, 3), in_place
+        self.register_buffer("seen", torch.zeros(()), persistent=False)
+        self.steps, self.log, self.scale = 0, [0], torch.ones(())
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        self.steps += 1
+        self.log.append(self.steps)
+        self.seen += 1
+        self.scale = self.scale * 0.99
+        if self.in_place:
+            inputs -= 0.5
+        noise = random.random() * np.random.rand() if self.training else 0.0
+        return self.head(self.body(inputs)) * self.scale + noise
+
+
+def is_same(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    return all(torch.equal(one[key], other[key]) for key in one)
+
+
+@given(
+    depth=st.integers(0, 2),
+    dropout=st.sampled_from([0.0, 0.5]),
+    normalise=st.booleans(),
+    in_place=st.booleans(),
+    seed=st.integers(0, 99),
+)
+@settings(max_examples=12, deadline=None)
+def test_training_after_a_probe_is_that_without_to_the_bit(seed: int, **model: Any) -> None:
+    """Losses and weights of random models that draw from every generator and count their steps."""
+    data = make_trial_data(n=30)
+    job = make_job(data, build=lambda **_: Counting(**model), seed=seed)
+    epochs, outcomes = trained(job)
+    states = random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()
     probe(job)
-    assert plain == [row.train_loss for one in train_folds(job) for row in one.folds]
+    after = random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()
+    assert after == states
+    again, others = trained(job)
+    assert [row.train_loss for one in epochs for row in one.folds] == [
+        row.train_loss for one in again for row in one.folds
+    ]
+    assert all(is_same(a.state, b.state) for a, b in zip(outcomes, others, strict=True))
+
+
+def test_a_model_that_build_gives_out_twice_is_put_back() -> None:
+    """Weights, buffers, counters, lists, modes and gradients, though the probe trains it."""
+    model = Counting(depth=1, dropout=0.5, normalise=True, in_place=True)
+    model.head.eval()
+    model.head.bias.grad = torch.ones(3)
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    probe(make_job(build=lambda **_: model))
+    assert is_same(before, model.state_dict())
+    assert (model.steps, model.log, model.seen, model.scale) == (0, [0], 0, 1)
+    assert [module.training for module in (model, model.body, model.head)] == [True, True, False]
+    assert [p.grad is None for p in model.head.parameters()] == [True, False]
+    assert model.head.bias.grad.tolist() == [1, 1, 1]
+
+
+def test_inputs_that_a_model_changes_accuse_no_one() -> None:
+    """Every pass gets a batch of its own, as in training."""
+
+    class InPlace(Mlp):
+        def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+            inputs -= 0.3
+            return super().forward(inputs)
+
+    assert probed(InPlace) == HEALTHY
+
+
+def test_a_layer_that_chance_leaves_out_is_not_dead() -> None:
+    """It runs in about one step of eight: four steps would miss it every second time."""
+
+    class Skipping(Mlp):
+        def __init__(self) -> None:
+            super().__init__()
+            self.skipped = nn.Linear(8, 8)
+
+        def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+            hidden = torch.relu(self.hidden(inputs))
+            if not self.training or torch.rand(()) < 1 / 8:
+                hidden = hidden + torch.relu(self.skipped(hidden))
+            return self.head(hidden)
+
+    assert probed(Skipping) == HEALTHY
+
+
+def test_logits_without_a_gradient_are_named() -> None:
+    """Backward would speak of element 0 of tensors."""
+
+    class Detached(Mlp):
+        def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+            return super().forward(inputs).detach()
+
+    with pytest.raises(ValueError, match="logits without a gradient: no_grad, detach or numpy"):
+        probed(Detached)
+
+
+def test_an_output_that_is_wrong_in_one_mode_alone_is_named() -> None:
+    """Helper outputs in training, classes in evaluation."""
+
+    class InTraining(Mlp):
+        mode = True
+
+        def forward(self, inputs: torch.Tensor) -> Any:
+            logits = super().forward(inputs)
+            return (logits, logits) if self.training is self.mode else logits
+
+    class InEvaluation(InTraining):
+        mode = False
+
+    for module in (InTraining, InEvaluation):
+        with pytest.raises(ValueError, match=r"gives tuple of 2 for \d examples, not logits"):
+            probed(module)
+
+
+def test_a_single_example_is_tried_where_one_will_be_predicted_alone() -> None:
+    """Squeezed, its logits lose their batch: found before the training, not after all of it."""
+
+    class Squeezed(Mlp):
+        def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+            return super().forward(inputs).squeeze()
+
+    data = make_trial_data(n=60)
+    job = make_job(data, build=lambda **_: Squeezed())
+    assert probe(job) == HEALTHY
+    folds = (replace(data.folds[0], test=data.folds[0].test[:1]), *data.folds[1:])
+    job = replace(job, data=replace(data, folds=folds))
+    with pytest.raises(ValueError, match=r"gives shape \(3,\) for 1 example, not logits \(1, 3\)"):
+        probe(job)
 
 
 def test_a_probe_leaves_the_shared_arrays_alone() -> None:

@@ -2,6 +2,7 @@
 
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from harness.report.sections import (
     provenance,
     published,
 )
+from harness.training.probes import FINDINGS
 from tests.harness.report.folders import CARD, FILE, Trial, make_study
 
 EVEN = Trial(1, [0.5, 0.6, 0.7])
@@ -156,6 +158,24 @@ def test_findings_count_failures_codes_and_copies(tmp_path):
     assert found.statuses == {"complete": 2, "failed": 1}
     assert set(found.codes) == {"dead_parameters", "softmax_outputs"}
     assert [[one.name for one in group] for group in found.identical] == [["#1", "#2"]]
+
+
+def test_a_finding_with_an_attribute_keeps_its_meaning(tmp_path):
+    """What follows the colon says where, what precedes it says what."""
+    code = "unregistered_parameters:encoder.layers"
+    study = make_study(tmp_path, EVEN._replace(row={"findings": code}))
+    (table,) = [one for one in findings.findings(study).blocks if hasattr(one, "rows")]
+    assert [cell.text for cell in table.rows[0]][:2] == [
+        code,
+        findings.MEANINGS["unregistered_parameters"],
+    ]
+
+
+def test_every_finding_has_a_meaning():
+    """The report and its page know each code that a probe gives."""
+    page = (Path(__file__).parents[4] / "docs" / "reading_the_report.md").read_text("utf-8")
+    assert set(FINDINGS) <= set(findings.MEANINGS)
+    assert all(f"| `{code}" in page for code in findings.MEANINGS)
 
 
 def test_an_accuracy_that_no_count_of_examples_gives_is_flagged(tmp_path):

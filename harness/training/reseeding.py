@@ -1,0 +1,133 @@
+"""Whether a model takes chance into its own hands.
+
+Training seeds every fold and epoch itself. A seed set inside the model undoes that: all folds and
+repeats start from the same weights, or every step draws the same dropout mask.
+"""
+
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from harness.training.seeds import seed_everything
+
+_SAMPLE = 1000  # values of a tensor that are compared
+_FEWEST_DRAWN = 8  # values that look like chance
+_DIFFERING = 20  # expected differences between two draws from which equality is no accident
+
+
+@contextmanager
+def chance_kept(device: torch.device) -> Iterator[None]:
+    """Put the random generators of Python, NumPy and torch back where they were."""
+    python, numpy = random.getstate(), np.random.get_state()
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        try:
+            yield
+        finally:
+            random.setstate(python)
+            np.random.set_state(numpy)
+
+
+@dataclass(eq=False)
+class SeedWatch:
+    """Runs code under different seeds and notes whether it set one of its own.
+
+    drawn: whether any of it drew from Python's or NumPy's generator.
+    """
+
+    device: torch.device
+    found: bool = False
+    drawn: bool = False
+    _ends: list[tuple[Any, ...]] = field(default_factory=list)
+
+    @contextmanager
+    def seeded(self, seed: int) -> Iterator[int]:
+        """Seed all generators; at the end see whether torch has another seed, or whether Python
+        or NumPy stand where code under an earlier seed left them."""
+        seed_everything(seed, self.device)
+        begins = _elsewhere()
+        yield seed
+        ends = _elsewhere()
+        self.drawn |= begins != ends
+        same = any(a == b for earlier in self._ends for a, b in zip(earlier, ends, strict=True))
+        self.found |= same or any(one != seed for one in _torch_seeds(self.device))
+        self._ends.append(ends)
+
+
+def starts_alike(one: nn.Module, other: nn.Module) -> bool:
+    """Whether two models built under different seeds have all trainable weights in common, though
+    some look drawn. Models that share their storage are no two models."""
+    pairs = list(zip(_trainable(one), _trainable(other), strict=False))
+    if any(a.data_ptr() == b.data_ptr() for a, b in pairs):
+        return False
+    equal = all(a.shape == b.shape and torch.equal(a, b) for a, b in pairs)
+    return equal and any(_looks_drawn(a) for a, _ in pairs)
+
+
+class Draws(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Keeps a sample of every random tensor that is drawn, from whichever generator."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.samples: list[Tensor] = []
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        result = func(*args, **(kwargs or {}))
+        if torch.Tag.nondeterministic_seeded in getattr(func, "tags", ()):
+            for drawn in result if isinstance(result, tuple) else (result,):
+                if isinstance(drawn, Tensor):
+                    sample = drawn.detach().flatten()[:_SAMPLE]
+                    self.samples.append(sample.to("cpu", torch.float32, copy=True))
+        return result
+
+    def some_small(self, n: int) -> bool:
+        """Whether a draw had at most n values, as one that leaves out whole layers has."""
+        return any(len(sample) <= n for sample in self.samples)
+
+
+def drew_alike(one: Draws, other: Draws) -> bool:
+    """Whether passes under two seeds drew the same numbers, too many to be an accident."""
+    if [len(a) for a in one.samples] != [len(b) for b in other.samples] or not one.samples:
+        return False
+    first, second = torch.cat(one.samples), torch.cat(other.samples)
+    return torch.equal(first, second) and _expected_differences(first) >= _DIFFERING
+
+
+def _expected_differences(values: Tensor) -> float:
+    """Between two independent draws of what was drawn here."""
+    counts = torch.unique(values, return_counts=True)[1]
+    shares = counts / len(values)
+    return float(len(values) * (1 - (shares**2).sum()))
+
+
+def _elsewhere() -> tuple[Any, Any]:
+    """Where Python's and NumPy's generators stand."""
+    _, numbers, position, *_ = np.random.get_state(legacy=True)
+    return random.getstate(), (np.asarray(numbers).tobytes(), position)
+
+
+def _torch_seeds(device: torch.device) -> list[int]:
+    seeds = [torch.default_generator.initial_seed()]
+    if device.type == "cuda":
+        with torch.cuda.device(device):
+            seeds.append(torch.cuda.initial_seed())
+    return seeds
+
+
+def _trainable(model: nn.Module) -> list[nn.Parameter]:
+    parameters = (one for one in model.parameters() if one.requires_grad)
+    return [one for one in parameters if not nn.parameter.is_lazy(one)]
+
+
+def _looks_drawn(weight: Tensor) -> bool:
+    """Whether hardly two values are equal, as hardly any rule would give them."""
+    sample = weight.detach().flatten()[:_SAMPLE]
+    return len(sample) >= _FEWEST_DRAWN and len(torch.unique(sample)) > len(sample) // 2
