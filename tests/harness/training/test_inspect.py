@@ -206,7 +206,7 @@ def test_an_impossible_configuration_is_told_in_the_models_words():
     [
         (lambda: nn.Linear(4, 7), "gives shape (2, 7) for 2 examples, not logits (2, 3)"),
         (lambda: nn.Flatten(0), "gives shape (8,) for 2 examples"),
-        (lambda: nn.LSTM(4, 3), "gives tuple for 2 examples"),
+        (lambda: nn.LSTM(4, 3), "gives tuple of 2 for 2 examples"),
     ],
 )
 def test_an_output_of_another_shape_is_a_problem(make, text):
