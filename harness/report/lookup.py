@@ -35,6 +35,10 @@ def find_ours(
     """
     where = "mean over folds" if row.fold is None else f"fold {row.fold}"
     folds = study.folds[study.folds["trial_id"] == one.trial_id]
+    if row.fold is not None:
+        repeats = _repeats_of(folds, row.fold)
+        folds = folds[folds["repeat"].isin(repeats)]
+        epochs = epochs[epochs["repeat"].isin(repeats)] if "repeat" in epochs.columns else epochs
     if needs_epochs(row, column) and column in epochs.columns and epochs[column].notna().any():
         found = _of_epoch(epochs[epochs["trial_id"] == one.trial_id], row.epoch)
         running = ", running value" if column.startswith("train_") else ""
@@ -62,6 +66,18 @@ def impossible(study: Study, row: Published, column: str, value: float) -> int |
     n = int(sizes.sum())
     decimals = min(len(repr(value).partition(".")[2]), MOST_DECIMALS)
     return n if count_behind(value, n, decimals=decimals) is None else None
+
+
+def _repeats_of(folds: "pd.DataFrame", fold: int) -> list[int]:
+    """The repeats in which this fold holds the examples that it holds in the first.
+
+    Repeats of parts that are cut anew have other examples under the same number.
+    """
+    own = folds[folds["fold"] == fold].sort_values("repeat")
+    if own.empty or "split_hash" not in own.columns or own["split_hash"].isna().all():
+        return sorted(own["repeat"].tolist())
+    same = own["split_hash"] == own["split_hash"].iloc[0]
+    return [int(repeat) for repeat in own.loc[same, "repeat"]]
 
 
 def _last(rows: "pd.DataFrame") -> str:

@@ -73,6 +73,7 @@ def pooled_text(found: Pooled) -> str:
     text = f"{len(found.targets):,} {found.role} predictions of all folds pooled"
     if found.once:
         return text
-    distinct = len(np.unique(found.example_ids))
-    return (f"{text}: {distinct:,} examples, each predicted by several folds or repeats, so the "
-            "predictions are not independent")  # fmt: skip
+    _, times = np.unique(found.example_ids, return_counts=True)
+    each = "each" if (times > 1).all() else "some"
+    return (f"{text}: {len(times):,} examples, {each} predicted by several folds or repeats, so "
+            "the predictions are not independent")  # fmt: skip

@@ -131,7 +131,7 @@ def _explanation(study: Study, found: Items) -> str:
         text += (f". No McNemar test, as {first.why_no_mcnemar}: each example counts once, as its "
                  "mean over folds and repeats, and examples are drawn by bootstrap.")  # fmt: skip
     else:
-        text += (". The interval is a paired bootstrap; each example is predicted once a repeat, "
+        text += (". The interval is a paired bootstrap; no example is predicted twice in a repeat, "
                  "so McNemar's exact test holds too (first repeat).")  # fmt: skip
         text += " Its p is too small where members of a group are alike." if first.grouped else ""
     asks = "It asks" if first.mcnemar is None else "Both ask"

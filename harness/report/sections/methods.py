@@ -20,6 +20,8 @@ STRATEGIES = {
 }
 
 
+OWN_PARTS = ("predefined", "official")
+
 SEARCHES = {
     "grid": "grid",
     "random": "random",
@@ -81,11 +83,25 @@ def _validated(study: Study) -> str:
     if len(sizes) == 1:
         ((n_folds, n_repeats),) = sizes
         text += f": {plural(n_folds, 'fold')}, {plural(n_repeats, 'repeat')}"
+        if n_repeats > 1:
+            text += " of the same parts" if cross.strategy in OWN_PARTS else ", each cut anew"
     tests = {"rotate": "; each part was the test once", "none": "; no part was held out as test",
              "official": "; the test was the dataset's own"}  # fmt: skip
     if isinstance(cross.test_fold, int):
         text += f"; part {cross.test_fold} was the test of every fold"
-    return f"{text}{tests.get(str(cross.test_fold), '')}. Seed {study.spec.seed}."
+    text += tests.get(str(cross.test_fold), "")
+    return f"{text}. {_left_out(study)}Seed {study.spec.seed}."
+
+
+def _left_out(study: Study) -> str:
+    """That an epoch does not take every train example, where that is known and so."""
+    if "n_train_per_epoch" not in study.folds.columns:
+        return ""
+    left_out = (study.folds["n_train"] - study.folds["n_train_per_epoch"]).max()
+    if not left_out > 0:
+        return ""
+    most = plural(int(left_out), "train example")
+    return f"So that folds keep step, an epoch leaves out up to {most} of a fold, drawn anew. "
 
 
 def _who(study: Study, parts: Sequence[DataPart]) -> str:

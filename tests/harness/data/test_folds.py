@@ -122,12 +122,38 @@ def test_holdout_by_groups_is_filled_with_whole_groups() -> None:
     assert _sizes(fold) == (70, 10, 20)
 
 
-def test_cut_parts_are_cut_anew_in_each_repeat() -> None:
+@pytest.mark.parametrize("strategy", ["stratified", "kfold", "group", "holdout"])
+def test_cut_parts_are_cut_anew_in_each_repeat(strategy: str) -> None:
     """Other index sets, same names; the first repeat is what it was alone."""
-    once, twice = _folds("kfold"), _folds("kfold", repeats=2)
-    assert [fold.repeat for fold in twice] == [1] * 5 + [2] * 5
-    assert [fold.split_hash for fold in once] == [fold.split_hash for fold in twice[:5]]
-    assert not {f.split_hash for f in twice[:5]} & {f.split_hash for f in twice[5:]}
+    groups = [f"g{i // 2}" for i in range(100)] if strategy == "group" else None
+    once, twice = (_folds(strategy, groups=groups, repeats=repeats) for repeats in (1, 2))
+    n = len(once)
+    assert [fold.repeat for fold in twice] == [1] * n + [2] * n
+    assert _names(twice[:n]) == _names(twice[n:])
+    assert [fold.split_hash for fold in once] == [fold.split_hash for fold in twice[:n]]
+    assert not {f.split_hash for f in twice[:n]} & {f.split_hash for f in twice[n:]}
+
+
+@pytest.mark.parametrize(
+    ("strategy", "hashes"),
+    [
+        ("stratified", ["9a67c8db61058e0b", "0b194b33b00a281d"]),
+        ("kfold", ["9675df8aa0522ec0", "5be7d52927a85818"]),
+        ("group", ["98aa2859eb1723ff", "fd5971a47b8e237a"]),
+        ("holdout", ["38971629767c439b", "e4231ccc069c366f"]),
+    ],
+)
+def test_folds_follow_from_seed_and_repeat_for_good(strategy: str, hashes: list[str]) -> None:
+    """Pinned: rows of earlier versions stand beside those of later ones."""
+    folds = _folds(
+        strategy,
+        targets=np.arange(40) % 2,
+        groups=np.array([f"g{i // 2}" for i in range(40)]) if strategy == "group" else None,
+        seed=3,
+        repeats=2,
+        **({} if strategy == "holdout" else {"n_splits": 4}),
+    )
+    assert [fold.split_hash for fold in folds if fold.fold == 1] == hashes
 
 
 @pytest.mark.parametrize(

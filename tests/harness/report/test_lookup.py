@@ -1,7 +1,9 @@
 """Which of our rows a published number meets, and which published numbers can't be."""
 
+import pandas as pd
 import pytest
 
+from harness.report.lookup import _repeats_of
 from harness.report.sections import published
 from tests.harness.report.folders import FILE, Trial, make_study
 
@@ -87,3 +89,13 @@ def test_the_only_row_of_a_configuration_is_its_mean_with_its_own_interval(tmp_p
         pytest.approx(0.737, abs=5e-4),
     )
     assert found.inside
+
+
+@pytest.mark.parametrize(
+    ("hashes", "repeats"), [(["a", "a", "a"], [1, 2, 3]), (["a", "b", "a"], [1, 3])]
+)
+def test_a_fold_of_parts_cut_anew_is_that_of_the_first_repeat(hashes, repeats):
+    """Fold 2 of another repeat has other examples, unless the parts are the dataset's own."""
+    folds = pd.DataFrame({"repeat": [1, 2, 3], "fold": 2, "split_hash": hashes})
+    others = folds.assign(fold=1, split_hash="c")
+    assert _repeats_of(pd.concat([others, folds]), 2) == repeats

@@ -205,6 +205,16 @@ def test_methods_say_what_was_done(tmp_path):
     assert "compared on test scores, paired by fold, with the best one" in text
 
 
+def test_methods_say_how_repeats_are_cut_and_what_an_epoch_leaves_out(tmp_path):
+    """75 of 80 in one fold, all of them in the others."""
+    twice = EVEN._replace(row={"n_repeats": 2})
+    study = make_study(tmp_path, twice)
+    assert ": 3 folds, 2 repeats, each cut anew" in methods.compute(study)
+    assert "leaves out" not in methods.compute(study)
+    counted = replace(study, folds=study.folds.assign(n_train_per_epoch=[75, 80, 80]))
+    assert "leaves out up to 5 train examples of a fold" in methods.compute(counted)
+
+
 def test_provenance_ends_with_how_the_best_model_is_used(tmp_path):
     study = make_study(tmp_path, EVEN)
     taken_out = "bench export digits --out digits_model\nbench predict digits_model INPUTS"
