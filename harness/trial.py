@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from harness.training.checkpoint import Checkpoints, Past
-    from harness.training.executions.execution import Agree
+    from harness.training.executions.execution import Agreement, Choice
     from harness.training.facts import ModelFacts
     from harness.training.initial import Start
     from harness.training.job import EpochResult, FoldOutcome, TrainingJob
@@ -42,6 +42,7 @@ Build = Callable[..., "nn.Module"]
 Weights = Mapping[str, Array]
 Attend = Callable[["nn.Module", "Tensor"], "Tensor"]
 OnEpoch = Callable[[tuple[Row, ...], float], None]
+_Trained = Generator[tuple[tuple[Row, ...], float], None, "TrialResult"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +87,7 @@ def trial_epochs(
     attention: Attend | None = None,
     weights: Weights | None = None,
     checkpoints: "Checkpoints | None" = None,
-    agree: "Agree | None" = None,
+    agreement: "Agreement | None" = None,
     tell: Callable[[str], None] = print,
     interruptible: bool = True,
 ) -> Generator[tuple[tuple[Row, ...], float], None, TrialResult]:
@@ -96,7 +97,9 @@ def trial_epochs(
     Whatever the model or the training raises becomes a trials row with status `failed`, also what
     is no Exception, such as `sys.exit`.
     interruptible: a KeyboardInterrupt may be the user's Ctrl-C and passes; in a worker it never is.
-    agree: makes the trials of a run that have one model's shape train their folds in one way.
+    agreement: makes the trials of a run that have one model's shape train their folds in one way.
+    Where folds trained as one turn out to train otherwise than in the loop, the trial begins anew,
+    in the loop; its epochs are yielded again.
     tell: gets what a user should know once.
     """
     from harness.training.facts import model_facts
@@ -111,11 +114,13 @@ def trial_epochs(
             _prepare(job, training)
             # before anything else runs the model, so that its own mistakes are named as such
             facts = model_facts(training, key=_model_key(job, data), counts=job.counts)
-            training = _chosen(job, training, past, agree=agree, tell=tell)
-        steps = training_steps(job, training, checkpoints, past, layers, tell=tell)
-        del past  # it is as large as all folds
-        return (
-            yield from _train(
+            training, choice = _chosen(job, training, past, agreement=agreement, tell=tell)
+
+        def train(training: "TrainingJob", past: "Past | None") -> _Trained:
+            epochs.clear()
+            layers.clear()
+            steps = training_steps(job, training, checkpoints, past, layers, tell=tell)
+            return _train(
                 job,
                 training,
                 guarded(steps, interruptible=interruptible),
@@ -124,11 +129,44 @@ def trial_epochs(
                 layers=layers,
                 started_at=started_at,
             )
-        )
+
+        trained = _or_in_the_loop(train, training, past, choice, agreement=agreement, tell=tell)
+        del past  # it is as large as all folds
+        return (yield from trained)
     except Exception as error:
         text, trace = error_text(error), traceback_text(error)
         rows = failed_rows(job, text, epochs, trace=trace, started_at=started_at)
         return TrialResult(replace(rows, layers=tuple(layers)))
+
+
+def _or_in_the_loop(
+    train: "Callable[[TrainingJob, Past | None], _Trained]",
+    training: "TrainingJob",
+    past: "Past | None",
+    choice: "Choice",
+    *,
+    agreement: "Agreement | None",
+    tell: Callable[[str], None],
+) -> _Trained:
+    """The trial as it was prepared; from its beginning in the loop where that trains otherwise."""
+    from harness.training.executions.execution import confirmed, refused
+    from harness.training.job import NotAsTheLoop
+
+    trained = train(training, past)
+    del past
+    try:
+        result = yield from trained
+    except NotAsTheLoop as error:
+        why = str(error)
+    else:
+        found = confirmed(choice, training, epochs=result.rows.trial["epochs_trained"])
+        if agreement is not None and choice.key and found.compared > choice.compared:
+            agreement.revise(choice.key, found)
+        return result
+    tell(f"folds train one after the other, and this trial from its beginning: {why}")
+    if agreement is not None and choice.key:
+        agreement.revise(choice.key, refused(why))
+    return (yield from train(replace(training, execution="loop", compare_from=None), None))
 
 
 def _train(
@@ -217,18 +255,20 @@ def _chosen(
     training: "TrainingJob",
     past: "Past | None",
     *,
-    agree: "Agree | None",
+    agreement: "Agreement | None",
     tell: Callable[[str], None],
-) -> "TrainingJob":
-    """The job with the way chosen in which its folds train."""
+) -> "tuple[TrainingJob, Choice]":
+    """The job with the way chosen in which its folds train, and why."""
     from harness.training.executions.execution import choose
 
     recorded = past.execution if past else job.execution
     code = job.code_fingerprint
+    agree = None if agreement is None else agreement.ask
     choice = choose(training, recorded=recorded, agree=agree, code=code)
     if choice.obstacle:
         tell(f"{job.config['model']['name']}: folds train one after the other: {choice.reason}")
-    return replace(training, execution=choice.execution)
+    compare_from = choice.compared if choice.execution == "vectorized" else None
+    return replace(training, execution=choice.execution, compare_from=compare_from), choice
 
 
 def _start(training: "TrainingJob", weights: Weights | None) -> "Start | None":

@@ -22,6 +22,10 @@ class Diverged(Exception):
         super().__init__(f"diverged: the {role} loss is {loss} in {where}")
 
 
+class NotAsTheLoop(Exception):
+    """Folds that train as one train otherwise than in the loop; the text says in what."""
+
+
 @dataclass(frozen=True, eq=False)
 class TrainingJob:
     """One configuration to train on some folds.
@@ -32,6 +36,8 @@ class TrainingJob:
     attention: the model's own, (model, inputs) -> (batch, blocks, heads, tokens, tokens).
     start: what is done to every fold's model before it trains; None: nothing.
     execution: of harness.training.executions.execution.EXECUTIONS, as `choose` there said.
+    compare_from: the first step from which on each epoch of the batched model is compared with the
+        loop; None: none is.
     """
 
     training: Training
@@ -45,6 +51,7 @@ class TrainingJob:
     attention: Callable[[nn.Module, Tensor], Tensor] | None = None
     start: Start | None = None
     execution: str = "loop"
+    compare_from: int | None = None
 
     def build_arguments(self, index: int) -> dict[str, Any]:
         """All keyword arguments of `build` for one fold."""

@@ -7,8 +7,9 @@ from statistics import fmean
 from harness.failures import error_text, is_out_of_memory
 from harness.results.metrics import METRICS
 from harness.training.checkpoint import TrainingState
+from harness.training.executions.evidence import compare_epoch
 from harness.training.executions.execution import EXECUTIONS
-from harness.training.executions.fold_run import FoldRun
+from harness.training.executions.fold_run import FoldRun, steps_per_epoch
 from harness.training.job import EpochResult, FoldEpoch, FoldOutcome, TrainingJob
 from harness.training.packed import CheckpointError
 from harness.training.selection import out_of_patience
@@ -31,8 +32,9 @@ def train_folds(
     observe: sees the folds before the first epoch (as epoch 0) and after each, and changes nothing.
     past: where an earlier process stood; its epochs are yielded again, untrained, then it goes on.
     keep: is told after each new epoch how to get the state, which holds until the next one begins.
-    Raises Diverged for a loss that is not finite, CheckpointError, before the first epoch, for a
-    past of another model, and whatever the model raises.
+    Raises Diverged for a loss that is not finite, NotAsTheLoop where the job asks for a comparison
+    and its folds together train otherwise than alone, CheckpointError, before the first epoch, for
+    a past of another model, and whatever the model raises.
     """
     execution = EXECUTIONS[job.execution]
     runs, results = _begin(job, past)
@@ -45,6 +47,8 @@ def train_folds(
         observe(0, runs)
     for epoch in range(1, job.training.epochs + 1):
         if epoch > len(results):
+            if _is_compared(training[0], epoch):
+                compare_epoch(training, epoch)
             rows = execution.train_epoch(training, epoch)
             if observe is not None:
                 observe(epoch, training)
@@ -81,6 +85,12 @@ def _begin(job: TrainingJob, past: TrainingState | None) -> tuple[list[FoldRun],
             raise
         raise CheckpointError(f"it does not fit the model: {error_text(error)}") from error
     return runs, list(past.results)
+
+
+def _is_compared(run: FoldRun, epoch: int) -> bool:
+    """Whether nobody has compared so late an epoch of such folds with the loop."""
+    first = run.job.compare_from
+    return first is not None and (epoch - 1) * steps_per_epoch(run) >= first
 
 
 def _objectives(rows: Sequence[FoldEpoch]) -> dict[tuple[int, int], float]:

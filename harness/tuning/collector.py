@@ -110,8 +110,14 @@ class Collector:
         return self._offered[index]
 
     def epochs(self, trial_id: str, rows: Sequence[dict[str, Any]]) -> None:
-        """Epoch rows of a running trial, kept in case it never ends."""
-        self._pending.setdefault(trial_id, _Pending()).epochs.extend(rows)
+        """Epoch rows of a running trial, kept in case it never ends.
+
+        A trial that begins anew within its process comes with epochs that it had before.
+        """
+        pending = self._pending.setdefault(trial_id, _Pending())
+        if pending.epochs and rows and rows[0]["epoch"] <= pending.epochs[-1]["epoch"]:
+            pending.epochs[:] = [one for one in pending.epochs if one["epoch"] < rows[0]["epoch"]]
+        pending.epochs.extend(rows)
 
     def keep_checkpoint(self, trial_id: str, packed: Packed) -> str | None:
         """Keeps where a running trial stands; why the last one couldn't be written, or None."""
@@ -128,6 +134,10 @@ class Collector:
     def keep_execution(self, key: str, found: dict[str, Any]) -> dict[str, Any]:
         """Keeps the first choice for a shape, and gives it to whoever else found one."""
         return self._executions.keep(key, found)
+
+    def revise_execution(self, key: str, found: dict[str, Any]) -> dict[str, Any]:
+        """Puts what a trial found out in the place of the choice for its shape; what counts now."""
+        return self._executions.revise(key, found)
 
     def wanted(self) -> Wanted:
         """Whose weights are kept, as of now."""

@@ -18,7 +18,7 @@ import ray
 from harness.results.runs import update_run
 
 if TYPE_CHECKING:
-    from harness.training.executions.execution import Agree, Choice, Find
+    from harness.training.executions.execution import Agreement, Choice, Find
 
 RECORD = "fold_execution"  # the key in run.json: key of a shape -> its choice
 
@@ -38,6 +38,15 @@ class Executions:
         known = self._here.get(key) or self._earlier.get(key)
         return None if known is None else self.keep(key, known)
 
+    def revise(self, key: str, found: Found) -> Found:
+        """Puts a choice in the place of the one that is known, unless that is an obstacle; the one
+        that counts."""
+        known = self.get(key)
+        if known is not None and _is_obstacle(known):
+            return known
+        self._here.pop(key, None)
+        return self.keep(key, found)
+
     def keep(self, key: str, found: Found) -> Found:
         """Keeps a choice unless another was faster; the one that counts."""
         if key not in self._here:
@@ -47,8 +56,9 @@ class Executions:
         return self._here[key]
 
 
-def agreement(collector: Any, *, cache: Path, model: str) -> "Agree":
-    """For `execution.choose`. cache: folder; model: its name, for the record."""
+def agreement(collector: Any, *, cache: Path, model: str) -> "Agreement":
+    """Among the workers of a run. cache: folder; model: its name, for the record."""
+    from harness.training.executions.execution import Agreement
 
     def agree(key: str, find: "Find") -> "Choice":
         found = ray.get(collector.execution.remote(key))
@@ -57,37 +67,68 @@ def agreement(collector: Any, *, cache: Path, model: str) -> "Agree":
             found = ray.get(collector.keep_execution.remote(key, mine))
         return _choice(found)
 
-    return agree
+    def revise(key: str, choice: "Choice") -> None:
+        mine = {"model": model, **_plain(choice)}
+        found = ray.get(collector.revise_execution.remote(key, mine))
+        _remember(cache, key, _plain(_choice(found)))
+
+    return Agreement(agree, revise)
 
 
 def remembered(cache: Path, key: str, find: "Find") -> Found:
     """The choice in this machine's cache; where there is none, what is found, kept there."""
-    file = cache / "executions" / f"{key}.json"
     with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
-        return _plain(_choice(json.loads(file.read_text(encoding="utf-8"))))
+        return _plain(_choice(json.loads(_file(cache, key).read_text(encoding="utf-8"))))
     found = _plain(find())
+    _remember(cache, key, found)
+    return found
+
+
+def _file(cache: Path, key: str) -> Path:
+    return cache / "executions" / f"{key}.json"
+
+
+def _remember(cache: Path, key: str, found: Found) -> None:
+    file = _file(cache, key)
     with contextlib.suppress(OSError):
         file.parent.mkdir(parents=True, exist_ok=True)
         temporary = file.with_suffix(f".{uuid.uuid4().hex}")
         temporary.write_text(json.dumps(found), encoding="utf-8")
         os.replace(temporary, file)
-    return found
 
 
 def _earlier(folder: Path) -> dict[str, Found]:
-    """Of all runs in a results folder; the oldest run's choice stands."""
+    """Of all runs in a results folder; the oldest run's choice stands, but for an obstacle that a
+    later one met, and as much as any of them compared."""
     known: dict[str, Found] = {}
-    for file in sorted(folder.glob("runs/*/run.json"), reverse=True):
+    for file in sorted(folder.glob("runs/*/run.json")):
         with contextlib.suppress(OSError, ValueError, TypeError, AttributeError):
-            known |= json.loads(file.read_text(encoding="utf-8")).get(RECORD, {})
+            record = json.loads(file.read_text(encoding="utf-8")).get(RECORD, {})
+            for key, found in record.items():
+                stands = known.setdefault(key, found)
+                if _is_obstacle(found):
+                    known[key] = found
+                elif not _is_obstacle(stands) and found.get("compared", 0) > stands.get(
+                    "compared", 0
+                ):
+                    known[key] = {**stands, "compared": found["compared"]}
     return known
+
+
+def _compared(found: Found) -> int:
+    return int(found.get("compared", 0))
+
+
+def _is_obstacle(found: Found) -> bool:
+    return _choice(found).obstacle
 
 
 def _choice(found: Mapping[str, Any]) -> "Choice":
     from harness.training.executions.execution import Choice
 
-    return Choice(found["execution"], found["reason"], found["ratio"])
+    return Choice(found["execution"], found["reason"], found["ratio"], found.get("compared", 0))
 
 
 def _plain(choice: "Choice") -> Found:
-    return {"execution": choice.execution, "reason": choice.reason, "ratio": choice.ratio}
+    found = {"execution": choice.execution, "reason": choice.reason, "ratio": choice.ratio}
+    return {**found, "compared": choice.compared} if choice.compared else found

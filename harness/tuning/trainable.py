@@ -127,7 +127,7 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]
             checkpoints=self._keeper.checkpoints(
                 ask=self._trial.goes_on or attempt > 1, say=self._log.write
             ),
-            agree=agreement(shared.collector, cache=cache_dir(), model=model.name),
+            agreement=agreement(shared.collector, cache=cache_dir(), model=model.name),
             tell=self._keeper.note,
             interruptible=False,
         )

@@ -7,7 +7,7 @@ shape don't differ in it.
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from math import ceil
 from time import perf_counter, thread_time
 from types import ModuleType
@@ -28,7 +28,7 @@ from harness.training.executions.stack import stack_of
 from harness.training.executions.stackable import obstacle
 from harness.training.job import TrainingJob
 
-VERSION = 2  # raised when what was measured before says nothing any more
+VERSION = 3  # raised when what was measured before says nothing any more
 
 EXECUTIONS: dict[str, ModuleType] = {one.NAME: one for one in (loop, vectorized)}
 
@@ -39,6 +39,9 @@ FEWEST_STEPS = 200  # a shorter trial would pay more for the measurement than it
 ROUNDS = 7
 MEASURED_S = 1.0  # no further round after so long
 
+# Each number of a parameter becomes what follows from that number alone, so that folds don't meet.
+ELEMENTWISE = ("adam", "adamw", "sgd")
+
 _PREFIX = "they can't be one model: "
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
@@ -48,12 +51,15 @@ class Choice:
     """execution: `loop` or `vectorized`; reason: in words.
 
     ratio: seconds of a step of all folds in the loop, over those of the batched model; None where
-    nothing was measured.
+    nothing was measured. compared: up to which step a trial of the shape has compared itself with
+    the loop. key: what is known to others under it; empty where they didn't choose.
     """
 
     execution: str
     reason: str
     ratio: float | None = None
+    compared: int = 0
+    key: str = field(default="", compare=False)
 
     @property
     def obstacle(self) -> bool:
@@ -61,8 +67,29 @@ class Choice:
         return self.reason.startswith(_PREFIX)
 
 
+def confirmed(choice: Choice, job: TrainingJob, *, epochs: int) -> Choice:
+    """The same after a trial trained for some epochs, each compared with the loop if it was to."""
+    if job.compare_from is None:
+        return choice
+    steps = n_steps(job) // job.training.epochs * epochs
+    return replace(choice, compared=max(choice.compared, steps))
+
+
 Find = Callable[[], Choice]
 Agree = Callable[[str, Find], Choice]  # what is known under a key, else what is found, kept
+
+
+@dataclass(frozen=True, eq=False)
+class Agreement:
+    """What everybody knows of a shape. ask: for a choice; revise: puts another in its place."""
+
+    ask: Agree
+    revise: Callable[[str, Choice], None]
+
+
+def refused(why: str) -> Choice:
+    """The loop, because the folds' models can't be one."""
+    return Choice("loop", _PREFIX + why)
 
 
 def choose(
@@ -82,24 +109,39 @@ def choose(
         return Choice("loop", "asked for")
     if len(job.folds) < 2:
         return Choice("loop", "one fold")
+    if job.training.optimizer not in ELEMENTWISE:
+        return refused(f"{job.training.optimizer} may join the numbers of a parameter")
     uneven = uneven_folds(job)
     if asked == "vectorized":
-        found = uneven or obstacle(start_folds(job))
-        if found is None:
-            return Choice("vectorized", "asked for")
-        return Choice("loop", _PREFIX + found)
+        return refused(uneven) if uneven else _agreed(job, agree, code, find_possible, "asked-")
     if recorded == loop.NAME or (recorded == vectorized.NAME and uneven is None):
         return Choice(recorded, "as before")
     if n_steps(job) < FEWEST_STEPS:
         return Choice("loop", "too short to measure")
     if uneven is not None:
-        return Choice("loop", _PREFIX + uneven)
+        return refused(uneven)
     if job.training.compile:
         return Choice("loop", "compiling to measure would take longer than it could gain")
+    return _agreed(job, agree, code, find)
+
+
+def _agreed(
+    job: TrainingJob,
+    agree: Agree | None,
+    code: str,
+    find: Callable[[TrainingJob], Choice],
+    prefix: str = "",
+) -> Choice:
+    """What is known of the shape; found where nothing is, unless that can be spared."""
     model = build_model(job, job.folds[0])
-    if job.device.type == "cpu" and any(isinstance(one, _CONVOLUTIONS) for one in model.modules()):
+    on_processor = job.device.type == "cpu"
+    convolves = any(isinstance(one, _CONVOLUTIONS) for one in model.modules())
+    if job.training.fold_execution == "auto" and on_processor and convolves:
         return Choice("loop", "convolutions on a processor are slower stacked")
-    return agree(shape_key(job, model, code), lambda: find(job)) if agree else find(job)
+    if agree is None:
+        return find(job)
+    key = prefix + shape_key(job, model, code)
+    return replace(agree(key, lambda: find(job)), key=key)
 
 
 def n_steps(job: TrainingJob) -> int:
@@ -130,13 +172,18 @@ def shape_key(job: TrainingJob, model: nn.Module, code: str = "") -> str:
     return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
 
 
+def find_possible(job: TrainingJob) -> Choice:
+    """One model, where that trains as the loop does."""
+    found = obstacle(job)
+    return Choice("vectorized", "asked for") if found is None else refused(found)
+
+
 def find(job: TrainingJob) -> Choice:
     """The execution that is faster, tried and measured."""
-    runs = start_folds(job)
-    found = obstacle(runs)
+    found = obstacle(job)
     if found is not None:
-        return Choice("loop", _PREFIX + found)
-    ratio = measure(runs)
+        return refused(found)
+    ratio = measure(start_folds(job))
     execution = "vectorized" if ratio >= WORTH_IT else "loop"
     return Choice(execution, "measured", round(ratio, 3))
 

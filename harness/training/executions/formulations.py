@@ -68,6 +68,8 @@ class Stackable(TorchFunctionMode):
         if func is F.multi_head_attention_forward:
             with self:
                 return _multi_head_attention(*args, **kwargs)
+        if func is F.embedding:
+            return _embedding(*args, **kwargs)
         if func in _WITH_BIAS:
             args, kwargs = tree_map(_as_autocast, (args, kwargs))
         return func(*args, **kwargs)
@@ -120,6 +122,50 @@ class Stackable(TorchFunctionMode):
         if attn_mask is None and not is_causal and scale is None:
             return _plain_attention(query, key, value)
         return _math_attention(query, key, value, **options)
+
+
+class GivenMasks(Stackable):
+    """Replaces nothing but dropout's masks, of a model that runs alone."""
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        if func is F.scaled_dot_product_attention and not _attention_dropout(*args, **kwargs):
+            return func(*args, **kwargs)
+        if func is F.embedding or func in _WITH_BIAS:
+            return func(*args, **kwargs)
+        return super().__torch_function__(func, types, args, kwargs)
+
+
+def _attention_dropout(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attn_mask: Tensor | None = None,
+    dropout_p: float = 0.0,
+    *_: Any,
+    **__: Any,
+) -> float:
+    return dropout_p
+
+
+def _embedding(
+    input: Tensor,
+    weight: Tensor,
+    padding_idx: int | None = None,
+    max_norm: float | None = None,
+    norm_type: float = 2.0,
+    scale_grad_by_freq: bool = False,
+    sparse: bool = False,
+) -> Tensor:
+    """F.embedding. Stacked, torch takes the padding row for a row of the first fold alone."""
+    options = (max_norm, norm_type, scale_grad_by_freq, sparse)
+    rows = F.embedding(input, weight, None, *options)
+    if padding_idx is None:
+        return rows
+    padding = padding_idx % weight.shape[0]
+    return torch.where((input == padding).unsqueeze(-1), rows.detach(), rows)
 
 
 def _mask_shape(func: Callable[..., Any], input: Tensor) -> tuple[int, ...] | None:

@@ -1,15 +1,20 @@
-"""What a forward pass may change beside parameters and buffers: attributes, and drawn chance."""
+"""What a forward pass may change beside parameters and buffers: attributes of the modules, globals
+and closures of their methods, and drawn chance."""
 
 import random
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from operator import length_hint
+from types import FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+_DEPTH = 3  # of lists in lists, and of objects that keep objects
 _OF_THE_STATE = ("_parameters", "_buffers", "_modules")
 
 
@@ -28,8 +33,33 @@ def outside(model: nn.Module) -> Outside:
     for place, module in enumerate(model.modules()):
         for key, value in vars(module).items():
             if key not in _OF_THE_STATE:
-                seen[f"`{key}` of {type(module).__name__} ({place})"] = _mark(value, kept)
+                seen[f"`{key}` of {type(module).__name__} ({place})"] = _mark(value, kept, _DEPTH)
+    for own in {type(module) for module in model.modules()}:
+        for key, value in _around(own).items():
+            seen[f"`{key}` around {own.__name__}"] = _mark(value, kept, _DEPTH)
     return Outside(seen, kept)
+
+
+def _around(own: type) -> dict[str, Any]:
+    """What the methods of a class that is not torch's share with others: class attributes, globals
+    of its file, and what its functions have closed over."""
+    if own.__module__.partition(".")[0] == "torch":
+        return {}
+    found: dict[str, Any] = {}
+    for value in vars(own).values():
+        if isinstance(value, FunctionType):
+            found |= {k: v for k, v in value.__globals__.items() if not k.startswith("__")}
+            found |= _closed_over(value)
+    return found | {key: value for key, value in vars(own).items() if not key.startswith("__")}
+
+
+def _closed_over(function: FunctionType) -> dict[str, Any]:
+    cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
+    found = {}
+    for name, cell in cells:
+        with suppress(ValueError):  # a cell that is empty
+            found[name] = cell.cell_contents
+    return found
 
 
 def changed(before: Outside, after: Outside) -> str | None:
@@ -38,18 +68,41 @@ def changed(before: Outside, after: Outside) -> str | None:
     return names[0] if names else None
 
 
-def _mark(value: Any, kept: list[Any]) -> Any:
+def _mark(value: Any, kept: list[Any], depth: int) -> Any:
     """Equal for the same object with the same contents."""
-    if value is None or type(value) in (bool, int, float, str):
+    if value is None or type(value) in (bool, int, float, str, complex, bytes):
         return repr(value)
     kept.append(value)
     if isinstance(value, Tensor):
         return id(value), value._version
+    if isinstance(value, np.ndarray):
+        return id(value), hash(value.tobytes()) if value.dtype != object else None
+    state = _state_of_chance(value)
+    if state is not None:
+        return id(value), state
+    if isinstance(value, Iterator):
+        return id(value), repr(value), length_hint(value, -1)
+    if isinstance(value, type | ModuleType | nn.Module) or not depth:
+        return id(value)
+    inner: Iterable[Any] = ()
     if isinstance(value, Mapping):
-        return id(value), [_mark(one, kept) for one in value.values()]
-    if isinstance(value, list | tuple | set | deque):
-        return id(value), [_mark(one, kept) for one in value]
-    return id(value)
+        inner = list(value.values())
+    elif isinstance(value, list | tuple | set | deque):
+        inner = list(value)
+    elif isinstance(value, FunctionType):
+        inner = list(_closed_over(value).values())
+    elif hasattr(value, "__dict__"):
+        inner = list(vars(value).values())
+    return id(value), [_mark(one, kept, depth - 1) for one in inner]
+
+
+def _state_of_chance(value: Any) -> Any:
+    """Of a generator of random numbers that the model keeps."""
+    if isinstance(value, torch.Generator):
+        return value.get_state().numpy().tobytes()
+    if isinstance(value, np.random.Generator):
+        return repr(value.bit_generator.state)
+    return value.getstate() if isinstance(value, random.Random) else None
 
 
 def _of_numpy() -> Any:

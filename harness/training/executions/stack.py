@@ -169,7 +169,9 @@ def _slots(template: nn.Module, model: nn.Module) -> tuple[Slot, ...]:
 
 def _stacked(folds: Sequence[Sequence[tuple[str, Tensor]]]) -> list[Tensor]:
     """Equal tensors of all folds as one; a parameter where they are trained."""
-    described = [[(name, one.shape, one.dtype) for name, one in fold] for fold in folds]
+    described = [
+        [(name, one.shape, one.dtype, one.requires_grad) for name, one in fold] for fold in folds
+    ]
     if any(other != described[0] for other in described):
         raise Unstackable("the folds' models have tensors of different names, shapes or types")
     stacked: list[Tensor] = []

@@ -1,102 +1,187 @@
 """Whether the models of some folds can be trained as one, tried before anything depends on it."""
 
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.modules import module as torch_module
+from torch.overrides import TorchFunctionMode
+from torch.utils._pytree import tree_leaves
 
 from harness.data.memory import available_memory_bytes
 from harness.data.places import available_cores
-from harness.training.executions.fold_run import FoldRun, epoch_batches
-from harness.training.executions.outside import Outside, changed, outside
+from harness.training.executions.evidence import other_training
+from harness.training.executions.fold_run import FoldRun, epoch_batches, start_folds
+from harness.training.executions.outside import changed, outside
 from harness.training.executions.recording import NotRecordable, recorded
-from harness.training.executions.stack import Stack, Unstackable, call, restored_buffers, stack_of
-from harness.training.executions.vectorized import draw_masks, step_inputs, training_step
-from harness.training.initial import train_mode
+from harness.training.executions.stack import Stack, Unstackable, restored_buffers, stack_of
+from harness.training.executions.vectorized import step_inputs, training_step
+from harness.training.job import TrainingJob
 
 TRIED = 2  # examples, so that batch normalisation has something to normalise by
 MEMORY_SHARE = 0.5  # of what is free here, divided by how many trials compute beside each other
 _MIB = 2**20
 
+# A model that does one of these its own way trains in a way of its own.
+_OF_TORCH = (
+    "train", "eval", "parameters", "named_parameters", "buffers", "named_buffers", "modules",
+    "named_modules", "children", "named_children", "zero_grad", "requires_grad_", "__call__",
+)  # fmt: skip
 
-def obstacle(runs: list[FoldRun]) -> str | None:
-    """In words, what keeps folds that were just started from being one model; None where nothing
-    does. Uses them up."""
-    shapes = {str(run.model) for run in runs}
-    if len(shapes) > 1:
-        return "the folds' models differ"
+_HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+_GLOBAL_HOOKS = tuple(f"_global{name}" for name in _HOOKS)
+_TENSOR_HOOKS = ("_backward_hooks", "_post_accumulate_grad_hooks")
+
+
+def obstacle(job: TrainingJob) -> str | None:
+    """In words, what keeps the job's folds from being one model; None where nothing does.
+
+    Raises what `build` and `attention` raise.
+    """
+    runs = start_folds(job)
     try:
-        stack = stack_of(runs)
-        _check_logits(stack)
-        before = outside(stack.template)
-        needed = _step_bytes(stack)
-        _check_outside(before, outside(stack.template))
+        text = _forbidden(runs) or _changes_more(runs)
+        return text or other_training(job)
     except Exception as error:  # operators without a batching rule raise whatever they like
-        text = str(error).strip().splitlines() or [""]
+        lines = str(error).strip().splitlines() or [""]
         name = "" if isinstance(error, Unstackable) else f"{type(error).__name__}: "
-        return f"{name}{text[0][:200]}"
-    free = _free_bytes(runs[0])
-    if free is not None and needed > free:
-        return f"that would take {needed // _MIB:,} MiB, {free // _MIB:,} MiB are free"
-    return _other_in_training(stack)
+        return f"{name}{lines[0][:200]}"
 
 
-def _other_in_training(stack: Stack) -> str | None:
-    """Whether the first batch's logits, dropout included, are other than each fold's alone."""
-    if stack.runs[0].job.device.type == "cuda":
-        return None  # dropout's masks are others there
-    batches = torch.stack([next(iter(epoch_batches(run, 1)))[0] for run in stack.runs])
-    generators = [torch.Generator().manual_seed(1) for _ in stack.runs]
-    # with gradients, since torch takes other ways without
-    with torch.random.fork_rng(devices=[]), restored_buffers(stack):
-        together = call(stack, batches, masks=draw_masks(stack, batches, generators))
-    with torch.random.fork_rng(devices=[]), restored_buffers(stack):
-        for run, logits, batch in zip(stack.runs, together, batches, strict=True):
-            torch.manual_seed(1)
-            train_mode(run.model, run.frozen)
-            if not _are_close(logits, run.model(batch.clone())):
-                return "in training the folds' models give other logits than alone"
+def _forbidden(runs: Sequence[FoldRun]) -> str | None:
+    """What a comparison of some steps might not show."""
+    if len({str(run.model) for run in runs}) > 1:
+        return "the folds' models differ"
+    return _sharing(runs) or next(filter(None, map(_hooked, _parts(runs[0].model))), None)
+
+
+def _parts(model: nn.Module) -> Iterator[nn.Module | Tensor]:
+    yield from model.modules()
+    yield from model.parameters()
+    yield from model.buffers()
+
+
+def _hooked(part: nn.Module | Tensor) -> str | None:
+    """Hooks and methods that a batched model has no place for."""
+    if isinstance(part, Tensor):
+        hooked = any(getattr(part, name, None) for name in _TENSOR_HOOKS)
+        return "a hook on a parameter's gradient" if hooked else None
+    name = type(part).__name__
+    if any(getattr(torch_module, hooks, None) for hooks in _GLOBAL_HOOKS):
+        return "a hook on every module"
+    if any(getattr(part, hooks, None) for hooks in _HOOKS):
+        return f"a hook on a module ({name})"
+    for method in _OF_TORCH:
+        own = vars(part).get(method) or getattr(type(part), method)
+        if own is not getattr(nn.Module, method):
+            return f"{name} has a `{method}` of its own"
+    for tensor in part._parameters.values():
+        if tensor is not None and type(tensor) is not nn.Parameter:
+            return f"{name} has parameters of its own kind ({type(tensor).__name__})"
     return None
 
 
-def _check_logits(stack: Stack) -> None:
-    """Each fold's logits are those of its own model.
-
-    A model may hold what no parameter or buffer does, such as a tensor that its fold decided.
-    """
-    batches = [next(iter(epoch_batches(run, 1)))[0][:TRIED] for run in stack.runs]
-    modes = {module: module.training for module in stack.template.modules()}
-    with torch.no_grad():
-        alone = [run.model.eval()(batch) for run, batch in zip(stack.runs, batches, strict=True)]
-        stack.template.eval()
-        stacked = call(stack, torch.stack(batches), masks=None)
-    for module, training in modes.items():
-        module.training = training
-    if not _are_close(stacked, torch.stack(alone)):
-        raise Unstackable("together the folds' models give other logits than alone")
+def _sharing(runs: Sequence[FoldRun]) -> str | None:
+    """Stacked, tensors of one memory would become several."""
+    seen: set[int] = set()
+    for place, run in enumerate(runs):
+        own = [*run.model.parameters(), *run.model.buffers()]
+        memories = [one.untyped_storage().data_ptr() for one in own if one.numel()]
+        if len(memories) > len(set(memories)):
+            return "two tensors of the model share their memory"
+        if seen & set(memories):
+            return f"the model of fold {place + 1} shares memory with an earlier one"
+        seen |= set(memories)
+    return None
 
 
-def _are_close(one: Tensor, other: Tensor) -> bool:
-    return torch.allclose(one, other, rtol=1e-3, atol=1e-4, equal_nan=True)
+class _Watch(TorchFunctionMode):
+    """Refuses what a forward pass does that only a model alone can."""
+
+    def __init__(self, stack: Stack) -> None:
+        super().__init__()
+        self._stacked = {id(one) for one in stack.trainable}
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        if func in _HOOKING:
+            raise Unstackable("the forward pass puts a hook on a gradient")
+        if func in _ASKING:
+            raise Unstackable("the forward pass asks what is trained, which stacked nothing seems")
+        if any(map(self._is_foreign, tree_leaves((args, kwargs)))):
+            raise Unstackable("the model uses a trained tensor that is none of its parameters")
+        return func(*args, **kwargs)
+
+    def _is_foreign(self, value: Any) -> bool:
+        return (
+            isinstance(value, Tensor)
+            and id(value) not in self._stacked
+            and not torch._C._functorch.is_batchedtensor(value)
+            and value.is_leaf
+            and value.requires_grad
+        )
 
 
-def _check_outside(before: Outside, after: Outside) -> None:
-    """A step changes nothing but parameters and buffers, so that playing it back is doing it.
+_HOOKING: tuple[Any, ...] = (
+    Tensor.register_hook,
+    Tensor.register_post_accumulate_grad_hook,
+    Tensor.retain_grad,
+    vars(torch._C.TensorBase)["grad_fn"].__get__,
+)
+_ASKING = tuple(vars(torch._C.TensorBase)[name].__get__ for name in ("requires_grad", "is_leaf"))
+
+
+def _changes_more(runs: list[FoldRun]) -> str | None:
+    """Whether a step changes more than parameters and buffers, or needs more memory than is free.
 
     Chance of the model's own would be other chance than in the loop; attributes would be one
     model's instead of each fold's.
     """
-    name = changed(before, after)
+    stack = stack_of(runs)
+    tensors = _small_step(stack)
+    with restored_buffers(stack):
+        with _Watch(stack):
+            training_step(stack, tensors)  # may keep something for the others, as positions
+        before = outside(stack.template)
+        training_step(stack, tensors)
+    name = changed(before, outside(stack.template))
     if name is not None:
-        raise Unstackable(f"a training step changes {name}")
+        return f"a training step changes {name}"
+    name = _changed_by_evaluation(runs[0])
+    if name is not None:
+        return f"an evaluation changes {name}"
+    needed, free = _step_bytes(stack, tensors), _free_bytes(runs[0])
+    if free is not None and needed > free:
+        return f"that would take {needed // _MIB:,} MiB, {free // _MIB:,} MiB are free"
+    return None
 
 
-def _step_bytes(stack: Stack) -> int:
-    """Bytes of a training step, at most: those of a small one, times how much larger it is."""
+def _changed_by_evaluation(run: FoldRun) -> str | None:
+    """Steps of the batched model would not know of it."""
+    inputs = next(iter(epoch_batches(run, 1)))[0][:TRIED]
+    with torch.no_grad():
+        run.model.eval()(inputs.clone())  # may keep something for the others
+        before = outside(run.model)
+        run.model(inputs)
+    return changed(before, outside(run.model))
+
+
+def _small_step(stack: Stack) -> list[Tensor]:
     batches = [next(iter(epoch_batches(run, 1))) for run in stack.runs]
-    inputs, targets = (torch.stack(same)[:, :TRIED] for same in zip(*batches, strict=True))
+    inputs, targets = (
+        torch.stack([one[:TRIED] for one in same]) for same in zip(*batches, strict=True)
+    )
     device = stack.runs[0].job.device
     generators = [torch.Generator(device) for _ in stack.runs]
+    return step_inputs(stack, inputs, targets, generators)
+
+
+def _step_bytes(stack: Stack, tensors: Sequence[Tensor]) -> int:
+    """Bytes of a training step, at most: those of a small one, times how much larger it is."""
     with restored_buffers(stack):
-        tensors = step_inputs(stack, inputs, targets, generators)
         try:
             n_bytes = recorded(lambda given: training_step(stack, given), tensors).n_bytes()
         except NotRecordable:

@@ -49,12 +49,15 @@ Play = Callable[[Sequence[Tensor]], Any]  # masks, inputs, targets
 def train_epoch(runs: Sequence[FoldRun], epoch: int) -> list[FoldEpoch]:
     """Train the folds together for one epoch (from 1) and validate each. Raises Diverged."""
     trained: list[tuple[FoldRun, Trained]] = []
-    # repeats may have train roles of different sizes, and then do not step together
-    for _, group in groupby(sorted(runs, key=_n_examples), key=_n_examples):
-        folds = list(group)
+    for folds in equally_long(runs):
         trained += zip(folds, _train(stack_of(folds), epoch), strict=True)
     passes = {id(run): one for run, one in trained}
     return [end_epoch(run, epoch, passes[id(run)]) for run in runs]
+
+
+def equally_long(runs: Sequence[FoldRun]) -> list[list[FoldRun]]:
+    """Folds that step together: repeats may have train roles of different sizes."""
+    return [list(group) for _, group in groupby(sorted(runs, key=_n_examples), key=_n_examples)]
 
 
 def state(runs: Sequence[FoldRun]) -> FoldStates:
@@ -96,39 +99,7 @@ def training_step(stack: Stack, tensors: Sequence[Tensor]) -> Any:
     return losses.detach(), logits.detach(), gradients
 
 
-def trial_step(stack: Stack, batches: Sequence[Batch]) -> None:
-    """One step on one batch of every fold, to be timed."""
-    inputs, targets = (torch.stack(same) for same in zip(*batches, strict=True))
-    generators = [_generator(run, 1) for run in stack.runs]
-    _step(stack, inputs, targets, lr=stack.runs[0].job.training.lr, generators=generators)
-
-
-def _n_examples(run: FoldRun) -> int:
-    return run.n_examples
-
-
-def _train(stack: Stack, epoch: int) -> list[Trained]:
-    """One pass over the train examples of every fold, step by step together."""
-    started = perf_counter()
-    runs = stack.runs
-    training, n_steps = runs[0].job.training, steps_per_epoch(runs[0])
-    lr, losses, logits, seen = training.lr, [], [], []
-    seed_everything(epoch_seed(runs[0], epoch), runs[0].job.device)
-    generators = [_generator(run, epoch) for run in runs]
-    batches = zip(*(epoch_batches(run, epoch) for run in runs), strict=True)
-    for step, folds in enumerate(batches, start=(epoch - 1) * n_steps):
-        lr = training.lr * lr_factor(training, step=step, steps_per_epoch=n_steps)
-        inputs, targets = (torch.stack(same) for same in zip(*folds, strict=True))
-        batch_losses, batch_logits = _step(stack, inputs, targets, lr=lr, generators=generators)
-        losses.append(batch_losses)
-        logits.append(batch_logits)
-        seen.append(targets)
-    sums = [_running(place, losses, logits, seen) for place in range(len(runs))]
-    time_s = (perf_counter() - started) / len(runs)
-    return [Trained(loss, accuracy, lr, time_s) for loss, accuracy in sums]
-
-
-def _step(
+def step(
     stack: Stack,
     inputs: Tensor,
     targets: Tensor,
@@ -150,23 +121,55 @@ def _step(
     return losses, logits
 
 
+def trial_step(stack: Stack, batches: Sequence[Batch]) -> None:
+    """One step on one batch of every fold, to be timed."""
+    inputs, targets = (torch.stack(same) for same in zip(*batches, strict=True))
+    generators = [_generator(run, 1) for run in stack.runs]
+    step(stack, inputs, targets, lr=stack.runs[0].job.training.lr, generators=generators)
+
+
+def _n_examples(run: FoldRun) -> int:
+    return run.n_examples
+
+
+def _train(stack: Stack, epoch: int) -> list[Trained]:
+    """One pass over the train examples of every fold, step by step together."""
+    started = perf_counter()
+    runs = stack.runs
+    training, n_steps = runs[0].job.training, steps_per_epoch(runs[0])
+    lr, losses, logits, seen = training.lr, [], [], []
+    seed_everything(epoch_seed(runs[0], epoch), runs[0].job.device)
+    generators = [_generator(run, epoch) for run in runs]
+    batches = zip(*(epoch_batches(run, epoch) for run in runs), strict=True)
+    for number, folds in enumerate(batches, start=(epoch - 1) * n_steps):
+        lr = training.lr * lr_factor(training, step=number, steps_per_epoch=n_steps)
+        inputs, targets = (torch.stack(same) for same in zip(*folds, strict=True))
+        batch_losses, batch_logits = step(stack, inputs, targets, lr=lr, generators=generators)
+        losses.append(batch_losses)
+        logits.append(batch_logits)
+        seen.append(targets)
+    sums = [_running(place, losses, logits, seen) for place in range(len(runs))]
+    time_s = (perf_counter() - started) / len(runs)
+    return [Trained(loss, accuracy, lr, time_s) for loss, accuracy in sums]
+
+
 def _play(stack: Stack, tensors: Sequence[Tensor]) -> Play:
     """How a step with such a batch is done: from a tape, where that says what the step does."""
 
-    def step(given: Sequence[Tensor]) -> Any:
+    def run(given: Sequence[Tensor]) -> Any:
         return training_step(stack, given)
 
     try:
         with restored_buffers(stack):
-            tape = record(step, tensors)
+            tape = record(run, tensors)
             recorded = [*_tensors(tape.outputs), *(one.clone() for one in stack.buffers)]
     except NotRecordable:
-        return step
+        return run
     with restored_buffers(stack):
         played = [*_tensors(tape.play(tensors)), *stack.buffers]
         same = all(map(_close, recorded, played))
     if not same:
-        return step
+        return run
     return compiled(tape.play) if stack.runs[0].job.training.compile else tape.play
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from harness.training.executions.execution import Choice
+from harness.training.executions.execution import Choice, refused
 from harness.tuning import executions
 from harness.tuning.executions import RECORD, Executions, agreement, remembered
 
@@ -79,8 +79,10 @@ def test_a_worker_asks_the_collector_before_it_measures(
     remote = SimpleNamespace(
         execution=SimpleNamespace(remote=known.get),
         keep_execution=SimpleNamespace(remote=known.keep),
+        revise_execution=SimpleNamespace(remote=known.revise),
     )
-    agree = agreement(remote, cache=tmp_path / "cache", model="vit")
+    agreed = agreement(remote, cache=tmp_path / "cache", model="vit")
+    agree = agreed.ask
 
     def slow() -> Choice:
         known.keep("shape", {"model": "vit", **LOOPED})
@@ -88,3 +90,23 @@ def test_a_worker_asks_the_collector_before_it_measures(
 
     assert agree("shape", slow) == Choice(**LOOPED)
     assert agree("shape", lambda: pytest.fail("known already")) == Choice(**LOOPED)
+    agreed.revise("other", Choice(**STACKED, compared=7))
+    assert agree("other", lambda: pytest.fail("known already")) == Choice(**STACKED, compared=7)
+    assert remembered(tmp_path / "cache", "other", slow)["compared"] == 7
+
+
+def test_what_a_trial_found_out_is_known_to_all_that_follow(tmp_path: Path) -> None:
+    """How far the batched model was compared; an obstacle, which no later run undoes."""
+    run = run_folder(tmp_path, "1")
+    known = Executions(tmp_path, run)
+    known.keep("shape", STACKED)
+    known.revise("shape", {**STACKED, "compared": 120})
+    assert known.get("shape") == {**STACKED, "compared": 120}
+    later = Executions(tmp_path, run_folder(tmp_path, "2", {"shape": STACKED}))
+    assert later.get("shape") == {**STACKED, "compared": 120}
+    obstacle = {"execution": "loop", "reason": refused("other gradients").reason, "ratio": None}
+    known.revise("shape", obstacle)
+    known.revise("shape", {**STACKED, "compared": 120})
+    assert known.get("shape") == obstacle
+    run_folder(tmp_path, "3", {"shape": STACKED})
+    assert Executions(tmp_path, tmp_path / "runs" / "4").get("shape") == obstacle

@@ -37,7 +37,7 @@ def key_of(job: Any, code: str = "") -> str:
 def test_what_the_file_asks_for_is_done() -> None:
     """Without measuring."""
     for name in ("loop", "vectorized"):
-        choice = choose(make_job(fold_execution=name), agree=unasked)
+        choice = choose(make_job(fold_execution=name))
         assert (choice.execution, choice.reason, choice.obstacle) == (name, "asked for", False)
 
 
@@ -60,7 +60,7 @@ def test_what_cannot_be_one_model_trains_in_the_loop_and_says_why() -> None:
         build=lambda *, input_shape, num_classes: Reads(input_shape[0], num_classes),
         fold_execution="vectorized",
     )
-    choice = choose(job, agree=unasked)
+    choice = choose(job)
     assert (choice.execution, choice.obstacle) == ("loop", True)
     assert choice.reason.startswith("they can't be one model: ")
 
@@ -86,7 +86,7 @@ def test_repeats_may_differ_as_they_do_not_step_together() -> None:
     later = [replace(fold, repeat=2) for fold in large.folds]
     data = replace(small, folds=(*small.folds, *later), fold_inputs=2 * small.fold_inputs)
     job = make_job(data, fold_execution="vectorized")
-    assert choose(job, agree=unasked).execution == "vectorized"
+    assert choose(job).execution == "vectorized"
 
 
 def test_a_trial_goes_on_as_it_began() -> None:
