@@ -82,6 +82,8 @@ def descend(
 
 def _can_fuse(parameter: torch.Tensor) -> bool:
     """Torch's fused kernels walk along memory, gaps between numbers and other tensors' included."""
+    if nn.parameter.is_lazy(parameter):
+        return False  # it has no memory before the first forward pass
     plain = parameter.is_floating_point() and parameter.device.type in ("cpu", "cuda")
     return plain and _fills_its_memory(parameter)
 

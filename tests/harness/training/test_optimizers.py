@@ -150,3 +150,15 @@ def test_a_parameter_may_be_a_part_of_a_larger_tensor(optimizer: str, place: sli
     others = torch.ones(6, dtype=torch.bool)
     others[place] = False
     assert torch.equal(whole[:, others], torch.ones(4, 3))
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd"])
+def test_lazy_layers_are_stepped_once_they_have_shapes(optimizer: str) -> None:
+    """An optimizer is made before the first pass gives LazyLinear its weights."""
+    layer = nn.LazyLinear(3)
+    parameters = list(layer.parameters())
+    made = make_optimizer(parameters, make_training(optimizer=optimizer, lr=0.5))
+    loss = layer(torch.ones(4, 5)).sum()
+    before = layer.weight.detach().clone()
+    descend(loss, parameters, made, step=plain_step(made), lr=0.5, gradient_clip=None)
+    assert (layer.weight < before).all()
