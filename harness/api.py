@@ -25,6 +25,7 @@ def run(
     smoke: bool = False,
     force: bool = False,
     retry_failed: bool = False,
+    in_process: bool = False,
     quiet: bool = False,
 ) -> RunOutcome:
     """Trains what is missing of a benchmark, showing progress on stderr unless `quiet`.
@@ -48,6 +49,7 @@ def run(
         smoke=smoke,
         force=force,
         retry_failed=retry_failed,
+        in_process=in_process,
     )
-    with progress(quiet=quiet) as watch:
+    with progress(quiet=quiet, live=not in_process) as watch:
         return run_benchmark(options, watch)

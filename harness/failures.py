@@ -1,5 +1,6 @@
 """What went wrong, as a row says it: one line, the last lines of the traceback, out of memory."""
 
+import bdb
 import contextlib
 import traceback
 from collections.abc import Generator, Iterator
@@ -98,6 +99,10 @@ def as_exceptions(*, interruptible: bool) -> Iterator[None]:
     """
     try:
         yield
+    except bdb.BdbQuit as error:
+        if interruptible:  # leaving the debugger ends the run, as Ctrl-C does
+            raise KeyboardInterrupt from error
+        raise
     except Exception:
         raise
     except KeyboardInterrupt as error:

@@ -55,6 +55,7 @@ class RunOptions:
     retry_failed: bool = False
     finish_pruned: bool = False
     tracking: str | None = None
+    in_process: bool = False
 
     @property
     def all_overrides(self) -> tuple[str, ...]:
@@ -248,6 +249,7 @@ def _train(
             clock=clock,
             on_event=on_event,
             force=options.force,
+            in_process=options.in_process,
         )
     outcome = _finished(plan.grown(end.drawn), clock)
     failed = end.write_error or "failed" in end.statuses.values()

@@ -127,16 +127,19 @@ def spread(trial: TrialEnded) -> str:
 
 
 @contextlib.contextmanager
-def progress(*, quiet: bool) -> Iterator[OnEvent]:
-    """The callback to hand down, drawn on stderr while the block lasts."""
+def progress(*, quiet: bool, live: bool = True) -> Iterator[OnEvent]:
+    """The callback to hand down, drawn on stderr while the block lasts.
+
+    live: bars in a terminal, which would overwrite what a debugger prints.
+    """
     console = Console(stderr=True, quiet=quiet, highlight=False)
-    if quiet or not console.is_terminal:
+    if quiet or not live or not console.is_terminal:
         yield _plain(quiet=quiet)
         return
     counts = Counts()
     view = _View(counts)
-    with Live(view, console=console, refresh_per_second=4, transient=True) as live:
-        yield lambda event: _drawn(event, counts, live)
+    with Live(view, console=console, refresh_per_second=4, transient=True) as display:
+        yield lambda event: _drawn(event, counts, display)
 
 
 def _drawn(event: Event, counts: Counts, live: Live) -> None:

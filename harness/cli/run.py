@@ -12,6 +12,7 @@ examples:
   bench run my.yaml training.epochs=3 model.num_heads=2
   bench run esc50_cnn --data ~/data --jobs 2
   bench run my.yaml --dry-run
+  bench run my.yaml --in-process --limit 1
 """
 
 INTERRUPTED = "interrupted: finished trials are kept, the same command goes on"
@@ -30,6 +31,7 @@ INTERRUPTED = "interrupted: finished trials are kept, the same command goes on"
 @click.option("--data", type=click.Path(path_type=Path), help="Folder that holds the datasets.")
 @click.option("--jobs", type=click.IntRange(min=1), help="Trials at a time; default: all cores.")
 @click.option("--address", help="Of a running Ray cluster.")
+@click.option("--in-process", is_flag=True, help="One trial at a time in this process, no Ray.")
 @click.option("--limit", type=click.IntRange(min=1), help="At most so many of the missing trials.")
 @click.option("--smoke", is_flag=True, help="A few minutes' try: one epoch, few examples.")
 @click.option("--dry-run", is_flag=True, help="Say what would be trained and why, and stop.")
@@ -61,7 +63,9 @@ def _run(options: dict[str, Any]) -> int:
 
     quiet, as_json = options.pop("quiet"), options.pop("as_json")
     request = RunOptions(**options)
-    with progress(quiet=quiet) as watch:
+    if request.in_process and (request.address is not None or (request.jobs or 1) > 1):
+        raise click.UsageError("--in-process trains one trial at a time on this machine")
+    with progress(quiet=quiet, live=not request.in_process) as watch:
         outcome = run_benchmark(request, watch)
     if as_json:
         report = None if request.dry_run else report_after(outcome, request, quiet=quiet).page

@@ -13,9 +13,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import ray
-
 from harness.results.runs import update_run
+from harness.tuning.local import get_value
 
 if TYPE_CHECKING:
     from harness.training.executions.execution import Agreement, Choice, Find
@@ -61,10 +60,10 @@ def agreement(collector: Any, *, cache: Path, model: str) -> "Agreement":
     from harness.training.executions.execution import Agreement
 
     def agree(key: str, find: "Find") -> "Choice":
-        found = ray.get(collector.execution.remote(key))
+        found = get_value(collector.execution.remote(key))
         if found is None:
             mine = {"model": model, **remembered(cache, key, find)}
-            found = ray.get(collector.keep_execution.remote(key, mine))
+            found = get_value(collector.keep_execution.remote(key, mine))
         return _choice(found)
 
     def revise(key: str, choice: "Choice") -> None:

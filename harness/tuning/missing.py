@@ -28,6 +28,7 @@ from harness.results.widen import compact
 from harness.spec.sections import DatasetSection
 from harness.training.inspect import ModelCounts
 from harness.tuning.collector import CollectorSettings
+from harness.tuning.in_process import check_in_process, no_session, run_in_process
 from harness.tuning.machines.capacity import Capacity, check_capacity
 from harness.tuning.machines.cores import cores_note, crowded_note
 from harness.tuning.machines.session import ray_session
@@ -54,17 +55,22 @@ def train_missing(
     clock: Clock,
     on_event: OnEvent,
     force: bool = False,
+    in_process: bool = False,
 ) -> SweepEnd:
     """Trains every missing trial of a plan into the tables of `plan.folder`.
 
     The caller holds the folder. command: as it was typed. root: of the raw data. counts: by model
     key. clock: times a named step. force: no trial goes on from a checkpoint.
+    in_process: one trial after another here, without Ray.
     """
     cpu = plan.spec.resources.cpu
     num_cpus = max(cpu, jobs * cpu if jobs else available_cores())
     tracker = _tracker(plan, run_id, on_event)
     load = os.getloadavg()[0]  # before this run adds to it
-    session = ray_session(address=address, num_cpus=num_cpus, threads=cpu, on_event=on_event)
+    if in_process:
+        check_in_process(plan)
+    start = no_session if in_process else ray_session
+    session = start(address=address, num_cpus=num_cpus, threads=cpu, on_event=on_event)
     with session as capacity:
         if address is not None:
             with clock("waiting for Ray"):
@@ -73,7 +79,7 @@ def train_missing(
                 ahead = [trial.resolved for trial in plan.ahead]
                 check_precision(plan.spec, ahead, gpus=capacity().gpus > 0)
         with clock("data"):
-            on_event(StepStarted("reading the data, starting Ray"))
+            on_event(StepStarted(f"reading the data{'' if in_process else ', starting Ray'}"))
             data, cards, shown = _data(plan, root, on_event)
         with clock("waiting for Ray"):
             ready = capacity()  # before anything is written: where Ray fails, nothing is
@@ -87,7 +93,9 @@ def train_missing(
         for line in (*ready.notes, *_cores(plan, jobs=jobs, address=address, load=load)):
             on_event(Note(line))
         with clock("pretraining"):
-            starts = find_starts(plan, data, gpus=ready.gpus, on_event=on_event)
+            starts = find_starts(
+                plan, data, gpus=ready.gpus, on_event=on_event, in_process=in_process
+            )
         with clock("tables"):
             request = _work(
                 plan, run_id, data, schemas=schemas, counts=counts, starts=starts, ready=ready,
@@ -96,7 +104,8 @@ def train_missing(
             )  # fmt: skip
         on_event(_planned(plan))
         with clock("sweep"):
-            end = run_sweep(request, capacity=ready, on_event=on_event)
+            sweep = run_in_process if in_process else run_sweep
+            end = sweep(request, capacity=ready, on_event=on_event)
     with clock("tables"):
         error = _tidied(plan.folder, run_id, end, clock)
     return replace(end, write_error=end.write_error or error)

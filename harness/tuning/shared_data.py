@@ -9,6 +9,7 @@ import numpy as np
 import ray
 
 from harness.data.values import Array, TrialData
+from harness.tuning.local import get_value
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +44,7 @@ def put_data(
     return stored
 
 
-def get_data(reference: Any, *, get: Callable[[Any], Any] = ray.get) -> TrialData:
+def get_data(reference: Any, *, get: Callable[[Any], Any] = get_value) -> TrialData:
     """The value behind a reference; its arrays lie in the node's shared memory, not copied."""
     stored: StoredData = get(reference)
     return replace(stored.rest, inputs=tuple(get(one) for one in stored.inputs))

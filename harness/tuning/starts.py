@@ -62,12 +62,18 @@ def start_key(trial: PlannedTrial) -> str | None:
 
 
 def find_starts(
-    plan: Plan, data: Mapping[str, TrialData], *, gpus: float, on_event: OnEvent
+    plan: Plan,
+    data: Mapping[str, TrialData],
+    *,
+    gpus: float,
+    on_event: OnEvent,
+    in_process: bool = False,
 ) -> Starts:
     """The weights that the plan's missing trials start from; a Ray session is there.
 
     Pretraining that is on disk is taken from there, one that was interrupted goes on. data: by
-    data key. gpus: what Ray has. A pretraining that fails becomes its trials' error.
+    data key. gpus: what there is. in_process: pretraining runs here, without Ray.
+    A pretraining that fails becomes its trials' error.
     """
     initial: dict[str, Initial] = {}
     weights: dict[str, Mapping[str, Array]] = {}
@@ -76,7 +82,7 @@ def find_starts(
         if FILE_HASH in trial.resolved.config:
             initial[key], weights[key] = _from_file(trial)
             continue
-        known, found = _pretrained(plan, trial, data[data_key(trial)], gpus, on_event)
+        known, found = _pretrained(plan, trial, data[data_key(trial)], gpus, on_event, in_process)
         initial[key] = known
         if found is not None:
             weights[key] = found
@@ -108,7 +114,12 @@ def _file_in_words(path: str, content: str) -> str:
 
 
 def _pretrained(
-    plan: Plan, trial: PlannedTrial, data: TrialData, gpus: float, on_event: OnEvent
+    plan: Plan,
+    trial: PlannedTrial,
+    data: TrialData,
+    gpus: float,
+    on_event: OnEvent,
+    in_process: bool,
 ) -> tuple[Initial, Mapping[str, Array] | None]:
     from harness.training.weight_files import read_pretrained, write_pretrained
 
@@ -119,7 +130,7 @@ def _pretrained(
     if found is None:
         task = _task(plan, trial, gpu=gpus > 0)
         try:
-            found = _made(plan, task, name, data, on_event)
+            found = _made(plan, task, name, data, on_event, in_process=in_process)
         except (_Failed, ray.exceptions.RayError) as error:
             why = str(error) if isinstance(error, _Failed) else "the worker's process died"
             on_event(Note(f"{source} failed: {why}"))
@@ -158,8 +169,16 @@ class _Failed(Exception):
     """The pretraining raised; the text says what."""
 
 
-def _made(plan: Plan, task: PretrainingTask, name: str, data: TrialData, on_event: OnEvent) -> Any:
-    """Pretrains in a Ray worker, a checkpoint on the driver's disk after each epoch."""
+def _made(
+    plan: Plan,
+    task: PretrainingTask,
+    name: str,
+    data: TrialData,
+    on_event: OnEvent,
+    *,
+    in_process: bool,
+) -> Any:
+    """Pretrain, in a Ray worker unless in process; a checkpoint is written after each epoch."""
     from harness.training.pretrain import Pretrained
     from harness.training.weight_files import read_checkpoint, unpack, write_checkpoint
 
@@ -167,7 +186,11 @@ def _made(plan: Plan, task: PretrainingTask, name: str, data: TrialData, on_even
     say = _teller(task.section.epochs, on_event)
     say(0 if checkpoint is None else unpack(checkpoint).epoch, None)
     gpu = plan.spec.resources.gpu if task.device == "cuda" else 0.0
-    for kind, content in in_worker(task, data, checkpoint, gpu=gpu):
+    if in_process:
+        steps: Iterator[Step] = pretraining_steps(task, data, checkpoint, interruptible=True)
+    else:
+        steps = in_worker(task, data, checkpoint, gpu=gpu)
+    for kind, content in steps:
         if kind == "failed":
             raise _Failed(content)
         progress = unpack(content["progress"])
@@ -195,7 +218,11 @@ def in_worker(
 
 
 def pretraining_steps(
-    task: PretrainingTask, data: TrialData, checkpoint: bytes | None
+    task: PretrainingTask,
+    data: TrialData,
+    checkpoint: bytes | None,
+    *,
+    interruptible: bool = False,
 ) -> Generator[Step, None, None]:
     """(`epoch`, checkpoint) after each epoch, then (`done`, ...), or (`failed`, text)."""
     import torch
@@ -207,7 +234,7 @@ def pretraining_steps(
     prepare_process(threads=task.threads, device=task.device)
     given = task.weights
     try:
-        with as_exceptions(interruptible=False):
+        with as_exceptions(interruptible=interruptible):
             job = PretrainingJob(
                 section=task.section,
                 data=data,
@@ -218,7 +245,7 @@ def pretraining_steps(
                 weights=None if given is None else {k: torch.tensor(v) for k, v in given.items()},
             )
             epochs = pretrain(job, None if checkpoint is None else unpack(checkpoint))
-        made = yield from _packed(guarded(epochs, interruptible=False))
+        made = yield from _packed(guarded(epochs, interruptible=interruptible))
         last = Progress(len(made.rows), made.rows, made.weights, {})
         scores = {"val_accuracy": made.val_accuracy, "test_accuracy": made.test_accuracy}
         yield "done", {"progress": pack(last), **scores}

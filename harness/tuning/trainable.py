@@ -1,12 +1,13 @@
 """What a Ray worker runs: one trial, its rows handed over before Tune hears of its end."""
 
 import io
+import sys
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import AbstractContextManager, redirect_stdout
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import ray
 from ray import tune
 
 from harness.data import catalog
@@ -17,6 +18,7 @@ from harness.results.rows import to_ipc, to_tables
 from harness.trial import TrialJob, TrialResult, trial_epochs
 from harness.tuning.collector import Wanted
 from harness.tuning.executions import agreement
+from harness.tuning.local import Value, get_value
 from harness.tuning.machines.cluster import first_words
 from harness.tuning.machines.gpu_memory import MEASURED, measured
 from harness.tuning.recovery.keeper import Keeper
@@ -27,6 +29,7 @@ from harness.tuning.shared_data import get_data
 from harness.tuning.tracking import epoch_point, final_point
 
 REPORT_EVERY_S = 1.0
+CHANGED = "changed_process"  # whether the process must not take another trial
 
 TrialEpochs = Generator[tuple[tuple[dict[str, Any], ...], float], None, TrialResult]
 
@@ -56,6 +59,7 @@ class Shared:
     tracked: Tune is also told every epoch's losses and scores, which its loggers pass on.
     judged: a scheduler hears of every epoch, and may stop a trial after it.
     checkpoint_interval_s: see harness.tuning.recovery.keeper.
+    in_process: there is no Ray; what the trials print is shown, and Ctrl-C reaches them.
     """
 
     trials: Any
@@ -67,24 +71,25 @@ class Shared:
     tracked: bool = False
     judged: bool = False
     checkpoint_interval_s: float | None = None
+    in_process: bool = False
 
 
 _fetched: dict[str, Any] = {}
 
 
-class TrialTrainable(tune.Trainable):  # type: ignore[misc]
-    """One trial for Tune; a step trains for about a second, the last one hands over the rows.
+class TrialWorker:
+    """Trains one trial after another; a step takes about a second, the last hands over the rows.
 
-    Tune's config is the trial's index and nothing else. An actor takes one trial after another.
+    A trial's config is its index and nothing else.
     """
 
     def setup(self, config: Mapping[str, int], shared: Shared) -> None:
-        """Tune's first trial of this actor."""
+        """Take the first trial."""
         self._shared = shared
         self.reset_config(config)
 
     def reset_config(self, new_config: Mapping[str, int]) -> bool:
-        """Tune's next trial of this actor; True says that the actor may go on."""
+        """Take the next trial; True says that this process may train it."""
         self._trial = _trial_of(self._shared, new_config["index"])
         self._epochs: TrialEpochs | None = None
         self._keeper: Keeper | None = None
@@ -104,14 +109,20 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]
         limit_s, begun_s = self._shared.terms.time_limit_s, time.monotonic()
         left_s = None if limit_s is None else limit_s - self._spent_s
         try:
-            with self._log.capturing(left_s=left_s):
+            with self._captured(left_s):
                 return self._advance(None if left_s is None else begun_s + left_s)
         finally:
             self._spent_s += time.monotonic() - begun_s
 
+    def _captured(self, left_s: float | None) -> AbstractContextManager[Any]:
+        """What the model prints goes into the log; in process it stays where a debugger speaks."""
+        if self._shared.in_process:
+            return redirect_stdout(sys.stderr)
+        return self._log.capturing(left_s=left_s)
+
     def _begin(self) -> None:
         job, shared = self._trial.job, self._shared
-        attempt, self._best = ray.get(shared.collector.begin.remote(job.trial_id))
+        attempt, self._best = get_value(shared.collector.begin.remote(job.trial_id))
         self._job = replace(job, attempt=job.attempt + attempt)
         self._log = TrialLog(shared.terms.logs, job.trial_id)
         self._log.write(first_words())
@@ -129,7 +140,7 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]
             ),
             agreement=agreement(shared.collector, cache=cache_dir(), model=model.name),
             tell=self._keeper.note,
-            interruptible=False,
+            interruptible=shared.in_process,
         )
 
     def _weights(self) -> Mapping[str, Any] | None:
@@ -159,7 +170,7 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]
             if self._is_due(until_s):
                 kept = self._shared.collector.epochs.remote(self._job.trial_id, rows)
                 if self._shared.judged:
-                    ray.get(kept)  # what Tune hears next may end the trial
+                    get_value(kept)  # what Tune hears next may end the trial
                 epoch = rows[-1]["epoch"]
                 running = {"epoch": epoch, "objective": objective, "status": "running"}
                 return {**running, **self._tracked(curve), **self._notes()}
@@ -219,12 +230,16 @@ class TrialTrainable(tune.Trainable):  # type: ignore[misc]
         return {**_last_words(result, self._job), "done": True}
 
 
+class TrialTrainable(TrialWorker, tune.Trainable):  # type: ignore[misc]
+    """A worker as Tune starts and steps it, in an actor of its own."""
+
+
 def _trial_of(shared: Shared, index: int) -> SweepTrial:
     """One that was planned before the sweep, or one that was drawn since."""
     planned: Sequence[SweepTrial] = _fetch(shared.trials)
     if index < len(planned):
         return planned[index]
-    drawn: SweepTrial = ray.get(shared.collector.offered.remote(index))
+    drawn: SweepTrial = get_value(shared.collector.offered.remote(index))
     return drawn
 
 
@@ -239,24 +254,24 @@ def _hand_over(
     result: TrialResult, job: TrialJob, shared: Shared, *, log: str, best: Wanted
 ) -> None:
     if job.previous_folds and result.rows.trial["status"] != "complete":
-        ray.get(shared.collector.over.remote(job.trial_id))
-        ray.get(shared.collector.leave.remote(job.trial_id, log))
+        get_value(shared.collector.over.remote(job.trial_id))
+        get_value(shared.collector.leave.remote(job.trial_id, log))
         return
     objective = result.rows.trial.get(f"val_{job.objective}_mean")
     if result.weights and best.wants(objective):
         _hand_over_weights(result, job, shared)
     tables = to_ipc(to_tables(result.rows, _fetch(shared.schemas)))
-    ray.get(shared.collector.done.remote(job.trial_id, tables, log))
+    get_value(shared.collector.done.remote(job.trial_id, tables, log))
 
 
 def _hand_over_weights(result: TrialResult, job: TrialJob, shared: Shared) -> None:
     """Only what beat the best at this trial's start is asked about again."""
     objective = result.rows.trial.get(f"val_{job.objective}_mean")
-    wanted: Wanted = ray.get(shared.collector.wanted.remote())
+    wanted: Wanted = get_value(shared.collector.wanted.remote())
     if wanted.wants(objective):
         states = result.weights.items()
         files = {f"{repeat}-{fold}.pt": _bytes(state) for (repeat, fold), state in states}
-        ray.get(shared.collector.keep_weights.remote(job.trial_id, objective, files))
+        get_value(shared.collector.keep_weights.remote(job.trial_id, objective, files))
 
 
 def _last_words(result: TrialResult, job: TrialJob) -> dict[str, Any]:
@@ -281,7 +296,9 @@ def _bytes(state: Mapping[str, Any]) -> bytes:
 
 def _fetch(reference: Any, get: Callable[[Any], Any] | None = None) -> Any:
     """The value behind a reference, fetched once per worker; arrays stay in shared memory."""
+    if isinstance(reference, Value):
+        return (get or get_value)(reference)
     key = reference.hex()
     if key not in _fetched:
-        _fetched[key] = (get or ray.get)(reference)
+        _fetched[key] = (get or get_value)(reference)
     return _fetched[key]

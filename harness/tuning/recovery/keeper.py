@@ -10,6 +10,7 @@ import ray
 from harness.training.packed import CheckpointError, Packed, starts_anew, why_foreign
 from harness.trial import TrialJob
 from harness.trial_checkpoint import checkpoint_setting
+from harness.tuning.local import get_value
 
 if TYPE_CHECKING:
     from harness.training.checkpoint import Checkpoints, Past
@@ -52,7 +53,7 @@ class Keeper:
         if self._pack is not None and self._interval_s is not None:
             with contextlib.suppress(ray.exceptions.RayError):  # the collector may be gone
                 self._send(self._pack)
-                ray.get(self._answer)
+                get_value(self._answer)
         self.end()
 
     def end(self) -> None:
@@ -82,7 +83,7 @@ class Keeper:
 
     def _send(self, pack: Pack) -> None:
         """One at a time: the answer to the last one is waited for."""
-        if self._answer is not None and (error := ray.get(self._answer)):
+        if self._answer is not None and (error := get_value(self._answer)):
             self._notes.append(f"no checkpoint could be written: {error}; the trials go on without")
         self._answer = self._collector.keep_checkpoint.remote(self._job.trial_id, pack())
 
@@ -91,7 +92,7 @@ class Keeper:
 
         here = checkpoint_setting(self._job)
         try:
-            packed = ray.get(self._collector.checkpoint.remote(self._job.trial_id))
+            packed = get_value(self._collector.checkpoint.remote(self._job.trial_id))
             if packed is None:
                 return None
             why = why_foreign(packed.about.setting, here)

@@ -13,10 +13,10 @@ from harness.planning.jobs import fit_tables
 from harness.trial import TrialJob
 from harness.tuning import trainable
 from harness.tuning.collector import Collector, CollectorSettings
+from harness.tuning.local import LocalActor, Value
 from harness.tuning.recovery.retry import Terms
-from harness.tuning.trainable import Shared, SweepTrial, TrialTrainable
+from harness.tuning.trainable import Shared, SweepTrial, TrialWorker
 from tests.builders import make_trial_data
-from tests.local_ray import Reference, Remote
 from tests.plans import Plan, job_of, plan_of
 
 MODEL = """
@@ -53,14 +53,13 @@ def plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
     (tmp_path / "models").mkdir()
     (tmp_path / "models" / "moody.py").write_text(MODEL)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(trainable.ray, "get", lambda reference: reference.value)
     monkeypatch.setattr(trainable, "get_data", lambda reference: reference.value)
     monkeypatch.setattr(trainable, "REPORT_EVERY_S", 60.0)  # a busy machine is not a long trial
     return plan_of(tmp_path / "rates", FILE)
 
 
 @pytest.fixture
-def worker(plan: Plan) -> Callable[..., tuple[TrialTrainable, Collector]]:
+def worker(plan: Plan) -> Callable[..., tuple[TrialWorker, Collector]]:
     """A worker that takes the plan's trials, and the collector that it reports to."""
 
     def make(
@@ -70,24 +69,24 @@ def worker(plan: Plan) -> Callable[..., tuple[TrialTrainable, Collector]]:
         judged: bool = False,
         terms: Mapping[str, Any] = MappingProxyType({}),
         **changes: Any,
-    ) -> tuple[TrialTrainable, Collector]:
+    ) -> tuple[TrialWorker, Collector]:
         schemas = fit_tables(plan)[0]
         folder = plan.folder
         collector = Collector(
             CollectorSettings(folder, folder / "runs" / "r", schemas, {}, weights, "max", None)
         )
         trials = [_sweep_trial(replace(job_of(plan, one), **changes)) for one in plan.trials]
-        data = {"d": Reference(DATA)}
+        data = {"d": Value(DATA)}
         shared = Shared(
-            Reference(trials),
-            Reference(schemas),
+            Value(trials),
+            Value(schemas),
             data,
-            Remote(collector),
+            LocalActor(collector),
             Terms(folder / "under_way", **terms),
             tracked=tracked,
             judged=judged,
         )
-        made = object.__new__(TrialTrainable)  # Tune's own constructor wants a running Tune
+        made = TrialWorker()
         made.setup({"index": 0}, shared)
         return made, collector
 

@@ -74,7 +74,7 @@ def test_a_worker_asks_the_collector_before_it_measures(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And takes the answer of a faster one over its own."""
-    monkeypatch.setattr(executions.ray, "get", lambda value: value)
+    monkeypatch.setattr(executions, "get_value", lambda value: value)
     known = Executions(tmp_path, run_folder(tmp_path, "1"))
     remote = SimpleNamespace(
         execution=SimpleNamespace(remote=known.get),

@@ -15,12 +15,11 @@ from harness.results.rows import to_ipc, to_tables
 from harness.trial import ended_rows, failed_rows
 from harness.tuning import trainable
 from harness.tuning.collector import Collector, CollectorSettings
-from harness.tuning.recovery import keeper
+from harness.tuning.local import LocalActor, Value
 from harness.tuning.recovery.retry import Terms
-from harness.tuning.trainable import Shared, SweepTrial, TrialTrainable
+from harness.tuning.trainable import Shared, SweepTrial, TrialWorker
 from tests.builders import make_trial_data
 from tests.checkpoints import packed
-from tests.local_ray import Reference, Remote
 from tests.plans import Plan, job_of, plan_of
 
 FILE = """\
@@ -37,8 +36,6 @@ DATA = make_trial_data(n_folds=2)
 @pytest.fixture
 def plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
     """One trial; every epoch is reported."""
-    for module in (trainable, keeper):
-        monkeypatch.setattr(module.ray, "get", lambda reference: reference.value)
     monkeypatch.setattr(trainable, "get_data", lambda reference: reference.value)
     monkeypatch.setattr(trainable, "REPORT_EVERY_S", 0.0)
     return plan_of(tmp_path / "rates", FILE)
@@ -62,21 +59,21 @@ def collector(plan: Plan) -> Iterator[Collector]:
 
 
 @pytest.fixture
-def worker(plan: Plan, collector: Collector) -> Callable[..., TrialTrainable]:
+def worker(plan: Plan, collector: Collector) -> Callable[..., TrialWorker]:
     """Starts worker processes, as it were; each has taken the plan's trial."""
 
-    def make(*, interval_s: float | None = 0.0, **changes: Any) -> TrialTrainable:
+    def make(*, interval_s: float | None = 0.0, **changes: Any) -> TrialWorker:
         job = replace(job_of(plan, plan.trials[0]), **changes)
         trial = SweepTrial(job, "d", catalog.find("model", "linear"))
         shared = Shared(
-            Reference([trial]),
-            Reference(fit_tables(plan)[0]),
-            {"d": Reference(DATA)},
-            Remote(collector),
+            Value([trial]),
+            Value(fit_tables(plan)[0]),
+            {"d": Value(DATA)},
+            LocalActor(collector),
             Terms(plan.folder / "under_way"),
             checkpoint_interval_s=interval_s,
         )
-        made = object.__new__(TrialTrainable)  # Tune's own constructor wants a running Tune
+        made = TrialWorker()
         made.setup({"index": 0}, shared)
         return made
 

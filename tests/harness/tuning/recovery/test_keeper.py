@@ -49,7 +49,7 @@ def collector(monkeypatch: pytest.MonkeyPatch) -> Collector:
             raise answer
         return answer
 
-    monkeypatch.setattr(keeper.ray, "get", get)
+    monkeypatch.setattr(keeper, "get_value", get)
     return Collector()
 
 
