@@ -68,7 +68,7 @@ def agreement(collector: Any, *, cache: Path, model: str) -> "Agreement":
 
     def revise(key: str, choice: "Choice") -> None:
         mine = {"model": model, **_plain(choice)}
-        found = ray.get(collector.revise_execution.remote(key, mine))
+        found = get_value(collector.revise_execution.remote(key, mine))
         _remember(cache, key, _plain(_choice(found)))
 
     return Agreement(agree, revise)
