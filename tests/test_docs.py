@@ -25,6 +25,7 @@ NAMES = (
     "docs/search.md",
     "docs/cluster.md",
     "docs/failures.md",
+    "docs/troubleshooting.md",
     "docs/python_api.md",
 )
 DOCUMENTS = [SHIPPED / name for name in NAMES]

@@ -63,16 +63,22 @@ def make_private_folder() -> PrivateFolder:
     Raises:
         BenchError: No folder for temporary files is writable and has a path that is short enough.
     """
-    path = Path(tempfile.mkdtemp(prefix=PREFIX, dir=_root())).resolve()
-    script = [sys.executable, "-I", "-S", guard.__file__, str(path)]
+    path = _root().resolve() / f"{PREFIX}{secrets.token_hex(4)}"
     process = subprocess.Popen(
-        script,
+        [sys.executable, "-I", "-S", guard.__file__, str(path)],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         text=True,
         start_new_session=True,  # a signal to the run's whole group is not for it
     )
+    try:
+        path.mkdir(mode=0o700)  # after the guard: a run that is killed in between leaves nothing
+    except OSError as error:
+        process.kill()  # before its pipe ends: what lies there is not ours to remove
+        process.communicate()
+        reason = error.strerror or str(error)
+        raise BenchError(f"no folder for Ray in {path.parent}: {reason}; set TMPDIR") from error
     return PrivateFolder(path, process)
 
 

@@ -60,3 +60,18 @@ def test_a_machine_without_a_short_path_is_refused_in_one_sentence(
 
     with pytest.raises(BenchError, match=r"too long a path for Ray.s sockets.*set TMPDIR"):
         make_private_folder()
+
+
+def test_a_folder_of_somebody_else_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = tmp_path / "bench-00000000"
+    taken.mkdir()
+    (taken / "theirs.txt").touch()
+    monkeypatch.setattr(private, "_root", lambda: tmp_path)
+    monkeypatch.setattr(private.secrets, "token_hex", lambda n: "0" * 2 * n)
+
+    with pytest.raises(BenchError, match="no folder for Ray in .*: File exists; set TMPDIR"):
+        make_private_folder()
+
+    assert (taken / "theirs.txt").exists()
