@@ -71,7 +71,7 @@ def test_a_folder_of_somebody_else_is_left_alone(
     monkeypatch.setattr(private, "_root", lambda: tmp_path)
     monkeypatch.setattr(private.secrets, "token_hex", lambda n: "0" * 2 * n)
 
-    with pytest.raises(BenchError, match="no folder for Ray in .*: File exists; set TMPDIR"):
+    with pytest.raises(BenchError, match=r"no folder for Ray in .*: File exists; set TMPDIR"):
         make_private_folder()
 
     assert (taken / "theirs.txt").exists()
