@@ -93,7 +93,7 @@ def _keeper(
     def keep(state: "Callable[[], TrainingState]") -> None:
         def packed() -> "Packed":
             now = state()
-            about = About(setting, len(now.results), epochs, job.attempt)
+            about = About(setting, len(now.results), epochs, job.attempt, now.unkept)
             return pack(about, Past(now, tuple(layers)))
 
         checkpoints.keep(packed)

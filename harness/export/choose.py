@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from harness.results.selectors import choose
 from harness.spec.yaml_dump import show
 
 RETRAIN = "weights=all --force"
+ATTRIBUTES = ".attributes.pt"
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,7 @@ class Trained:
     """One complete trial whose weights are kept.
 
     weights: (repeat, fold) -> file. n_considered: of how many it is the best on validation.
+    attributes: the files beside them, of models that hold more than a state dict has.
     """
 
     source: Source
@@ -28,6 +30,7 @@ class Trained:
     weights: Mapping[tuple[int, int], Path]
     model: catalog.Entry
     dataset: catalog.Entry
+    attributes: Mapping[tuple[int, int], Path] = field(default_factory=dict)
 
     @property
     def trial_id(self) -> str:
@@ -59,7 +62,9 @@ def find_trained(benchmark: str, trial: str | None, *, results: Path) -> Trained
     model = catalog.find("model", config["model"]["name"])
     dataset = catalog.find("dataset", config["dataset"]["name"])
     _refuse_changed(candidate, model, dataset)
-    return Trained(source, candidate, choice.n_considered, weights, model, dataset)
+    beside = {key: file.with_suffix(ATTRIBUTES) for key, file in weights.items()}
+    attributes = {key: file for key, file in beside.items() if file.is_file()}
+    return Trained(source, candidate, choice.n_considered, weights, model, dataset, attributes)
 
 
 def describe_trial(candidate: Candidate) -> str:

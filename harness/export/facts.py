@@ -12,7 +12,7 @@ from harness.export.choose import Trained
 from harness.export.learned import Learned
 from harness.results.provenance import utc_now, versions
 
-FORMAT = 1  # raised when loaders written before can't read the folder any more
+FORMAT = 2  # raised when loaders written before can't read the folder any more
 PACKAGES = ("python", "numpy", "torch", "torchvision", "torchaudio")
 READERS = ("pillow", "soundfile")
 
@@ -34,7 +34,7 @@ def facts_of(trained: Trained, learned: Learned) -> dict[str, Any]:
         "class_names": list(learned.data.class_names),
         "model": {"name": trained.model.name, "arguments": _without_name(trained.config["model"])},
         "inputs": _inputs(trained, learned),
-        "folds": [_fold(learned, *key) for key in trained.weights],
+        "folds": [_fold(trained, learned, key) for key in trained.weights],
         "data_fingerprint": trial.data_fingerprint,
         "code_fingerprint": trial.code_fingerprint,
         "versions": _versions(),
@@ -62,7 +62,8 @@ def _inputs(trained: Trained, learned: Learned) -> dict[str, Any]:
     }
 
 
-def _fold(learned: Learned, repeat: int, fold: int) -> dict[str, Any]:
+def _fold(trained: Trained, learned: Learned, key: tuple[int, int]) -> dict[str, Any]:
+    repeat, fold = key
     index = learned.index(repeat, fold)
     inputs, name = learned.data.fold_inputs[index], f"{repeat}-{fold}"
     arrays = {k for k, v in inputs.model_arguments.items() if isinstance(v, np.ndarray)}
@@ -71,6 +72,7 @@ def _fold(learned: Learned, repeat: int, fold: int) -> dict[str, Any]:
         "fold": fold,
         "split_hash": learned.data.folds[index].split_hash,
         "weights": f"weights/{name}.pt",
+        "attributes": f"weights/{name}.attributes.pt" if key in trained.attributes else None,
         "mean": _numbers(inputs.mean),
         "std": _numbers(inputs.std),
         "token_names": f"learned/{name}.json" if inputs.token_names is not None else None,

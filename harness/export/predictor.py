@@ -13,6 +13,7 @@ import importlib
 import inspect
 import json
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +26,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 FACTS = "export.json"
-FORMAT = 1
+FORMATS = (1, 2)  # the first had no attributes
 
 Array = NDArray[Any]
 
@@ -135,12 +136,13 @@ def load(folder: str | Path = ".", *, device: str = "cpu") -> Predictor:
     folder = Path(folder).resolve()
     text = (folder / FACTS).read_text(encoding="utf-8")
     facts = json.loads(text)
-    if facts.get("format") != FORMAT:
-        raise ValueError(f"{folder / FACTS}: format {facts.get('format')}, this reads {FORMAT}")
+    if facts.get("format") not in FORMATS:
+        known = " and ".join(map(str, FORMATS))
+        raise ValueError(f"{folder / FACTS}: format {facts.get('format')}, this reads {known}")
     name = hashlib.sha256(f"{folder}\0{text}".encode()).hexdigest()[:12]
     build = _module(folder, "models", facts["model"]["name"], name).build
     with torch.random.fork_rng(devices=[]):
-        folds = tuple(_folds(folder, facts, build, torch.device(device)))
+        folds = tuple(_folds(folder, facts, build, torch.device(device), name=name))
     about = facts["inputs"]
     reader = None
     if about["takes"] is not None:
@@ -161,7 +163,12 @@ def log_mel(waveform: Array, settings: Mapping[str, Any]) -> Array:
 
 
 def _folds(
-    folder: Path, facts: Mapping[str, Any], build: Callable[..., nn.Module], device: torch.device
+    folder: Path,
+    facts: Mapping[str, Any],
+    build: Callable[..., nn.Module],
+    device: torch.device,
+    *,
+    name: str,
 ) -> Iterator[FoldModel]:
     inputs = facts["inputs"]
     channels = (-1,) + (1,) * (len(inputs["shape"]) - 1)
@@ -171,7 +178,15 @@ def _folds(
             num_classes=len(facts["class_names"]),
             **_arguments(folder, build, {**facts["model"]["arguments"], **fold["arguments"]}, fold),
         )
-        model.load_state_dict(torch.load(folder / fold["weights"], weights_only=True))
+        weights = torch.load(folder / fold["weights"], weights_only=True)
+        missing, _ = model.load_state_dict(weights, strict=False)
+        if any(not key.endswith("_extra_state") for key in missing):
+            raise ValueError(f"{folder / fold['weights']}: no {', '.join(missing)}")
+        if fold.get("attributes"):
+            given = torch.load(folder / fold["attributes"], weights_only=True)
+            lost = _module(folder, "", "module_state", name).put_back_attributes(model, given)
+            if lost:
+                warnings.warn(f"{lost} is not what it was after the training", stacklevel=2)
         mean, std = (
             None if fold[key] is None else torch.tensor(fold[key], device=device).view(channels)
             for key in ("mean", "std")

@@ -38,6 +38,8 @@ This folder holds code that is executed: take such folders only from people whos
 |---|---|
 | `export.json` | classes, input shape, scale, normalisation of each fold, options, fingerprints |
 | `weights/<repeat>-<fold>.pt` | the weights of each fold, a state dict |
+| `weights/<repeat>-<fold>.attributes.pt` | what its model holds beside them, where it does; \
+`module_state.py` puts it back |
 | `models/`, `data_prep/` | the code that builds the model and reads an input |
 | `learned/` | token names and arrays of each fold, where the dataset learns any |
 | `predictor.py` | the loader: torch, numpy and this folder |

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from harness.export.check import Check
     from harness.export.onnx import Written
 
+_MODULE_STATE = Path(__file__).parents[1] / "training" / "module_state.py"
 _SIBLING = re.compile(r"^(\s*from )(?:models|data_prep)(?:\.(\w+))?( import )", re.MULTILINE)
 
 
@@ -33,7 +34,7 @@ class Exported:
     trial: its id and searched values. n_considered: of how many it is the best on validation.
     n_missing: folds without kept weights. takes: `path` or `text`; None where the dataset can't
     read new inputs. check: stored predictions made again; None where none are kept. onnx: None
-    where not asked for. notes: what of the results folder is left out, and why.
+    where not asked for.
     """
 
     folder: Path
@@ -44,7 +45,6 @@ class Exported:
     takes: str | None
     check: "Check | None"
     onnx: "Written | None" = None
-    notes: tuple[str, ...] = ()
 
 
 def export_model(
@@ -96,7 +96,6 @@ def export_model(
         takes=facts["inputs"]["takes"],
         check=check,
         onnx=written,
-        notes=tuple(trained.source.notes),
     )
 
 
@@ -115,10 +114,14 @@ def _write(folder: Path, trained: Trained, learned: Learned) -> dict[str, Any]:
     for fold in facts["folds"]:
         key = (fold["repeat"], fold["fold"])
         shutil.copyfile(trained.weights[key], folder / fold["weights"])
+        if fold["attributes"] is not None:
+            shutil.copyfile(trained.attributes[key], folder / fold["attributes"])
         _write_learned(folder, fold, learned, learned.index(*key))
     text = json.dumps(facts, indent=1, ensure_ascii=False)
     (folder / "export.json").write_text(text, encoding="utf-8")
     shutil.copyfile(Path(__file__).with_name("predictor.py"), folder / "predictor.py")
+    if trained.attributes:
+        shutil.copyfile(_MODULE_STATE, folder / "module_state.py")
     resolved = trained.source.folder / "runs" / trained.candidate.trial.run_id / "benchmark.yaml"
     if resolved.is_file():
         shutil.copyfile(resolved, folder / "benchmark.yaml")

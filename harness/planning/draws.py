@@ -1,5 +1,6 @@
 """Configurations that are drawn while a sweep runs: which there are, and how many are to come."""
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -87,7 +88,7 @@ def _known(
 def _member(
     spec: BenchmarkSpec, row: DoneTrial, trial: Callable[[Point], "PlannedTrial"]
 ) -> "PlannedTrial | None":
-    config = row.settings
+    config = json.loads(row.config)
 
     def value_at(path: str) -> Any:
         section, key = path.split(".", 1)

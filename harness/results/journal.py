@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import BenchError
-from harness.results.layout import TEMPORARY, create_plain, part_files, read_plain
-from harness.results.parts import Part, is_plain_name, write_file
+from harness.results.parts import TEMPORARY, Part, is_plain_name, write_file
 from harness.results.schema import TABLES
 
 JOURNAL = "journal.json"
@@ -56,13 +55,13 @@ def finish_pending(folder: Path) -> bool:
 def pending(folder: Path) -> Journal | None:
     """The change under way, or None."""
     try:
-        text = read_plain(folder / TEMPORARY / JOURNAL)
+        text = (folder / TEMPORARY / JOURNAL).read_text(encoding="utf-8")
     except (FileNotFoundError, NotADirectoryError):
         return None
     try:
         content = json.loads(text)
         moves, deletes = (_places(content[key]) for key in ("moves", "deletes"))
-    except (ValueError, TypeError, KeyError, RecursionError):
+    except (ValueError, TypeError, KeyError):
         file = folder / TEMPORARY / JOURNAL
         raise BenchError(f"{file} is not from bench: nothing was changed, remove it") from None
     return Journal(moves, deletes)
@@ -75,7 +74,7 @@ def live_files(folder: Path, table: str) -> dict[str, Path]:
     """
     while True:
         journal = pending(folder)
-        files = part_files(folder, table)
+        files = {path.name: path for path in sorted((folder / table).glob("*.parquet"))}
         if pending(folder) == journal:
             break
     if journal is None:
@@ -108,7 +107,8 @@ def _staging(folder: Path, table: str, name: str) -> Path:
 def _write(folder: Path, journal: Journal) -> None:
     path = folder / TEMPORARY / JOURNAL
     draft = path.with_suffix(".draft")
-    with os.fdopen(create_plain(draft), "w", encoding="utf-8") as file:
+    draft.parent.mkdir(parents=True, exist_ok=True)
+    with draft.open("w", encoding="utf-8") as file:
         json.dump(asdict(journal), file)
         file.flush()
         os.fsync(file.fileno())

@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from harness.training.module_state import undisturbed
 from harness.training.resident import FoldSource, gather
 
 if TYPE_CHECKING:
@@ -119,9 +120,8 @@ def try_attention(run: "FoldRun") -> None:
     if job.attention is None or run.token_names is None:
         return
     ids = gather(run.source, run.indices["train"][:1]).flatten(1)
-    with torch.random.fork_rng(devices=[]), torch.no_grad():
+    with undisturbed(model), torch.random.fork_rng(devices=[]), torch.no_grad():
         token_scores(job.attention(model.eval(), ids.clone()), ids)
-    model.train()
 
 
 def attention_rows(

@@ -17,7 +17,7 @@ from harness.training.executions.fold_state import FoldStates
 from harness.training.job import EpochResult, FoldEpoch
 from harness.training.packed import About, CheckpointError, Packed, Setting
 
-FORMAT = 1  # raised whenever an older layout can't be read
+FORMAT = 2  # raised whenever an older layout can't be read
 
 Row = dict[str, Any]
 
@@ -28,6 +28,11 @@ class TrainingState:
 
     results: tuple[EpochResult, ...]
     folds: FoldStates
+
+    @property
+    def unkept(self) -> str:
+        """In words, what a fold's model holds that is not in its state; empty where all is."""
+        return next((text for one in self.folds.values() if (text := one["model"]["unkept"])), "")
 
 
 @dataclass(frozen=True, eq=False)

@@ -67,7 +67,7 @@ def entry_shapes(
                 model = build(**call)
         except Exception:  # built on the CPU it says what is wrong, or works
             model = build(**call)
-    return {name: tuple(entry.shape) for name, entry in model.state_dict().items()}
+    return _shapes(model)
 
 
 def match(
@@ -87,7 +87,7 @@ def begin(model: nn.Module, start: Start) -> None:
     Raises ValueError where weights are given and none fits.
     """
     if start.weights is not None:
-        own = {name: tuple(entry.shape) for name, entry in model.state_dict().items()}
+        own = _shapes(model)
         given = {name: tuple(entry.shape) for name, entry in start.weights.items()}
         fitting = match(own, given, start.head).fitting
         if not fitting:
@@ -117,6 +117,12 @@ def train_mode(model: nn.Module, frozen: tuple[nn.Module, ...]) -> None:
     model.train()
     for module in frozen:
         module.training = False  # not .eval(), which would reach the head inside
+
+
+def _shapes(model: nn.Module) -> dict[str, tuple[int, ...]]:
+    """Of the tensors of its state dict; a model's extra state may be anything."""
+    entries = model.state_dict().items()
+    return {name: tuple(entry.shape) for name, entry in entries if isinstance(entry, Tensor)}
 
 
 def _own_entries(name: str, module: nn.Module) -> set[str]:

@@ -1,6 +1,5 @@
 """The frozen values around training: what is asked for, what an epoch gave, what a fold gave."""
 
-import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -55,15 +54,12 @@ class TrainingJob:
     compare_from: int | None = None
 
     def build_arguments(self, index: int) -> dict[str, Any]:
-        """All keyword arguments of `build` for one fold, the model's own to do with as it likes.
-
-        Copies, since arrays are shared by all trials of a node and the others by all folds.
-        """
-        given = {**self.model_arguments, **self.data.fold_inputs[index].model_arguments}
+        """All keyword arguments of `build` for one fold."""
         return {
             "input_shape": self.data.input_shape,
             "num_classes": len(self.data.class_names),
-            **copy.deepcopy(given),
+            **self.model_arguments,
+            **self.data.fold_inputs[index].model_arguments,
         }
 
 
@@ -106,7 +102,8 @@ class FoldOutcome:
 
     best_epoch: the epoch of the weights; weights_source: `best` or `last`, how it was chosen.
     n_train_per_epoch: train examples that an epoch takes.
-    state: the state dict, on the CPU.
+    state: the state dict, on the CPU. attributes: what else the model held, for `torch.save`; None
+        where it held nothing else. unkept: in words, what of it could not be kept; mostly empty.
     predictions: role -> softmax probabilities (n_role, num_classes) float32, in the order of the
         fold's indices; roles without examples are absent. losses: role -> mean cross-entropy.
     fit_time_s: training and validation of all epochs; predict_time_s: the final predictions.
@@ -119,9 +116,11 @@ class FoldOutcome:
     best_epoch: int
     n_train_per_epoch: int
     weights_source: str
-    state: dict[str, Tensor]
+    state: dict[str, Any]
     predictions: dict[str, NDArray[np.float32]]
     losses: dict[str, float]
     fit_time_s: float
     predict_time_s: float
     attention: tuple[dict[str, Any], ...] = ()
+    attributes: Mapping[str, Any] | None = None
+    unkept: str = ""

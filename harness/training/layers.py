@@ -1,7 +1,7 @@
 """What layers put out and what gradient reaches them, as training goes on: table `layers`.
 
-Looking changes nothing: gradients stay where they are, buffers are put back, and training seeds
-itself anew in every fold and epoch.
+Looking changes nothing: gradients stay where they are, all that a model holds is put back, and
+training seeds itself anew in every fold and epoch.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from harness.training.executions.fold_run import FoldRun
+from harness.training.module_state import undisturbed
 from harness.training.resident import gather
 
 MOST_EXAMPLES = 128
@@ -97,21 +98,13 @@ def _fixed_batch(run: FoldRun) -> tuple[Tensor, Tensor]:
 
 @contextmanager
 def _undisturbed(model: nn.Module) -> Iterator[None]:
-    """Without dropout, with batch statistics; afterwards modes and buffers are as before."""
-    modes = {module: module.training for module in model.modules()}
-    buffers = [(buffer, buffer.clone()) for buffer in model.buffers()]
-    model.eval()
-    for module in model.modules():
-        if isinstance(module, _BATCH_NORMS):
-            module.training = True
-    try:
+    """Without dropout, with batch statistics; afterwards all is as before."""
+    with undisturbed(model):
+        model.eval()
+        for module in model.modules():
+            if isinstance(module, _BATCH_NORMS):
+                module.training = True
         yield
-    finally:
-        for module, training in modes.items():
-            module.training = training
-        with torch.no_grad():
-            for buffer, before in buffers:
-                buffer.copy_(before)
 
 
 @contextmanager

@@ -80,6 +80,8 @@ def _begin(job: TrainingJob, past: TrainingState | None) -> tuple[list[FoldRun],
         return runs, []
     try:
         execution.restore(runs, past.folds)
+    except CheckpointError:
+        raise
     except (RuntimeError, ValueError, KeyError) as error:
         if is_out_of_memory(error):
             raise

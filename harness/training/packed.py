@@ -36,12 +36,14 @@ class About:
     """What is known of a checkpoint without reading its tensors.
 
     epoch: the last one that ended, of `epochs`. attempt: which one made it, over all runs.
+    unkept: in words, what the models hold that is not in it; nothing goes on without that.
     """
 
     setting: Setting
     epoch: int
     epochs: int
     attempt: int
+    unkept: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,19 +70,20 @@ def read_header(line: bytes) -> tuple[About, int, int]:
         found = json.loads(line)
         setting = found["setting"]
         setting = Setting(**{**setting, "repeats": tuple(setting["repeats"])})
-        about = About(setting, int(found["epoch"]), int(found["epochs"]), int(found["attempt"]))
+        epoch, epochs, attempt = (int(found[name]) for name in ("epoch", "epochs", "attempt"))
+        about = About(setting, epoch, epochs, attempt, str(found["unkept"]))
         return about, int(found["bytes"]), int(found["crc32"])
     except (ValueError, TypeError, KeyError) as error:
         raise CheckpointError("it is damaged") from error
 
 
-def why_foreign(found: Setting, here: Setting) -> str | None:
+def why_foreign(found: About, here: Setting) -> str | None:
     """In words, what keeps a trial from going on from there; None where nothing does."""
     for field in fields(Setting):
-        before, now = getattr(found, field.name), getattr(here, field.name)
+        before, now = getattr(found.setting, field.name), getattr(here, field.name)
         if before != now and not (now == ANY and before in ANY.split(" or ")):
             return f"{field.name} {_shown(before)} there, {_shown(now)} here"
-    return None
+    return f"{found.unkept} can't be kept" if found.unkept else None
 
 
 def starts_anew(trial_id: str, why: str) -> str:

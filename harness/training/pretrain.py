@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from harness.data.values import TrialData
 from harness.spec.pretraining import Pretraining
 from harness.training.initial import Start, begin, head_entries
+from harness.training.module_state import module_state, put_back_wholly, state_of
 from harness.training.optimizers import descend, make_optimizer, plain_step
 from harness.training.resident import (
     FoldSource,
@@ -50,12 +51,13 @@ class PretrainingJob:
 class Progress:
     """What an epoch leaves: enough to go on from there, and to end with the same weights.
 
-    rows: one per epoch so far, columns of the `epochs` table. model, optimizer: state dicts.
+    rows: one per epoch so far, columns of the `epochs` table. model: all that it holds, as
+    `ModuleState.plain` gives it. optimizer: its state dict.
     """
 
     epoch: int
     rows: tuple[Row, ...]
-    model: Mapping[str, Tensor]
+    model: Mapping[str, Any]
     optimizer: Mapping[str, Any]
 
 
@@ -91,18 +93,21 @@ def pretrain(
 ) -> Generator[Progress, None, Pretrained]:
     """Yields after each epoch what can be gone on from; returns the weights in the end.
 
-    progress: where an interrupted pretraining stood. Raises ValueError for a loss that is not
+    progress: where an interrupted pretraining stood; where it doesn't hold all that the model did,
+    it begins anew. Raises ValueError for a loss that is not
     finite, and whatever the model raises.
     """
     run = _start(job)
     rows: tuple[Row, ...] = ()
     if progress is not None:
-        run.model.load_state_dict(dict(progress.model))
-        run.optimizer.load_state_dict(dict(progress.optimizer))
-        rows = progress.rows
+        if put_back_wholly(run.model, state_of(progress.model)):
+            run = _start(job)
+        else:
+            run.optimizer.load_state_dict(dict(progress.optimizer))
+            rows = progress.rows
     for epoch in range(len(rows) + 1, job.section.epochs + 1):
         rows = (*rows, _epoch(run, epoch))
-        yield Progress(epoch, rows, _on_cpu(run.model), run.optimizer.state_dict())
+        yield Progress(epoch, rows, module_state(run.model).plain(), run.optimizer.state_dict())
     test_accuracy = _evaluate(run, run.test)[1]
     return Pretrained(_on_cpu(run.model), rows, rows[-1]["val_accuracy"], test_accuracy)
 
@@ -210,4 +215,7 @@ def _evaluate(run: _Run, indices: Tensor) -> tuple[float | None, float | None]:
 
 
 def _on_cpu(model: nn.Module) -> dict[str, Tensor]:
-    return {name: entry.detach().cpu().clone() for name, entry in model.state_dict().items()}
+    entries = model.state_dict().items()
+    return {
+        name: entry.detach().cpu().clone() for name, entry in entries if isinstance(entry, Tensor)
+    }

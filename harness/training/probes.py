@@ -49,6 +49,7 @@ FINDINGS = (
     "untouched_initialiser",
     "fixed_seed",
     "shared_examples",
+    "unkept_state",
 )
 
 _CUT_OFF = (

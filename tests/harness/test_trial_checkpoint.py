@@ -154,6 +154,6 @@ def test_a_checkpoint_of_another_model_is_told_and_the_trial_begins_anew() -> No
     [line] = told
     assert line.startswith(
         f"trial {job.trial_id} starts from the beginning, its checkpoint is of no use: "
-        "it does not fit the model: RuntimeError: "
+        "it does not fit the model: Sequential is not what it was"
     )
     assert telling(anew.rows) == telling(straight.rows)

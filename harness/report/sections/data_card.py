@@ -146,8 +146,7 @@ def _height(card: Card) -> int:
 def _origin(card: Mapping[str, Any]) -> str:
     if not card.get("title"):
         return ""
-    named = (("Source", card.get("source")), ("Licence", card.get("licence")))
-    return " ".join([f"{card['title']}.", *(f"{name}: {text}." for name, text in named if text)])
+    return f"{card['title']}. Source: {card['source']}. Licence: {card['licence']}."
 
 
 def _text(card: Mapping[str, Any]) -> str:

@@ -154,7 +154,8 @@ def shape_key(job: TrainingJob, model: nn.Module, code: str = "") -> str:
     """What a choice holds for: the model's shape and what a step's time depends on."""
     from harness.results.provenance import device_name
 
-    shapes = [(name, tuple(one.shape)) for name, one in model.state_dict().items()]
+    entries = [*model.named_parameters(), *model.named_buffers()]
+    shapes = [(name, tuple(one.shape)) for name, one in entries]
     facts = (
         code,
         type(model).__module__,

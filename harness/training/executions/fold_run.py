@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from math import ceil, isfinite
 from time import perf_counter
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
@@ -23,6 +25,13 @@ from harness.training.executions.fold_state import (
 )
 from harness.training.initial import begin, frozen_modules
 from harness.training.job import Diverged, FoldEpoch, FoldOutcome, TrainingJob
+from harness.training.module_state import (
+    ModuleState,
+    attributes,
+    kept_state_dict,
+    module_state,
+    put_back,
+)
 from harness.training.optimizers import make_optimizer, plain_step
 from harness.training.precision import computing
 from harness.training.resident import (
@@ -33,7 +42,8 @@ from harness.training.resident import (
     train_batches,
 )
 from harness.training.seeds import derive, permutation, seed_everything
-from harness.training.storage import refuse_shared_storage
+
+SAME = 1e-5  # of probabilities: what rounding may make of equal models
 
 
 @dataclass(frozen=True)
@@ -190,7 +200,7 @@ def state(runs: Sequence[FoldRun]) -> FoldStates:
     """All that the epochs have changed; a view, to be packed before the next epoch."""
     return {
         (run.fold.repeat, run.fold.fold): fold_state(
-            run.model.state_dict(),
+            module_state(run.model, copied=False),
             run.optimizer.state_dict()["state"],
             chosen=run.chosen,
             fit_time_s=run.fit_time_s,
@@ -201,7 +211,7 @@ def state(runs: Sequence[FoldRun]) -> FoldStates:
 
 def restore(runs: Sequence[FoldRun], states: FoldStates) -> None:
     """Puts runs that were just started where `state` found them. Raises KeyError for a fold that
-    is missing, RuntimeError or ValueError for another model's state."""
+    is missing, CheckpointError, RuntimeError or ValueError for another model's state."""
     for run in runs:
         one = states[run.fold.repeat, run.fold.fold]
         restore_model(run.model, run.optimizer, one)
@@ -218,7 +228,6 @@ def build_model(job: TrainingJob, index: int, *, seed: int | None = None) -> nn.
     """The model of one fold, initialised on the CPU by a seed (its own) and by its start."""
     seed_everything(init_seed(job, index) if seed is None else seed, job.device)
     model = job.build(**job.build_arguments(index))
-    refuse_shared_storage(model)
     if job.start is not None:
         begin(model, job.start)
     return model.to(job.device)
@@ -266,12 +275,8 @@ def _choose(run: FoldRun, epoch: int, objective: float, validation: Evaluation) 
         return Chosen(epoch, objective, validation, state=None)
     if run.chosen is not None and not better(mode, objective, run.chosen.objective):
         return run.chosen
-    state = None if epoch == training.epochs else _copy(run.model)
+    state = None if epoch == training.epochs else module_state(run.model)
     return Chosen(epoch, objective, validation, state)
-
-
-def _copy(model: nn.Module) -> dict[str, Tensor]:
-    return {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
 
 
 def _outcome(run: FoldRun) -> FoldOutcome:
@@ -279,8 +284,10 @@ def _outcome(run: FoldRun) -> FoldOutcome:
     chosen = run.chosen
     if chosen is None:
         raise ValueError("a fold has no outcome before its first epoch")
+    unkept = module_state(run.model, copied=False).unkept
     if chosen.state is not None:
-        run.model.load_state_dict(chosen.state)
+        unkept = _choose_again(run, chosen.validation, chosen.state) or unkept
+    kept, more = kept_state_dict(run.model), attributes(run.model)
     roles = {role: indices for role, indices in run.indices.items() if len(indices)}
     evaluations = {
         role: chosen.validation if role == "validation" else _evaluate(run, role) for role in roles
@@ -293,13 +300,34 @@ def _outcome(run: FoldRun) -> FoldOutcome:
         best_epoch=chosen.epoch,
         n_train_per_epoch=run.n_examples,
         weights_source=run.job.training.selection,
-        state={name: tensor.detach().cpu() for name, tensor in run.model.state_dict().items()},
+        state=kept,
+        attributes=more,
         predictions=predictions,
         losses={role: evaluation.loss for role, evaluation in evaluations.items()},
         fit_time_s=run.fit_time_s,
         predict_time_s=predict_time_s,
         attention=fold_attention(run, predictions),
+        unkept=unkept,
     )
+
+
+def _choose_again(run: FoldRun, validation: Evaluation, state: ModuleState) -> str:
+    """Puts the chosen epoch's model back; in words, what of it is another now, or nothing.
+
+    The validation predictions are made again. Where they differ, though all could be put back, the
+    model depends on something outside of itself; unless it gives other ones every time.
+    """
+    lost = put_back(run.model, state)
+    again = _evaluate(run, "validation").probabilities
+    same = _are_equal(again, validation.probabilities)
+    if not same and _are_equal(again, _evaluate(run, "validation").probabilities):
+        lost = lost or "something outside of the model that its predictions depend on"
+    put_back(run.model, state)  # evaluation may have changed it
+    return lost
+
+
+def _are_equal(one: NDArray[np.float32], other: NDArray[np.float32]) -> bool:
+    return np.allclose(one, other, rtol=0.0, atol=SAME, equal_nan=True)
 
 
 def _raise_if_diverged(run: FoldRun, epoch: int, loss: float, role: str) -> None:

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.optim import Optimizer
 
 from harness.training.evaluate import Evaluation
+from harness.training.module_state import ModuleState, put_back_wholly, state_of
+from harness.training.packed import CheckpointError
 
 FoldState = Mapping[str, Any]
 FoldStates = Mapping[tuple[int, int], FoldState]  # by (repeat, fold)
@@ -22,25 +24,25 @@ FoldStates = Mapping[tuple[int, int], FoldState]  # by (repeat, fold)
 class Chosen:
     """The epoch whose weights count so far.
 
-    state: a copy of the weights, or None while they are the model's own.
+    state: a copy of all that the model held, or None while that is what it holds.
     """
 
     epoch: int
     objective: float
     validation: Evaluation
-    state: Mapping[str, Tensor] | None
+    state: ModuleState | None
 
 
 def fold_state(
-    model: Mapping[str, Tensor],
+    model: ModuleState,
     optimizer: Mapping[int, Mapping[str, Any]],
     *,
     chosen: Chosen | None,
     fit_time_s: float,
 ) -> FoldState:
-    """The layout. model: its state dict; optimizer: what it keeps, by the parameter's place."""
+    """The layout. optimizer: what it keeps, by the parameter's place."""
     return {
-        "model": dict(model),
+        "model": model.plain(),
         "optimizer": {place: dict(kept) for place, kept in optimizer.items()},
         "chosen": None if chosen is None else _plain(chosen),
         "fit_time_s": float(fit_time_s),
@@ -54,15 +56,19 @@ def chosen_of(state: FoldState) -> Chosen | None:
         return None
     probabilities = found["probabilities"].cpu().numpy()
     validation = Evaluation(probabilities, loss=found["loss"], accuracy=found["accuracy"])
-    return Chosen(found["epoch"], found["objective"], validation, found["state"])
+    held = None if found["state"] is None else state_of(found["state"])
+    return Chosen(found["epoch"], found["objective"], validation, held)
 
 
 def restore_model(model: nn.Module, optimizer: Optimizer, state: FoldState) -> None:
     """Puts a fold's state into a model that was just built and its optimizer, on their device.
 
-    Raises RuntimeError or ValueError where it belongs to another model.
+    Raises CheckpointError where it belongs to another model or is not all that the model held,
+    RuntimeError or ValueError where the optimizer is another.
     """
-    model.load_state_dict(state["model"])
+    lost = put_back_wholly(model, state_of(state["model"]))
+    if lost:
+        raise CheckpointError(f"it does not fit the model: {lost} is not what it was")
     groups = optimizer.state_dict()["param_groups"]
     optimizer.load_state_dict({"state": state["optimizer"], "param_groups": groups})
 
@@ -75,5 +81,5 @@ def _plain(chosen: Chosen) -> dict[str, Any]:
         "probabilities": torch.from_numpy(validation.probabilities),
         "loss": float(validation.loss),
         "accuracy": float(validation.accuracy),
-        "state": None if chosen.state is None else dict(chosen.state),
+        "state": None if chosen.state is None else chosen.state.plain(),
     }

@@ -4,12 +4,10 @@ import contextlib
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.events import Note, OnEvent
-from harness.results.layout import run_folders
 from harness.training.packed import About, CheckpointError, Setting, starts_anew, why_foreign
 from harness.trial_checkpoint import checkpoint_setting
 from harness.tuning.recovery.checkpoint_store import FOLDER, SUFFIX, read_about
@@ -17,6 +15,7 @@ from harness.tuning.recovery.checkpoint_store import FOLDER, SUFFIX, read_about
 if TYPE_CHECKING:
     from harness.tuning.trainable import SweepTrial
 
+PLACES = f"runs/*/{FOLDER}"  # below results/<benchmark>/
 MOST_NAMED = 5
 
 
@@ -79,8 +78,7 @@ def checkpoint_lines(folder: Path, trial_ids: Iterable[str]) -> list[str]:
 def checkpoint_files(folder: Path) -> dict[str, list[Path]]:
     """Trial id -> its files in a results folder, the newest run's last."""
     files: dict[str, list[Path]] = {}
-    kept = (sorted((run / FOLDER).glob(f"*{SUFFIX}")) for run in run_folders(folder))
-    for file in chain.from_iterable(kept):
+    for file in sorted(folder.glob(f"{PLACES}/*{SUFFIX}")):
         files.setdefault(file.name.removesuffix(SUFFIX), []).append(file)
     return files
 
@@ -91,7 +89,7 @@ def what_is_left(files: Mapping[str, Sequence[Path]], here: Mapping[str, Setting
     for trial_id, setting in here.items():
         try:
             about = read_about(files[trial_id][-1])
-            why = why_foreign(about.setting, setting)
+            why = why_foreign(about, setting)
         except CheckpointError as error:
             why = str(error)
         if why is None:

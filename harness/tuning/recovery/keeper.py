@@ -95,7 +95,7 @@ class Keeper:
             packed = get_value(self._collector.checkpoint.remote(self._job.trial_id))
             if packed is None:
                 return None
-            why = why_foreign(packed.about.setting, here)
+            why = why_foreign(packed.about, here)
             if why is not None:
                 raise CheckpointError(why)
             past = unpack(packed)

@@ -72,6 +72,41 @@ def test_the_folder_predicts_elsewhere_without_bench(digits_folder: Path, tmp_pa
     assert (done.stderr, done.stdout) == ("", "3 (2, 10) False\n")
 
 
+COUNTING = '''
+import torch
+from torch import nn
+
+class Net(nn.Module):
+    """Centres by a mean that no state dict has."""
+
+    def __init__(self, n_inputs: int, num_classes: int) -> None:
+        super().__init__()
+        self.layer, self.mean = nn.Linear(n_inputs, num_classes), 0.0
+
+    def forward(self, inputs):
+        hidden = self.layer(inputs.flatten(1))
+        if self.training:
+            self.mean = 0.9 * self.mean + hidden.detach().mean(0)
+        return hidden - self.mean
+
+def build(*, input_shape: tuple[int, ...], num_classes: int) -> nn.Module:
+    return Net(64, num_classes)
+'''
+
+
+def test_what_a_model_holds_beside_its_state_dict_is_exported(bench, user: Path) -> None:
+    """Else none of the stored predictions would be made again."""
+    (user / "models").mkdir()
+    (user / "models" / "mine.py").write_text(COUNTING)
+    train(user, DIGITS.replace("linear", "mine"))
+    done = bench("export", "bench", "--out", "model")
+
+    assert "48 stored predictions made again agree" in done.out
+    files = {path.name for path in (user / "model" / "weights").iterdir()}
+    assert files == {f"1-{fold}{end}" for fold in (1, 2, 3) for end in (".pt", ".attributes.pt")}
+    assert (user / "model" / "module_state.py").is_file()
+
+
 def test_a_trial_without_weights_says_how_to_keep_them(bench, user: Path, results: str) -> None:
     """Whose are kept, and the command that keeps all."""
     done = bench("export", "bench", "lr=0.001", "--out", "model", "--results", results)

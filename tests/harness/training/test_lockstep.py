@@ -110,8 +110,12 @@ def test_configurations_see_the_same_batches_in_the_same_order() -> None:
 
         return build
 
-    trained(make_job(build=recording("a"), lr=0.01))
-    trained(make_job(build=recording("b"), lr=0.5, optimizer="sgd", model={"dropout": 0.5}))
+    trained(make_job(build=recording("a"), lr=0.01, selection="last"))
+    trained(
+        make_job(
+            build=recording("b"), lr=0.5, optimizer="sgd", model={"dropout": 0.5}, selection="last"
+        )
+    )
     assert len(seen["a"]) == len(seen["b"]) > 0
     assert all(torch.equal(a, b) for a, b in zip(seen["a"], seen["b"], strict=True))
     first, second = make_job(lr=0.01), make_job(lr=0.5, model={"dropout": 0.5})
