@@ -11,6 +11,7 @@ from typing import IO, TYPE_CHECKING
 import click
 
 from harness.cli.echo import echo
+from harness.printable import csv_text, printable
 
 if TYPE_CHECKING:
     from harness.export.predict import Prediction
@@ -95,13 +96,16 @@ def _write(predictions: "Iterable[Prediction]", classes: tuple[str, ...], out: P
 
 def _rows(predictions: "Iterable[Prediction]", classes: tuple[str, ...], file: IO[str]) -> int:
     table, n = csv.writer(file, lineterminator="\n"), 0
+    shown = printable if file.isatty() else str  # a file keeps every character of a name
     for n, one in enumerate(predictions, start=1):
         if n == 1:
             table.writerow(
-                ["input", "predicted", "agreement", *(f"probability.{name}" for name in classes)]
-            )
+                ["input", "predicted", "agreement",
+                 *(shown(f"probability.{name}") for name in classes)]
+            )  # fmt: skip
         shares = [f"{share:.6f}" for share in one.probabilities]
-        table.writerow([one.name, one.predicted, f"{one.agreement:.3g}", *shares])
+        names = [csv_text(shown(name)) for name in (one.name, one.predicted)]
+        table.writerow([*names, f"{one.agreement:.3g}", *shares])
     file.flush()
     return n
 

@@ -5,6 +5,7 @@ import io
 import re
 from collections.abc import Sequence
 
+from harness.printable import DOCUMENT, csv_text, printable
 from harness.report.by_data import parts_by_data
 from harness.report.content import (
     Block,
@@ -27,7 +28,10 @@ from harness.report.wording import is_missing
 
 FITTING = r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%"
 LATEX_SECTIONS = ("leaderboard", "published", "comparisons")
+_MARKUP = re.compile(r"[\\\[\]]|!(?=\[)|`(?=``)|~(?=~~)")  # links, pictures, fences
 _ESCAPES = {
+    # in a row's first cell, [ and * would belong to the \\ of the row before
+    "[": "{[}", "]": "{]}", "*": "{*}", "\N{REPLACEMENT CHARACTER}": "?",
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
     "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
     "±": r"$\pm$", "−": "$-$", "–": "--", "…": r"\dots{}", "<": "$<$", ">": "$>$", "|": r"$|$",
@@ -40,9 +44,9 @@ def render_markdown(chapters: Sequence[Chapter]) -> str:
     """Every section as text and tables; a figure is its finding in words."""
     lines: list[str] = []
     for chapter in chapters:
-        lines += [f"# {_plain(chapter.question)}", "", f"Benchmark `{chapter.name}`", ""]
+        lines += [f"# {_line(chapter.question)}", "", f"Benchmark {_line(chapter.name)}", ""]
         for section in chapter.sections:
-            lines += [f"## {section.title}", ""]
+            lines += [f"## {_line(section.title)}", ""]
             for block in section.blocks:
                 lines += [_markdown(block), ""]
     return "\n".join(lines).rstrip() + "\n"
@@ -54,9 +58,15 @@ def render_csv(studies: Sequence[Study]) -> str:
     columns = list(dict.fromkeys(name for row in rows for name in row))
     out = io.StringIO()
     writer = csv.DictWriter(out, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({key: "" if is_missing(row[key]) else row[key] for key in row} for row in rows)
+    writer.writerow({name: csv_text(name) for name in columns})
+    writer.writerows({key: _csv_cell(row[key]) for key in row} for row in rows)
     return out.getvalue()
+
+
+def _csv_cell(value: object) -> object:
+    if is_missing(value):
+        return ""
+    return csv_text(value) if isinstance(value, str) else value
 
 
 def render_latex(chapters: Sequence[Chapter]) -> str:
@@ -78,13 +88,13 @@ def _markdown(block: Block) -> str:
             return _plain(text)
         case Code(text):
             fence = "`" * max(3, 1 + max(map(len, re.findall("`+", text)), default=0))
-            return f"{fence}\n{text.rstrip()}\n{fence}"
+            return f"{fence}\n{printable(text.rstrip(), kept=DOCUMENT)}\n{fence}"
         case Figure(title):
-            return f"*Figure: {_plain(title)}*"
+            return f"*Figure: {_line(title)}*"
         case Gallery(title, examples):
-            texts = [f"- {_plain(one.name)}: {_plain(text)}" for one in examples
+            texts = [f"- {_line(one.name)}: {_line(text)}" for one in examples
                      for text in one.texts]  # fmt: skip
-            return "\n".join([f"*{_plain(title)}*", *(["", *texts] if texts else [])])
+            return "\n".join([f"*{_line(title)}*", *(["", *texts] if texts else [])])
         case Choice(_, options):
             return "\n\n".join(_markdown_option(one) for one in options)
         case Table():
@@ -92,7 +102,7 @@ def _markdown(block: Block) -> str:
 
 
 def _markdown_option(option: Option) -> str:
-    return "\n\n".join([f"### {_plain(option.name)}", *(_markdown(one) for one in option.blocks)])
+    return "\n\n".join([f"### {_line(option.name)}", *(_markdown(one) for one in option.blocks)])
 
 
 def _markdown_table(table: Table) -> str:
@@ -100,15 +110,21 @@ def _markdown_table(table: Table) -> str:
     rows = [[column.name for column in table.columns], rules,
             *([cell.text for cell in row] for row in table.rows)]  # fmt: skip
     lines = ["| " + " | ".join(_cell(text) for text in row) + " |" for row in rows]
-    return "\n".join([*([table.caption, ""] if table.caption else []), *lines])
+    return "\n".join([*([_line(table.caption), ""] if table.caption else []), *lines])
 
 
 def _cell(text: str) -> str:
-    return _plain(text).replace("|", "\\|").replace("\n", " ")
+    return _line(text).replace("|", "\\|")
+
+
+def _line(text: str) -> str:
+    """As one line, where another one would begin a heading, a list or a block."""
+    return _plain(" ".join(text.split()))
 
 
 def _plain(text: str) -> str:
-    return text.replace("<", "&lt;")
+    """Text that neither links nor loads a picture, begins no block, and commands no terminal."""
+    return _MARKUP.sub(r"\\\g<0>", printable(text, kept=DOCUMENT)).replace("<", "&lt;")
 
 
 def csv_rows(study: Study) -> list[dict[str, object]]:
@@ -175,4 +191,5 @@ def _latex_row(texts: Sequence[str]) -> str:
 
 
 def _tex(text: str) -> str:
-    return "".join(_ESCAPES.get(letter, letter) for letter in text.replace("\n", " "))
+    shown = printable(" ".join(text.split()), kept="")
+    return "".join(_ESCAPES.get(letter, letter) for letter in shown)

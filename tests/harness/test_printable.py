@@ -1,8 +1,11 @@
 """What a terminal would obey is not shown to it."""
 
+import csv
+import io
+
 import pytest
 
-from harness.printable import printable
+from harness.printable import csv_text, printable
 
 
 @pytest.mark.parametrize(
@@ -21,3 +24,24 @@ from harness.printable import printable
 def test_commands_are_replaced_and_letters_stay(text: str, expected: str) -> None:
     """Of any language."""
     assert printable(text) == expected
+
+
+FORMULAS = [*("=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1"), "'=1", "\uff1d1"]
+
+
+@pytest.mark.parametrize("text", FORMULAS)
+def test_a_formula_gets_an_apostrophe(text: str) -> None:
+    assert csv_text(text) == f"'{text}"
+
+
+@pytest.mark.parametrize("text", ["", "calm", "a=1", "0.5", "don't", " =1", "é"])
+def test_other_texts_stay_as_they_are(text: str) -> None:
+    assert csv_text(text) == text
+
+
+@pytest.mark.parametrize("text", [*FORMULAS, "", "calm", "''", "a,b\nc"])
+def test_one_apostrophe_less_gives_the_text_again(text: str) -> None:
+    out = io.StringIO()
+    csv.writer(out).writerow([csv_text(text)])
+    [[cell]] = csv.reader(io.StringIO(out.getvalue(), newline="")) if text else [[""]]
+    assert cell.removeprefix("'") == text
