@@ -264,7 +264,8 @@ def _prepare(job: TrialJob, training: "TrainingJob") -> None:
     from harness.training.precision import forget_compiled, prepare_precision
     from harness.training.process import prepare_process
 
-    prepare_process(threads=job.resources_cpu, device=job.device)
+    fast = training.training.fast_operators
+    prepare_process(threads=job.resources_cpu, device=job.device, fast_operators=fast)
     prepare_precision(training.training.precision, training.device)
     if training.training.compile:
         forget_compiled()

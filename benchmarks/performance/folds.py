@@ -52,8 +52,9 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=4.0, help="per model and batch size")
     parser.add_argument("--only", default="", help="models whose line contains this")
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--fast-operators", action="store_true")
     options = parser.parse_args()
-    prepare_process(threads=1, device=options.device)
+    prepare_process(threads=1, device=options.device, fast_operators=options.fast_operators)
     sizes = [int(size) for size in options.batch_sizes.split(",")]
     print(
         "| model | batch size | loop, ms | one model, ms | times as fast |\n|---|--:|--:|--:|--:|"

@@ -17,7 +17,7 @@ from importlib import import_module
 import torch
 from torch.nn import functional as F
 
-from harness.training.kernels import use_faster_kernels
+from harness.training.kernels import use_fast_operators
 from harness.training.process import keep_freed_memory
 
 # label -> model, its arguments, the shape of an example, batch size
@@ -70,7 +70,7 @@ def step_ms(label: str, *, faster: bool) -> float:
     torch.set_num_threads(1)
     keep_freed_memory(threads=1)
     if faster:
-        use_faster_kernels()
+        use_fast_operators()
     name, arguments, shape, size = MODELS[label]
     model = import_module(f"models.{name}").build(input_shape=shape, num_classes=10, **arguments)
     optimizer = torch.optim.Adam(model.parameters(), fused=True)

@@ -129,7 +129,8 @@ def train_once(options: argparse.Namespace) -> None:
     one = prepared.resolved[0]
     model = dict(one.config["model"])
     model.pop("name")
-    prepare_process(threads=1, device="cpu")
+    fast = one.config["training"]["fast_operators"]
+    prepare_process(threads=1, device="cpu", fast_operators=fast)
     job = TrainingJob(
         training=Training.model_validate(one.config["training"]),
         data=prepared.data,

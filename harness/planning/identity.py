@@ -5,7 +5,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-_LATER_DEFAULTS = {"trainable": "all", "compile": False}  # of `training`, other than null
+# of `training`, other than null
+_LATER_DEFAULTS = {"trainable": "all", "compile": False, "fast_operators": False}
 
 
 def canonical_json(value: Any) -> str:
@@ -48,6 +49,8 @@ def pretraining_id(
         "data_fingerprint": data_fingerprint,
         "code_fingerprint": code_fingerprint,
     }
+    if config["training"].get("fast_operators"):
+        identity["fast_operators"] = True
     return _digest(identity)
 
 

@@ -148,6 +148,11 @@ class Training(Section):
     compile: bool = Field(
         default=False, description="training steps through torch.compile, which takes its time"
     )
+    fast_operators: bool = Field(
+        default=False,
+        description="on a processor, pools, dropout and attention by bench's faster operators in "
+        "place of torch's: other masks, other rounding",
+    )
     initial_weights: str | None = Field(
         default=None,
         description="pretrained, random, or a file with a state dict; "

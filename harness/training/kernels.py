@@ -1,4 +1,4 @@
-"""Operators that torch is slow at on processors, made faster for the process that trains.
+"""Operators that torch is slow at on processors, made faster where a benchmark file asks for them.
 
 A pool of maxima gives the values and indices that torch's own gives, attention its numbers but for
 rounding. Random masks (dropout's) of many numbers come from another generator, seeded by torch's:
@@ -6,7 +6,6 @@ other masks of the same distribution.
 """
 
 import warnings
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -23,12 +22,18 @@ LONG = 256  # tokens from which on widening the heads pays
 
 _DIFFERENTIATED = ("scaled_dot_product_attention",)  # torch leaves that to what it consists of
 
-_kept: list[Any] = []  # a library that nothing refers to takes its kernels back
+_installed: list[Any] = []  # a library that nothing refers to takes its kernels back
 
 
-@cache
-def use_faster_kernels() -> None:
-    """Have this process use them from now on."""
+def use_fast_operators(asked: bool = True) -> None:
+    """Have this process use them from now on, or torch's own again."""
+    if asked and not _installed:
+        _installed.append(_library())
+    elif not asked and _installed:
+        _installed.pop()._destroy()
+
+
+def _library() -> Any:
     make_library: Any = torch.library.Library
     library = make_library("aten", "IMPL")
     replaced = {
@@ -44,7 +49,7 @@ def use_faster_kernels() -> None:
             own = torch.library.get_kernel(f"aten::{name}", "CPU")
             for key in ("CPU", "AutogradCPU") if name in _DIFFERENTIATED else ("CPU",):
                 library.impl(name, kernel(own), key, with_keyset=True)
-    _kept.append(library)
+    return library
 
 
 def _bernoulli_(own: Any) -> Any:

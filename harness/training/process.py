@@ -13,14 +13,15 @@ _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h
 _NEVER = -1
 
 
-def prepare_process(*, threads: int, device: str) -> None:
-    """Threads as asked for; on a GPU only algorithms that repeat themselves, else faster kernels.
+def prepare_process(*, threads: int, device: str, fast_operators: bool = False) -> None:
+    """Threads as asked for; on a GPU only algorithms that repeat themselves.
 
-    device: as torch names it.
+    device: as torch names it. fast_operators: those of harness.training.kernels, on a processor;
+    a trial before may have asked for the other.
     """
     import torch
 
-    from harness.training.kernels import use_faster_kernels
+    from harness.training.kernels import use_fast_operators
 
     torch.set_num_threads(threads)
     if device.startswith("cuda"):
@@ -29,7 +30,7 @@ def prepare_process(*, threads: int, device: str) -> None:
         torch.use_deterministic_algorithms(True, warn_only=True)
         torch.cuda.reset_peak_memory_stats(device)
     else:
-        use_faster_kernels()
+        use_fast_operators(fast_operators)
         keep_freed_memory(threads)
 
 

@@ -51,6 +51,7 @@ class PretrainingTask:
     threads: int
     device: str
     weights: Mapping[str, Array] | None = None
+    fast_operators: bool = False
 
 
 def start_key(trial: PlannedTrial) -> str | None:
@@ -162,6 +163,7 @@ def _task(plan: Plan, trial: PlannedTrial, *, gpu: bool) -> PretrainingTask:
         threads=plan.spec.resources.cpu,
         device="cuda" if gpu and plan.spec.resources.gpu else "cpu",
         weights=None if start is None else _arrays(start),
+        fast_operators=one.config["training"].get("fast_operators", False),
     )
 
 
@@ -231,7 +233,7 @@ def pretraining_steps(
     from harness.training.process import prepare_process
     from harness.training.weight_files import pack, unpack
 
-    prepare_process(threads=task.threads, device=task.device)
+    prepare_process(threads=task.threads, device=task.device, fast_operators=task.fast_operators)
     given = task.weights
     try:
         with as_exceptions(interruptible=interruptible):

@@ -60,6 +60,9 @@ def _trained(study: Study) -> str:
              "batch_size": f"in batches of {training.batch_size}"}  # fmt: skip
     told = [words for key, words in fixed.items() if f"training.{key}" not in searched]
     text += f" {', '.join(told)}." if told else "."
+    if training.fast_operators or "training.fast_operators" in searched:
+        text += " On processors, pools, dropout and attention were bench's operators, not torch's"
+        text += "." if training.fast_operators else ", where training.fast_operators says so."
     unfinished = len(study.configurations) - len(study.complete)
     text += f" {len(study.complete):,} of them completed." if unfinished else ""
     return f"{text} {_stopped(study)}".rstrip()

@@ -165,6 +165,7 @@ def shape_key(job: TrainingJob, model: nn.Module, code: str = "") -> str:
         len(job.folds),
         job.training.batch_size,
         job.training.precision,
+        job.training.fast_operators,
         device_name(str(job.device)),
         torch.get_num_threads(),
         torch.__version__,

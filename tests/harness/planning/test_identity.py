@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.planning.identity import canonical_json, trial_id
+from harness.planning.identity import canonical_json, pretraining_id, trial_id
 
 CONFIG: dict[str, Any] = {
     "dataset": {"name": "digits", "limit": None},
@@ -52,6 +52,22 @@ def test_what_decides_the_numbers_decides_the_name() -> None:
 def test_how_folds_are_executed_does_not() -> None:
     """Loop and vectorised give the same numbers."""
     assert identify(changed("training.fold_execution", "loop")) == identify(CONFIG)
+
+
+def test_other_operators_do_where_they_are_asked_for() -> None:
+    """They draw other masks; a file that leaves torch's in place keeps its trials' names."""
+    assert identify(changed("training.fast_operators", False)) == identify(CONFIG)
+    assert identify(changed("training.fast_operators", True)) != identify(CONFIG)
+
+
+def test_weights_pretrained_by_other_operators_are_others() -> None:
+    """And those by torch's own keep their name."""
+    names = []
+    for training in ({}, {"fast_operators": False}, {"fast_operators": True}):
+        config = {**CONFIG, "pretraining": {"task": "rotation"}}
+        config["training"] = {"initial_weights": "pretrained", **training}
+        names.append(pretraining_id(config, data_fingerprint="d", code_fingerprint="c"))
+    assert names[0] == names[1] != names[2]
 
 
 def test_a_key_of_a_later_version_renames_nothing() -> None:

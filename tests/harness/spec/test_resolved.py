@@ -49,6 +49,7 @@ def test_defaults_are_written_out_and_searched_paths_are_not():
         "fold_execution": "auto",
         "precision": None,
         "compile": False,
+        "fast_operators": False,
         "initial_weights": None,
         "trainable": "all",
     }

@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional as F
 
-from harness.training.kernels import FEW, dense, fill_bernoulli, max_pool_1d, use_faster_kernels
+from harness.training.kernels import FEW, dense, fill_bernoulli, max_pool_1d, use_fast_operators
 
 N = 100_000
 
 
 @pytest.fixture(autouse=True)
 def _faster() -> None:
-    use_faster_kernels()
+    use_fast_operators()
 
 
 def windows(x: Tensor, kernel_size: int, stride: int) -> np.ndarray:

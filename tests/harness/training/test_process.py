@@ -5,7 +5,9 @@ import sys
 
 import pytest
 import torch
+from torch import nn
 
+from harness.training.kernels import FEW, use_fast_operators
 from harness.training.process import kept_tensor_bytes, prepare_process
 
 GIB = 2**30
@@ -21,6 +23,24 @@ def test_threads_are_those_asked_for() -> None:
         assert torch.get_num_threads() == 1
     finally:
         torch.set_num_threads(before)
+
+
+def test_operators_are_torchs_own_unless_a_trial_asks_for_others() -> None:
+    """Also after a trial that asked: a worker takes one trial after another."""
+
+    def drawn() -> float:
+        torch.manual_seed(0)
+        return float(nn.functional.dropout(torch.ones(2 * FEW), 0.5).sum())
+
+    use_fast_operators(False)
+    own = drawn()
+    threads, sums = torch.get_num_threads(), []
+    for asked in (True, True, False, False, True):
+        prepare_process(threads=threads, device="cpu", fast_operators=asked)
+        sums.append(drawn())
+    prepare_process(threads=threads, device="cpu")
+    assert drawn() == own == sums[2] == sums[3]
+    assert sums[0] == sums[1] == sums[4] != own
 
 
 @pytest.mark.parametrize(

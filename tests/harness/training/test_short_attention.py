@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional as F
 
-from harness.training.kernels import use_faster_kernels
+from harness.training.kernels import use_fast_operators
 from harness.training.short_attention import FEW, NARROW, SHORT, attend, is_short, product
 
 Shape = tuple[int, ...]
@@ -79,7 +79,7 @@ def test_heads_split_off_one_projection_get_their_gradients() -> None:
 
 def called(shape: Shape, **options: object) -> str:
     """Who differentiates attention that torch's function is asked for."""
-    use_faster_kernels()
+    use_fast_operators()
     given = [one.detach().float().requires_grad_() for one in tensors(shape, shape, shape)]
     found: Callable[..., Tensor] = F.scaled_dot_product_attention
     return type(found(*given, **options).grad_fn).__name__
@@ -112,7 +112,7 @@ def test_without_gradients_torchs_kernel_is_left_earlier() -> None:
 
 
 def test_attention_under_autocast_is_as_narrow_as_asked_for() -> None:
-    use_faster_kernels()
+    use_fast_operators()
     given = [torch.randn(2, 4, 8, 8) for _ in range(3)]
     with torch.autocast("cpu", torch.bfloat16):
         assert F.scaled_dot_product_attention(*given).dtype is torch.bfloat16
@@ -124,7 +124,7 @@ def shown(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
 
 def test_a_gradient_can_be_differentiated_again() -> None:
     """As a penalty on gradients does; beside the formula, with respect to all three."""
-    use_faster_kernels()
+    use_fast_operators()
     given = tensors((2, 8, 5), (2, 9, 5), (2, 9, 4))
 
     def penalty(attention: Callable[..., Tensor]) -> tuple[Tensor, ...]:
@@ -140,7 +140,7 @@ def test_a_gradient_can_be_differentiated_again() -> None:
 )
 def test_function_transforms_work(transform: Callable[..., Callable[..., Tensor]]) -> None:
     """They can't look into a kernel of ours, so torch's own are taken."""
-    use_faster_kernels()
+    use_fast_operators()
     query, key, value = (one.detach() for one in tensors((2, 8, 5), (2, 8, 5), (2, 8, 5)))
     by_kernel = transform(lambda one: (shown(one, key, value) ** 2).sum())(query)
     by_formula = transform(lambda one: (formula(one, key, value, 5**-0.5) ** 2).sum())(query)
@@ -149,7 +149,7 @@ def test_function_transforms_work(transform: Callable[..., Callable[..., Tensor]
 
 def test_gradients_of_each_example_work() -> None:
     """vmap of grad, as per-sample gradients are taken."""
-    use_faster_kernels()
+    use_fast_operators()
     given = [one.detach() for one in tensors((3, 2, 8, 5), (3, 2, 8, 5), (3, 2, 8, 5))]
     of_each = torch.vmap(torch.func.grad(lambda *one: (shown(*one) ** 2).sum()))(*given)
     alone = [

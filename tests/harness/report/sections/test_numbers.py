@@ -203,6 +203,16 @@ def test_methods_say_what_was_done(tmp_path):
     text = methods.compute(make_study(tmp_path, EVEN, BETTER))
     assert "2 configurations of vit (grid over num_heads) were trained on digits" in text
     assert "compared on test scores, paired by fold, with the best one" in text
+    assert "operators" not in text
+
+
+def test_methods_say_whose_operators_trained(tmp_path):
+    study = make_study(tmp_path, EVEN, BETTER)
+    training = study.spec.training.model_copy(update={"fast_operators": True})
+    variants = (replace(study.spec.variants[0], training=training),)
+    other = replace(study, spec=replace(study.spec, variants=variants))
+    text = "On processors, pools, dropout and attention were bench's operators, not torch's."
+    assert text in methods.compute(other)
 
 
 def test_methods_say_how_repeats_are_cut_and_what_an_epoch_leaves_out(tmp_path):

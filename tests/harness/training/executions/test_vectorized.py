@@ -13,7 +13,7 @@ from harness.data.values import FoldInputs
 from harness.training.executions import loop, vectorized
 from harness.training.executions.stack import Stack
 from harness.training.initial import Start
-from harness.training.kernels import FEW, use_faster_kernels
+from harness.training.kernels import FEW, use_fast_operators
 from harness.training.layers import layer_observer
 from harness.training.lockstep import train_folds
 from tests.builders import make_trial_data
@@ -23,7 +23,7 @@ from tests.stacked import Double, assert_same, small_job, small_net
 
 @pytest.fixture(autouse=True)
 def _as_in_a_worker() -> None:
-    use_faster_kernels()
+    use_fast_operators()
 
 
 LARGE = ("cifar_cnn", "resnet18")  # millions of weights: seconds in float64
