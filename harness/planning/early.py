@@ -34,7 +34,7 @@ def read_checked(
         if error.document is None:
             raise
         more = name_problems(error.document, folder=folder)
-        raise SpecError([*error.problems, *more]) from None
+        raise SpecError([*error.problems, *more], ended_early=error.ended_early) from None
 
 
 def name_problems(document: Document, *, folder: Path | None = None) -> list[Problem]:

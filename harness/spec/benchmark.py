@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 from pydantic import Field, StringConstraints
 
 from harness.errors import Problem
+from harness.spec.limits import FOLDS
 from harness.spec.pretraining import Pretraining
 from harness.spec.problems import problem_at
 from harness.spec.sections import (
@@ -91,6 +92,7 @@ class BenchmarkSpec:
         int,
         Field(
             ge=1,
+            le=FOLDS,
             description="times that all folds are trained, each with seeds of its own and, where "
             "the parts are cut here, with parts cut anew; more may come later",
         ),

@@ -9,13 +9,13 @@ from harness.errors import nearest
 from harness.spec.benchmark import Variant
 from harness.spec.corners import points, subspace
 from harness.spec.expand import plain_sections
+from harness.spec.limits import CONFIGURATIONS, FOLDS
 from harness.spec.problems import Problems
 from harness.spec.sections import CrossValidation, Objective, Published, Search
 from harness.spec.space import Choice, grid, grid_size
 from harness.spec.yaml_dump import show
 from harness.spec.yaml_text import KeyPath
 
-MAX_CONFIGURATIONS = 1_000_000
 _PREFIXES = ("train", "val", "test")
 _TRIAL_ID = re.compile(r"[0-9a-f]{1,16}")
 
@@ -45,6 +45,18 @@ def check_cross_validation(section: CrossValidation, problems: Problems) -> None
         _check_splits(test_fold, n_splits, problems)
 
 
+def check_repeats(repeats: int, section: CrossValidation, problems: Problems) -> None:
+    """All folds of all repeats train side by side: they may not be too many together."""
+    folds = section.n_splits or 1
+    if repeats * folds > FOLDS:
+        problems.add(
+            ("repeats",),
+            "too many folds: all of them train side by side",
+            found=f"{repeats:,} repeats of {folds:,}" if folds > 1 else f"{repeats:,} repeats",
+            allowed=f"at most {FOLDS:,} folds in all",
+        )
+
+
 def check_search(search: Search, problems: Problems) -> None:
     """`num_samples` goes with random and tpe; tpe refuses what it can't draw from."""
     place: KeyPath = ("search", "num_samples")
@@ -67,11 +79,13 @@ def check_metrics(
     """The metrics must be known, and each named once."""
     if objective is not None and objective.metric not in known:
         _unknown_metric(("objective", "metric"), objective.metric, known, problems)
+    seen: set[str] = set()
     for index, name in enumerate(metrics or ()):
         if name not in known:
             _unknown_metric(("metrics", index), name, known, problems)
-        elif name in (metrics or ())[:index]:
+        elif name in seen:
             problems.add(("metrics", index), "named twice", found=name)
+        seen.add(name)
 
 
 def check_published(
@@ -226,12 +240,12 @@ def _check_grid(variant: Variant, problems: Problems) -> bool:
         text = "a grid takes lists only: give a list, or use {algorithm: random, num_samples: N}"
         problems.add(variant.origins[parameter.paths[0]], text)
     size = 0 if ranges else grid_size(variant.space)
-    if size > MAX_CONFIGURATIONS:
+    if size > CONFIGURATIONS:
         place = variant.origins[variant.space.paths[0]][:-1]
         text = "the grid is too large: use {algorithm: random, num_samples: N}"
         problems.add(place, text, found=f"{size:,} combinations",
-                     allowed=f"at most {MAX_CONFIGURATIONS:,}")  # fmt: skip
-    return not ranges and size <= MAX_CONFIGURATIONS
+                     allowed=f"at most {CONFIGURATIONS:,}")  # fmt: skip
+    return not ranges and size <= CONFIGURATIONS
 
 
 def _check_training(variant: Variant, point: Mapping[str, Any], problems: Problems) -> None:

@@ -109,8 +109,7 @@ def _inside(parameter: Parameter, given: tuple[Any, ...]) -> Any:
     domain = parameter.domain
     value = given if len(parameter.paths) > 1 else given[0]
     if isinstance(domain, Choice):
-        same = (one for one in domain.values if identity(one) == identity(value))
-        return next(same, _ABSENT)
+        return domain.by_identity.get(identity(value), _ABSENT)
     if isinstance(value, bool) or not isinstance(value, int | float):
         return _ABSENT
     if isinstance(domain, IntRange) and (value - domain.low) % domain.step:

@@ -132,4 +132,10 @@ def _bounds(schema: dict[str, Any]) -> str:
         "maximum": "of at most",
         "exclusiveMaximum": "below",
     }
-    return " and ".join(f"{text} {schema[key]:g}" for key, text in names.items() if key in schema)
+    return " and ".join(
+        f"{text} {_number(schema[key])}" for key, text in names.items() if key in schema
+    )
+
+
+def _number(value: float) -> str:
+    return f"{value:,}" if isinstance(value, int) else f"{value:g}"

@@ -151,14 +151,16 @@ def _merged(
     problems: Problems,
 ) -> tuple[Parameter, ...]:
     merged = {parameter.key: parameter for parameter in base.space.parameters}
+    owners = {path: key for key, parameter in merged.items() for path in parameter.paths}
     for parameter in own:
         place = searched_at[parameter.paths[0]]
         known = merged.get(parameter.key)
-        overlap = [p.key for p in merged.values() if set(p.paths) & set(parameter.paths)]
+        overlap = [owners[path] for path in parameter.paths if path in owners]
         if known is None and overlap:
             problems.add(place, f"the base of the file links it: {overlap[0]}")
         elif known is None or place[0] == "variants":
             merged[parameter.key] = parameter
+            owners.update(dict.fromkeys(parameter.paths, parameter.key))
     return tuple(merged.values())
 
 

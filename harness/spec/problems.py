@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from harness.errors import Problem, SpecError, nearest
+from harness.errors import MOST_PROBLEMS, Problem, SpecError, nearest
 from harness.spec.fields import SECTIONS, hint_at, in_words, known_keys
 from harness.spec.yaml_dump import show
 from harness.spec.yaml_text import Document, KeyPath, dotted
@@ -18,7 +18,7 @@ Locate = Callable[[KeyPath], KeyPath]
 
 
 class Problems:
-    """The problems found so far in one document."""
+    """The problems found so far in one document; raises SpecError with the MOST_PROBLEMS-th."""
 
     def __init__(self, document: Document, found: Sequence[Problem] = ()) -> None:
         self.document = document
@@ -37,6 +37,8 @@ class Problems:
         self.found.append(
             problem_at(self.document, path, message, found=found, allowed=allowed, nearest=nearest)
         )
+        if len(self.found) >= MOST_PROBLEMS:
+            raise SpecError(self.found, document=self.document, ended_early=True)
 
     def unknown(
         self, path: KeyPath, known: Sequence[str], *, what: str = "key", meant: str | None = None
@@ -147,11 +149,8 @@ def _distinct(error: ValidationError, value: Any) -> list[tuple[KeyPath, Any]]:
     # A validator's own words say more than "none of these"; sorting keeps the order otherwise.
     for detail in sorted(error.errors(include_url=False), key=lambda d: d["type"] != "value_error"):
         details.setdefault(_inside(detail["loc"], value, detail["type"]), detail)
-    return [
-        (path, detail)
-        for path, detail in details.items()
-        if not any(other != path and other[: len(path)] == path for other in details)
-    ]
+    above = {path[:length] for path in details for length in range(len(path))}
+    return [(path, detail) for path, detail in details.items() if path not in above]
 
 
 def _inside(loc: Sequence[str | int], value: Any, kind: str) -> KeyPath:

@@ -15,12 +15,14 @@ from harness.spec.checks import (
     check_cross_validation,
     check_metrics,
     check_published,
+    check_repeats,
     check_search,
     check_variant,
 )
 from harness.spec.expand import configurations
 from harness.spec.fields import SECTIONS, strict_adapter
 from harness.spec.layers import SEARCH_KEYS, Draft, read_drafts, typed_variant
+from harness.spec.limits import FILE_BYTES, VALUES
 from harness.spec.overrides import override
 from harness.spec.placing import placed
 from harness.spec.pretraining_rules import check_pretraining
@@ -61,10 +63,15 @@ def read_benchmark(
 ) -> BenchmarkSpec:
     """The benchmark in a file, `key=value` overrides applied.
 
-    Raises SpecError with all problems of the file, BenchError where it can't be read.
+    Raises SpecError with all problems of the file, one being that it is larger than
+    `harness.spec.limits` allow, BenchError where it can't be read.
     """
     return parse_benchmark(
-        _text_of(path), file=str(path), overrides=overrides, known_metrics=known_metrics
+        _text_of(path),
+        file=str(path),
+        overrides=overrides,
+        known_metrics=known_metrics,
+        most_values=VALUES,
     )
 
 
@@ -74,9 +81,13 @@ def parse_benchmark(
     file: str,
     overrides: Sequence[str] = (),
     known_metrics: Sequence[str] = METRIC_NAMES,
+    most_values: int | None = None,
 ) -> BenchmarkSpec:
-    """The benchmark in a text; `file` names it in errors, its stem names the benchmark."""
-    document, noted = scan(text, file)
+    """The benchmark in a text; `file` names it in errors, its stem names the benchmark.
+
+    most_values: keys and values that it may have; None: any number.
+    """
+    document, noted = scan(text, file, most_values=most_values)
     document, more = override(document, overrides)
     problems = Problems(document, [*noted, *more])
     if not _NAME.fullmatch(Path(file).stem):
@@ -111,9 +122,13 @@ def shared_hint(key: str) -> Any:
 
 def _text_of(path: Path) -> str:
     try:
-        content = path.read_bytes()
+        with path.open("rb") as file:
+            content = file.read(FILE_BYTES + 1)
     except OSError as error:
         raise BenchError(f"{path}: can't be read: {error.strerror or error}") from None
+    if len(content) > FILE_BYTES:
+        message = f"larger than {FILE_BYTES:,} bytes, the most that is read"
+        raise SpecError([Problem(message, file=str(path))])
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -175,6 +190,7 @@ def _check_shared(
 ) -> None:
     if "cross_validation" in shared:
         check_cross_validation(shared["cross_validation"], problems)
+        check_repeats(shared.get("repeats", 1), shared["cross_validation"], problems)
     if "search" in shared:
         check_search(shared["search"], problems)
     check_metrics(shared.get("objective"), shared.get("metrics"), metrics, problems)

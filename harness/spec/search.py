@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field
 
 from harness.spec.base import Positive, Section
+from harness.spec.limits import CONFIGURATIONS
 
 GRACE_SHARE = 0.1
 REDUCTION_FACTOR = 3
@@ -38,7 +39,7 @@ class Search(Section):
     """How the space is walked. The space itself is `harness.spec.space.Space`."""
 
     algorithm: Literal["grid", "random", "tpe"] = "grid"
-    num_samples: Annotated[int, Field(ge=1, le=1_000_000)] | None = Field(
+    num_samples: Annotated[int, Field(ge=1, le=CONFIGURATIONS)] | None = Field(
         default=None, description="random, tpe: number of draws"
     )
     scheduler: Annotated[

@@ -19,6 +19,7 @@ from harness.spec.base import NonNegative as NonNegative
 from harness.spec.base import Positive as Positive
 from harness.spec.base import Section as Section
 from harness.spec.front_end import FrontEnd
+from harness.spec.limits import EPOCHS, FOLDS
 from harness.spec.search import Search as Search
 
 
@@ -115,7 +116,7 @@ Precision = Literal["float32", "tf32", "bf16"]
 class Training(Section):
     """How every fold of a configuration is trained."""
 
-    epochs: Annotated[int, Field(ge=1, description="passes over the train examples")]
+    epochs: Annotated[int, Field(ge=1, le=EPOCHS, description="passes over the train examples")]
     batch_size: Annotated[int, Field(ge=1, description="train examples to a step")]
     optimizer: Literal["adam", "adamw", "sgd"] = Field(description="torch's, with its defaults")
     lr: Positive = Field(description="learning rate")
@@ -173,7 +174,7 @@ class CrossValidation(Section):
     test_fold: Annotated[int, Field(ge=1)] | Literal["rotate", "official", "none"] | None = Field(
         default=None, description="part N, rotate (the default), official or none"
     )
-    n_splits: Annotated[int, Field(ge=2)] | None = Field(
+    n_splits: Annotated[int, Field(ge=2, le=FOLDS)] | None = Field(
         default=None, description="parts to cut; default 5 where parts are cut"
     )
     validation_size: Size | None = Field(default=None, description="holdout: default 0.2")

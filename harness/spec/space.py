@@ -1,8 +1,9 @@
 """The search space: which points a grid holds, and what the i-th random draw is."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from hashlib import sha256
 from typing import Any
 
@@ -22,6 +23,11 @@ class Choice:
     def representatives(self) -> tuple[Any, ...]:
         """Values that stand for all: here all."""
         return self.values
+
+    @cached_property
+    def by_identity(self) -> Mapping[Any, Any]:
+        """Each value under what makes it the same as another."""
+        return {identity(value): value for value in self.values}
 
     def draw(self, bits: int) -> Any:
         """The value that 64 random bits pick."""
@@ -109,8 +115,9 @@ class Parameter:
         """The domain of one path alone; of a linked one its distinct values."""
         if len(self.paths) == 1 or not isinstance(self.domain, Choice):
             return self.domain
-        values = [row[self.paths.index(path)] for row in self.domain.values]
-        return Choice(tuple({identity(value): value for value in values}.values()))
+        place = self.paths.index(path)
+        values = Choice(tuple(row[place] for row in self.domain.values))
+        return Choice(tuple(values.by_identity.values()))
 
 
 @dataclass(frozen=True)
@@ -132,12 +139,19 @@ class Space:
 
     def parameter_of(self, path: str) -> Parameter | None:
         """The parameter that moves this path."""
-        return next((p for p in self.parameters if path in p.paths), None)
+        return self._by_path.get(path)
 
     def domain_of(self, path: str) -> Domain | None:
         """The domain of one path alone."""
-        parameter = self.parameter_of(path)
-        return None if parameter is None else parameter.column(path)
+        return self._columns.get(path)
+
+    @cached_property
+    def _by_path(self) -> Mapping[str, Parameter]:
+        return {path: parameter for parameter in self.parameters for path in parameter.paths}
+
+    @cached_property
+    def _columns(self) -> Mapping[str, Domain]:
+        return {path: parameter.column(path) for path, parameter in self._by_path.items()}
 
 
 def identity(value: Any) -> Any:
@@ -159,18 +173,43 @@ def holds(condition: Condition, point: Mapping[str, Any]) -> bool:
     )
 
 
+class Exclusions:
+    """Which of many conditions hold at a point: one bit each, so that all are asked at once."""
+
+    def __init__(self, conditions: Sequence[Condition]) -> None:
+        self._all = (1 << len(conditions)) - 1
+        self._elsewhere: dict[str, int] = {}  # path -> conditions that do not name it
+        self._with: dict[str, dict[Any, int]] = {}  # path -> value -> those that take it
+        for place, condition in enumerate(conditions):
+            for path, values in condition.items():
+                self._elsewhere[path] = self._elsewhere.get(path, self._all) & ~(1 << place)
+                masks = self._with.setdefault(path, {})
+                for value in values:
+                    masks[identity(value)] = masks.get(identity(value), 0) | 1 << place
+
+    def hold(self, point: Mapping[str, Any]) -> bool:
+        """Whether any condition holds."""
+        left = self._all
+        for path, masks in self._with.items():
+            taken = masks.get(identity(point[path]), 0) if path in point else 0
+            left &= self._elsewhere[path] | taken
+            if not left:
+                return False
+        return bool(left)
+
+
 def grid(space: Space) -> Iterator[dict[str, Any]]:
     """Every point of a space of choices, path -> value, the last parameter moving fastest.
 
     A path that does not exist because of `when` is absent, so no point comes twice; excluded
     points are left out.
     """
-    ordered = dependencies_first(space)
+    ordered, exclusions = dependencies_first(space), Exclusions(space.exclude)
     pending: list[tuple[int, dict[str, Any]]] = [(0, {})]
     while pending:
         depth, point = pending.pop()
         if depth == len(ordered):
-            if not _excluded(space, point):
+            if not exclusions.hold(point):
                 yield _in_file_order(space, point)
             continue
         parameter = ordered[depth]
@@ -201,7 +240,7 @@ def samples(space: Space, num_samples: int, seed: int) -> Iterator[dict[str, Any
     come only where the space holds no more (or after 10,000 draws in a row without a new one). A
     larger `num_samples` begins with the same points.
     """
-    ordered = dependencies_first(space)
+    ordered, exclusions = dependencies_first(space), Exclusions(space.exclude)
     seen: set[Any] = set()
     index = misses = 0
     while len(seen) < num_samples and misses < _MAX_MISSES:
@@ -209,7 +248,7 @@ def samples(space: Space, num_samples: int, seed: int) -> Iterator[dict[str, Any
         key = identity(point)
         index += 1
         misses += 1
-        if key not in seen and not _excluded(space, point):
+        if key not in seen and not exclusions.hold(point):
             misses = 0
             seen.add(key)
             yield point
@@ -240,10 +279,6 @@ def dependencies_first(space: Space) -> tuple[Parameter, ...]:
 def _exists(space: Space, parameter: Parameter, point: Mapping[str, Any]) -> bool:
     condition = space.when.get(parameter.key)
     return condition is None or holds(condition, point)
-
-
-def _excluded(space: Space, point: Mapping[str, Any]) -> bool:
-    return any(holds(condition, point) for condition in space.exclude)
 
 
 def _in_file_order(space: Space, point: dict[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,6 @@ from harness.spec.space import (
     Condition,
     Domain,
     IntRange,
-    Parameter,
     Space,
     dependencies_first,
     identity,
@@ -22,6 +21,8 @@ from harness.spec.space import (
 from harness.spec.space_text import split_key
 from harness.spec.yaml_dump import show
 from harness.spec.yaml_text import KeyPath
+
+MOST_LISTED = 50  # of the values that a path can have
 
 
 def read_exclude(
@@ -110,7 +111,7 @@ def _condition(
         if not listed and isinstance(at[-1], int):
             problems.add((*at, path), "the list is empty: give at least one value")
         for value in listed:
-            _refuse_absent(value, path, parameter, (*at, path), problems)
+            _refuse_absent(value, path, space, (*at, path), problems)
         condition[path] = tuple(listed)
     return condition
 
@@ -127,17 +128,17 @@ def _as_domain_has_it(path: str, value: Any) -> Any:
         return value
 
 
-def _refuse_absent(
-    value: Any, path: str, parameter: Parameter, at: KeyPath, problems: Problems
-) -> None:
+def _refuse_absent(value: Any, path: str, space: Space, at: KeyPath, problems: Problems) -> None:
     """Note a value that the path's domain never takes, unless the command line replaced it."""
     document = problems.document
     replaced = [key for key in document.overridden if path in split_key(str(key[-1]))]
-    domain = parameter.column(path)
+    domain = space.domain_of(path)
     if replaced or _takes(domain, value):
         return
     if isinstance(domain, Choice):
-        allowed = ", ".join(show(choice) for choice in domain.values)
+        allowed = ", ".join(show(choice) for choice in domain.values[:MOST_LISTED])
+        hidden = len(domain.values) - MOST_LISTED
+        allowed += f" and {hidden:,} more" if hidden > 0 else ""
         close = nearest(str(value), [str(choice) for choice in domain.values])
     else:
         allowed, close = "the values of a list or of an int range", None
@@ -147,7 +148,7 @@ def _refuse_absent(
 
 def _takes(domain: Domain | None, value: Any) -> bool:
     if isinstance(domain, Choice):
-        return any(identity(choice) == identity(value) for choice in domain.values)
+        return identity(value) in domain.by_identity
     if not isinstance(domain, IntRange) or not isinstance(value, int) or isinstance(value, bool):
         return False
     return domain.low <= value <= domain.high and (value - domain.low) % domain.step == 0

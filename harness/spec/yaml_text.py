@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from harness.errors import Problem, SpecError
+from harness.errors import MOST_PROBLEMS, Problem, SpecError
 from harness.spec.yaml_dump import show
 from harness.spec.yaml_errors import syntax_error
 from harness.spec.yaml_scalars import plain_value
@@ -63,12 +63,13 @@ def parse(text: str, file: str) -> Document:
     return document
 
 
-def scan(text: str, file: str) -> tuple[Document, list[Problem]]:
+def scan(text: str, file: str, *, most_values: int | None = None) -> tuple[Document, list[Problem]]:
     """Like `parse`, but hands over what reading can go on from: bad and duplicate keys.
 
-    Raises SpecError where the text has no usable value.
+    most_values: keys and values, containers included, that the text may have; None: any number.
+    Raises SpecError where the text has no usable value, more values, or MOST_PROBLEMS problems.
     """
-    composer = _composed(text, file)
+    composer = _composed(text, file, most_values)
     if composer.root is None:
         composer.fail("the file is empty", None)
     elif not isinstance(composer.root, dict):
@@ -115,6 +116,8 @@ class _Composer:
     lines: dict[KeyPath, int] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     stack: list[_Frame] = field(default_factory=list)
+    most_values: int | None = None
+    n_values: int = 0
 
     def fail(
         self, message: str, line: int | None, *, found: str | None = None, broken: bool = True
@@ -125,6 +128,13 @@ class _Composer:
     def take(self, event: Any) -> bool:
         """Take one event; False stops the reading."""
         line = event.start_mark.line + 1
+        self.n_values += isinstance(event, yaml.ScalarEvent | yaml.CollectionStartEvent)
+        if self.most_values is not None and self.n_values > self.most_values:
+            text = f"more than {self.most_values:,} keys and values, the most that is read"
+            self.fail(text, line)
+            return False
+        if len(self.problems) >= MOST_PROBLEMS:
+            raise SpecError(self.problems, ended_early=True)
         if isinstance(event, yaml.ScalarEvent):
             self._refuse_extras(event, line)
             self._scalar(event, line)
@@ -202,8 +212,8 @@ class _Composer:
         return path
 
 
-def _composed(text: str, file: str) -> _Composer:
-    composer = _Composer(file)
+def _composed(text: str, file: str, most_values: int | None = None) -> _Composer:
+    composer = _Composer(file, most_values=most_values)
     try:
         for event in yaml.parse(text, Loader=_LOADER):
             if not composer.take(event):
