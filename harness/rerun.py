@@ -9,7 +9,9 @@ from typing import Any
 from harness.data import catalog
 from harness.errors import BenchError
 from harness.events import OnEvent
-from harness.results.operands import Candidate, open_source
+from harness.results.layout import RESOLVED, RUNS
+from harness.results.operands import Candidate, Source
+from harness.results.runs import read_resolved
 from harness.results.sameness import Sameness, compare_rows, trial_row, what_changed
 from harness.results.selectors import matching
 from harness.run import RunOptions, RunOutcome, run_benchmark
@@ -35,16 +37,16 @@ class Rerun:
     reasons: tuple[str, ...]
 
 
-def find_trial(folder: Path, selector: str) -> Candidate:
-    """The one finished trial of a results folder that a selector names.
+def find_trial(source: Source) -> Candidate:
+    """The one finished trial that the selector of a results folder names.
 
     Raises BenchError where there is none or several, or it was pruned or interrupted.
     """
-    found = matching(open_source(folder, None, selector))
+    found = matching(source)
     if len(found) != 1:
         named = ", ".join(one.trial.trial_id for one in found[:5])
         raise BenchError(
-            f"{len(found)} trials match {selector!r}: {named}; "
+            f"{len(found)} trials match {source.selector!r}: {named}; "
             "name one by its id, or by more parameters"
         )
     (one,) = found
@@ -78,7 +80,7 @@ def rerun(
 def _as_file(folder: Path, trial: Candidate) -> dict[str, Any]:
     """A benchmark file of this one configuration."""
     asked = _asked(folder, trial)
-    training = {**trial.config["training"]}
+    training = {**trial.config.get("training", {})}
     if trial.trial.fold_execution:
         training["fold_execution"] = trial.trial.fold_execution
     sections = {key: trial.config[key] for key in _SECTIONS if key in trial.config}
@@ -94,10 +96,11 @@ def _as_file(folder: Path, trial: Candidate) -> dict[str, Any]:
 
 def _asked(folder: Path, trial: Candidate) -> dict[str, Any]:
     """Metrics, resources and the like, of the run that wrote the row."""
-    file = folder / "runs" / trial.trial.run_id / "benchmark.yaml"
-    if not file.exists():
+    file = folder / RUNS / trial.trial.run_id / RESOLVED
+    try:
+        written: Mapping[str, Any] = parse(read_resolved(file), str(file)).value
+    except FileNotFoundError:
         return {}
-    written: Mapping[str, Any] = parse(file.read_text(encoding="utf-8"), str(file)).value
     return {key: written[key] for key in _ASKED if key in written}
 
 

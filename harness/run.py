@@ -27,9 +27,11 @@ from harness.planning.record import is_recorded, record_run
 from harness.planning.resolve import resolve
 from harness.planning.smoke import SMOKE_CONFIGURATIONS, smoke_overrides
 from harness.planning.tracking import check_tracking
+from harness.results.layout import MOST_NAMED, check_folder, check_plain, unknown_lines
 from harness.results.lock import hold, refuse_early, writable
 from harness.results.metrics import METRICS
 from harness.results.parts import DamagedPart
+from harness.results.promised import LOST
 from harness.results.runs import Summary, new_run_id, summarize
 from harness.spec.benchmark import BenchmarkSpec
 from harness.spec.locate import find_benchmark, hides_shipped
@@ -120,10 +122,15 @@ def _run(options: RunOptions, on_event: OnEvent) -> RunOutcome:
     with clock("planning"):
         spec = read_spec(options)
         folder = results_folder(options, spec)
+        check_plain(folder)
+        if options.smoke:
+            check_folder(folder.parent)  # named by bench, not by the user
         if options.smoke and not options.dry_run:
             refuse_early(folder)
             shutil.rmtree(folder, ignore_errors=True)
         plan = _plan(options, spec, folder, on_event)
+    for line in (*unknown_lines(folder), *_lost_before(plan)):
+        on_event(Note(line))
     for label in (*_hidden_benchmark(options, spec), *plan.hidden):
         on_event(Note(f"your {label} is used in place of the shipped one"))
     if options.dry_run:
@@ -158,6 +165,17 @@ def _pruned_before(options: RunOptions, plan: Plan) -> list[str]:
     were = "1 trial was" if pruned == 1 else f"{pruned} trials were"
     return [f"{were} pruned by an earlier run and count as done; to train to the end: "
             f"{_command(options)} --finish-pruned"]  # fmt: skip
+
+
+def _lost_before(plan: Plan) -> list[str]:
+    """The finished trials whose rows are gone, so that they count as missing."""
+    lost = [trial for trial in plan.missing if trial.reason.startswith(LOST)]
+    if not lost:
+        return []
+    what = "1 finished trial counts" if len(lost) == 1 else f"{len(lost):,} finished trials count"
+    named = [f"{one.trial_id} ({one.reason.removeprefix(LOST)})" for one in lost[:MOST_NAMED]]
+    more = f" and {len(lost) - MOST_NAMED:,} more" if len(lost) > MOST_NAMED else ""
+    return [f"{what} as missing, since rows are gone: {', '.join(named)}{more}"]
 
 
 def _counted(n_models: int) -> str:
@@ -215,6 +233,7 @@ def _settle(plan: Plan, options: RunOptions, on_event: OnEvent) -> None:
     if tables_fit(plan) and is_recorded(plan):
         return
     with hold(plan.folder):
+        _mend(plan.folder, on_event)
         for line in fit_tables(plan)[1]:
             on_event(Note(line))
         record_run(plan, new_run_id(), settings={"command": _command(options)})

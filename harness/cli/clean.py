@@ -39,14 +39,22 @@ NOTHING_NAMED = (
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def command(benchmarks: tuple[str, ...], results: Path, **options: Any) -> None:
     """Say what would be removed, ask, and remove exactly that."""
+    from harness.results.layout import check_folder, check_plain
     from harness.results.leftovers import measured, remove
-    from harness.results.lock import hold
+    from harness.results.lock import hold, refuse_held
 
     folders = [_results_of(results, name) for name in benchmarks]
-    smoke = sorted((results / "_smoke").glob("*/")) if options["smoke"] else []
+    tried = options["smoke"] and check_folder(results / "_smoke")
+    smoked = sorted((results / "_smoke").glob("*")) if tried else []
+    smoked = [path for path in smoked if check_folder(path)]
+    for folder in [] if options["everything"] else folders:  # as a whole they go unopened
+        check_plain(folder)
     with contextlib.ExitStack() as held:  # from before they are counted until they are gone
-        for folder in (*folders, *smoke):
-            held.enter_context(hold(folder))
+        for folder in (*folders, *smoked):
+            if options["dry_run"]:
+                refuse_held(folder)
+            else:
+                held.enter_context(hold(folder))
         found = measured(_targets(results, folders, options))
         for one in found:
             files = f"{one.n_files} file{'s' if one.n_files != 1 else ' '}"

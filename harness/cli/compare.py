@@ -47,6 +47,8 @@ def command(
     if tolerance is not None and not fail_if_worse:
         raise click.UsageError("--tolerance says what --fail-if-worse lets pass; give both")
     sources = [open_operand(text, results=results) for text in (a, b)]
+    for note in dict.fromkeys(note for source in sources for note in source.notes):
+        echo(note, err=True)
     margin = _checked(tolerance, sources[0].objective)
     if each:
         from harness.cli.compare_text import each_lines

@@ -37,6 +37,8 @@ def command(
     from harness.export import export_model
 
     done = export_model(benchmark, trial=trial, out=out, results=results, data=data, onnx=onnx)
+    for note in done.notes:
+        echo(note, err=True)
     echo("\n".join(_lines(done)))
     if done.onnx is not None and done.onnx.reason is not None:
         echo(f"no ONNX: {done.onnx.reason}", err=True)

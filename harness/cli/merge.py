@@ -25,8 +25,10 @@ def command(sources: tuple[Path, ...], results: Path) -> None:
     A FOLDER is a benchmark's results, or a folder that holds several of them. It stays as it is.
     """
     from harness.errors import BenchError
+    from harness.results.layout import unknown_lines
     from harness.results.lock import hold, is_held
     from harness.results.merge import benchmark_of, merge
+    from harness.results.promised import lost_lines
 
     found = [folder for source in sources for folder in _results_in(source)]
     typed = shlex.join(["bench", "merge", *map(str, sources)])
@@ -43,6 +45,8 @@ def command(sources: tuple[Path, ...], results: Path) -> None:
                    f"{len(report.kept)} already there")  # fmt: skip
         for trial_id, (ours, theirs) in report.different.items():
             echo(f"  {trial_id} differs: {ours} here, {theirs} there; the one here stays")
+        for line in (*unknown_lines(folder), *lost_lines(folder, report.lost)):
+            echo(f"  {line}")
         for path in report.damaged:
             echo(f"  {path} is damaged; its trials were left out")
 

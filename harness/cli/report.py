@@ -54,7 +54,7 @@ def command(
         raise click.UsageError("--run and --all exclude each other")
     shown = "all" if everything else run_id
     make = partial(write_report, results=results, out=out, baseline=baseline, run_id=shown,
-                   tell=partial(click.echo, err=True))  # fmt: skip
+                   tell=partial(echo, err=True))  # fmt: skip
     if watching:
         if wanted != ("html",):
             raise click.UsageError("--watch writes the page: leave --format out")

@@ -45,12 +45,15 @@ def command(
     """
     from harness.cli.progress import progress
     from harness.rerun import find_trial, rerun
-    from harness.results.operands import find_results
+    from harness.results.operands import find_results, open_source
     from harness.run import RunOptions
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     folder = find_results(benchmark, results=results)
-    chosen = find_trial(folder, trial)
+    source = open_source(folder, None, trial)
+    for note in source.notes:
+        echo(note, err=True)
+    chosen = find_trial(source)
     options = RunOptions(file="", address=address, jobs=1)
     with progress(quiet=quiet) as watch:
         done = rerun(folder, chosen, data=data, options=options, on_event=watch)

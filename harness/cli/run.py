@@ -6,6 +6,8 @@ from typing import Any
 
 import click
 
+from harness.cli.echo import echo
+
 EPILOG = """\b
 examples:
   bench run quickstart
@@ -75,5 +77,5 @@ def _run(options: dict[str, Any]) -> int:
         print_dry_run(outcome)
     else:
         print_summary(outcome)
-        click.echo(report_after(outcome, request, quiet=quiet).line)
+        echo(report_after(outcome, request, quiet=quiet).line)
     return outcome.exit_code

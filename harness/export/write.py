@@ -34,7 +34,7 @@ class Exported:
     trial: its id and searched values. n_considered: of how many it is the best on validation.
     n_missing: folds without kept weights. takes: `path` or `text`; None where the dataset can't
     read new inputs. check: stored predictions made again; None where none are kept. onnx: None
-    where not asked for.
+    where not asked for. notes: what of the results folder is left out, and why.
     """
 
     folder: Path
@@ -45,6 +45,7 @@ class Exported:
     takes: str | None
     check: "Check | None"
     onnx: "Written | None" = None
+    notes: tuple[str, ...] = ()
 
 
 def export_model(
@@ -96,6 +97,7 @@ def export_model(
         takes=facts["inputs"]["takes"],
         check=check,
         onnx=written,
+        notes=tuple(trained.source.notes),
     )
 
 

@@ -1,6 +1,5 @@
 """Configurations that are drawn while a sweep runs: which there are, and how many are to come."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -88,7 +87,7 @@ def _known(
 def _member(
     spec: BenchmarkSpec, row: DoneTrial, trial: Callable[[Point], "PlannedTrial"]
 ) -> "PlannedTrial | None":
-    config = json.loads(row.config)
+    config = row.settings
 
     def value_at(path: str) -> Any:
         section, key = path.split(".", 1)

@@ -70,7 +70,7 @@ def _without_paths(config: Mapping[str, Any]) -> dict[str, Any]:
 
 def _deciding(config: Mapping[str, Any]) -> dict[str, Any]:
     """The training section without what leaves its numbers as they are."""
-    training = {k: v for k, v in config["training"].items() if k != "fold_execution"}
+    training = {k: v for k, v in config.get("training", {}).items() if k != "fold_execution"}
     if "initial_weights_sha256" in config:
         training.pop("initial_weights", None)
     later = dict(_LATER_DEFAULTS)

@@ -1,6 +1,5 @@
 """The trials a run stands for: which are done, which are missing, and why each is new."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -13,6 +12,7 @@ from harness.planning.draws import Draws, Identify, find_draws
 from harness.planning.identity import canonical_json, comparable, trial_id
 from harness.planning.resolve import Resolved, resolve
 from harness.printable import printable
+from harness.results.promised import lost_reason
 from harness.results.read import DoneTrial, done_trials
 from harness.spec.benchmark import BenchmarkSpec
 
@@ -192,7 +192,7 @@ class _History:
 
     @cached_property
     def configs(self) -> list[Any]:
-        return [json.loads(row.config) for row in self.rows]
+        return [row.settings for row in self.rows]
 
     @cached_property
     def seen(self) -> dict[str, set[str]]:
@@ -245,6 +245,8 @@ def _decided(
         reason = history.why_new(trial)
     elif row.status in again:
         reason = again[row.status]
+    elif row.lost:
+        reason = lost_reason(row.lost)
     elif row.status == "complete" and row.n_repeats < len(wanted):
         repeats = tuple(wanted)[row.n_repeats :]
         reason = f"repeats: {row.n_repeats} of {len(wanted)} done"

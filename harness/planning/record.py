@@ -1,13 +1,23 @@
 """What a run leaves behind of its plan, so that the last plan is the one that is reported."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from harness.errors import BenchError
 from harness.planning.identity import canonical_json
 from harness.planning.plan import Plan, PlannedTrial
 from harness.planning.resolve import file_defaults
-from harness.results.runs import last_plan, write_plan, write_run
-from harness.spec.read import dump_resolved
+from harness.results.layout import CARD, PLAN, PREVIEWS, RECORD, RESOLVED, run_folders
+from harness.results.runs import (
+    last_plan,
+    read_json,
+    read_plan,
+    read_resolved,
+    write_plan,
+    write_run,
+)
+from harness.spec.read import dump_resolved, parse_benchmark
 
 
 def record_run(
@@ -42,7 +52,25 @@ def record_trials(plan: Plan, run_id: str, drawn: Sequence[PlannedTrial]) -> Non
 def is_recorded(plan: Plan) -> bool:
     """Whether the last run stood for exactly these trials; of drawn ones in any order."""
     last, now = last_plan(plan.folder), [trial.trial_id for trial in plan.trials]
+    if not _is_readable(plan.folder):
+        return False
     return last == now if plan.draws is None else sorted(last) == sorted(now)
+
+
+def _is_readable(folder: Path) -> bool:
+    """Whether the last run left all that a report needs, in a form that this version reads."""
+    runs = run_folders(folder)
+    if not runs:
+        return False
+    try:
+        read_plan(runs[-1] / PLAN)
+        parse_benchmark(read_resolved(runs[-1] / RESOLVED), file=str(runs[-1] / RESOLVED))
+        for name in (RECORD, CARD, PREVIEWS):
+            if name == RECORD or (runs[-1] / name).exists():
+                read_json(runs[-1] / name)
+    except (BenchError, OSError):
+        return False
+    return True
 
 
 def _rows(trials: Sequence[PlannedTrial]) -> list[dict[str, str | None]]:

@@ -10,13 +10,25 @@ import pyarrow as pa
 
 from harness.errors import BenchError, nearest
 from harness.report.colours import colour_of
+from harness.report.records import read_records
 from harness.report.study import Configuration, Study
 from harness.report.wording import is_missing, params_text, readable, short_names
 from harness.results.item_pairs import read_items
+from harness.results.layout import (
+    CARD,
+    PLAN,
+    PREVIEWS,
+    RECORD,
+    RESOLVED,
+    check_plain,
+    run_files,
+    unknown_lines,
+)
 from harness.results.metrics import find
 from harness.results.operands import open_source
-from harness.results.parts import read_file
+from harness.results.promised import lost_lines, lost_rows
 from harness.results.read import part_names, parts, read_table
+from harness.results.runs import read_plan, read_resolved
 from harness.results.schema import param_cell
 from harness.results.selectors import choose
 from harness.results.statistics import rank
@@ -43,10 +55,13 @@ def load_study(folder: Path, *, run_id: str | None = None, baseline: str | None 
     baseline: a selector that goes before the file's. Raises BenchError where there is no such run,
     nothing to read; BaselineError where the selector names no configuration.
     """
+    check_plain(folder)
     run = _run_folder(folder, None if run_id == ALL else run_id)
-    resolved = (run / "benchmark.yaml").read_text(encoding="utf-8")
-    spec = parse_benchmark(resolved, file=str(run / "benchmark.yaml"))
+    resolved = read_resolved(run / RESOLVED)
+    spec = parse_benchmark(resolved, file=str(run / RESOLVED))
+    lost = lost_rows(folder)
     trials = read_table(folder, "trials") if parts(folder, "trials") else _no_trials()
+    trials = trials[~trials["trial_id"].isin(list(lost))]
     planned = None if run_id == ALL else _plan(run)
     if planned is not None:
         trials = trials[trials["trial_id"].isin(list(planned))]
@@ -54,6 +69,7 @@ def load_study(folder: Path, *, run_id: str | None = None, baseline: str | None 
     configurations, names = _configurations(trials, planned or {}, spec, mode)
     ids = [one.trial_id for one in configurations if one.place]
     wanted = baseline if baseline is not None else spec.baseline
+    records, unread = read_records(run)
     names_of_parts = cache(lambda: part_names(folder))
 
     def of_trial(table: str, trial_id: str) -> "pd.DataFrame":
@@ -81,10 +97,11 @@ def load_study(folder: Path, *, run_id: str | None = None, baseline: str | None 
         items=lambda trial_ids, role: read_items(folder, trial_ids, role=role),
         attention=lambda trial_id: of_trial("attention", trial_id),
         layers=lambda trial_ids: _rows(folder, "layers", trial_ids),
-        record=_json(run / "run.json"),
+        record=records[RECORD],
         resolved=resolved,
-        data_cards=_json(run / "data_card.json"),
-        previews=_json(run / "previews.json"),
+        data_cards=records[CARD],
+        previews=records[PREVIEWS],
+        notes=(*unknown_lines(folder), *lost_lines(folder, lost), *unread),
     )
 
 
@@ -111,11 +128,12 @@ def _baseline(
 
 
 def _run_folder(folder: Path, run_id: str | None) -> Path:
-    found = sorted(path.parent for path in folder.glob("runs/*/benchmark.yaml"))
+    found = [file.parent for file in run_files(folder, RESOLVED)]
     if not found:
         raise BenchError(f"no results in {folder}")
     if run_id is None:
-        return found[-1]
+        planned = [run for run in found if (run / PLAN).exists()]
+        return (planned or found)[-1]
     names = [path.name for path in found]
     if run_id in names:
         return found[names.index(run_id)]
@@ -126,15 +144,15 @@ def _run_folder(folder: Path, run_id: str | None) -> Path:
 
 def _plan(run: Path) -> Planned:
     """Trial id -> parameters, in plan order."""
-    file = run / "plan.parquet"
+    file = run / PLAN
     if not file.exists():
         raise BenchError(f"{file} is missing; --all reports every trial in the tables")
-    rows = read_file(file, ["trial_id", "variant", "params"]).to_pylist()
+    rows = read_plan(file)
     return {
         row["trial_id"]: {
             "variant": row["variant"],
             **{path: param_cell(value, pa.string()) if isinstance(value, dict | list) else value
-               for path, value in json.loads(row["params"] or "{}").items()},
+               for path, value in row["params"].items()},
         }
         for row in rows
     }  # fmt: skip
@@ -214,12 +232,3 @@ def _no_trials() -> "pd.DataFrame":
     import pandas as pd
 
     return pd.DataFrame({"trial_id": [], "status": []})
-
-
-def _json(file: Path) -> dict[str, Any]:
-    if not file.exists():
-        return {}
-    try:
-        return dict(json.loads(file.read_text(encoding="utf-8")))
-    except ValueError:
-        raise BenchError(f"{file} can't be read: it is not JSON") from None

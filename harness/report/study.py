@@ -52,6 +52,7 @@ class Study:
     names: searched path -> short name, of those that differ between configurations.
     record: run.json. resolved: the text of the resolved file. data_cards: dataset -> card.
     previews: dataset -> examples to look at, see harness.data.previews.
+    notes: what of the folder is left out, and why, one sentence each.
     """
 
     name: str
@@ -72,6 +73,7 @@ class Study:
     resolved: str = ""
     data_cards: Mapping[str, Any] = field(default_factory=dict)
     previews: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     @property
     def objective(self) -> str:

@@ -14,6 +14,7 @@ from harness.report.page import Chapter, render_page
 from harness.report.sections.data_card import KEY, TITLE, card_blocks
 from harness.report.study import Study
 from harness.report.text import render_csv, render_latex, render_markdown
+from harness.results.layout import create_plain
 
 SUFFIXES = {"html": ".html", "md": ".md", "csv": ".csv", "latex": ".tex"}
 
@@ -44,10 +45,13 @@ def write_report(
 
     out: its suffix gives way to the format's where several are written. reload_s: of a page that
     is written again and again, see `render_page`. baseline: applies where it means something, which
-    must be one of the benchmarks at least; tell hears of those that keep their own. Raises
-    BenchError where there is nothing to read or the file can't be written.
+    must be one of the benchmarks at least; tell hears of those that keep their own, and of what
+    is left out of a folder. Raises BenchError where there is nothing to read or the file can't be
+    written.
     """
     studies = _studies(folders, run_id=run_id, baseline=baseline, tell=tell)
+    for note in dict.fromkeys(note for study in studies for note in study.notes):
+        tell(note)
     chapters = build_chapters(studies)
     place = out or report_file(folders, results)
     files = []
@@ -126,7 +130,8 @@ def write_text(file: Path, text: str) -> None:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         beside = file.with_name(f".{file.name}.{os.getpid()}.tmp")
-        beside.write_text(text, encoding="utf-8")
+        with os.fdopen(create_plain(beside), "w", encoding="utf-8") as out:
+            out.write(text)
         beside.replace(file)
     except OSError as error:
         raise BenchError(f"{file} can't be written: {error.strerror or error}") from None

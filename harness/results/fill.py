@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from harness.results.cells import check_cells
 from harness.results.journal import commit
 from harness.results.metrics import compute
 from harness.results.parts import Part, read_file, run_starts, trials_by_part
@@ -85,6 +86,7 @@ def _from_predictions(folder: Path, name: str, lacking: Mapping[str, Sequence[st
     keys = ["trial_id", "repeat", "fold", "role"]
     columns = [*keys, "target", "probabilities"]
     rows = read_file(path, columns, coded=["trial_id", "role"]).unify_dictionaries()
+    check_cells("predictions", rows, [path])
     rows = rows.combine_chunks()
     cells: dict[tuple[str, int, int], Row] = {}
     for start, stop in pairwise([*run_starts(rows, keys).tolist(), len(rows)]):

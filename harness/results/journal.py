@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import BenchError
-from harness.results.parts import TEMPORARY, Part, is_plain_name, write_file
+from harness.results.layout import TEMPORARY, create_plain, part_files, read_plain
+from harness.results.parts import Part, is_plain_name, write_file
 from harness.results.schema import TABLES
 
 JOURNAL = "journal.json"
@@ -55,13 +56,13 @@ def finish_pending(folder: Path) -> bool:
 def pending(folder: Path) -> Journal | None:
     """The change under way, or None."""
     try:
-        text = (folder / TEMPORARY / JOURNAL).read_text(encoding="utf-8")
+        text = read_plain(folder / TEMPORARY / JOURNAL)
     except (FileNotFoundError, NotADirectoryError):
         return None
     try:
         content = json.loads(text)
         moves, deletes = (_places(content[key]) for key in ("moves", "deletes"))
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         file = folder / TEMPORARY / JOURNAL
         raise BenchError(f"{file} is not from bench: nothing was changed, remove it") from None
     return Journal(moves, deletes)
@@ -74,7 +75,7 @@ def live_files(folder: Path, table: str) -> dict[str, Path]:
     """
     while True:
         journal = pending(folder)
-        files = {path.name: path for path in sorted((folder / table).glob("*.parquet"))}
+        files = part_files(folder, table)
         if pending(folder) == journal:
             break
     if journal is None:
@@ -107,8 +108,7 @@ def _staging(folder: Path, table: str, name: str) -> Path:
 def _write(folder: Path, journal: Journal) -> None:
     path = folder / TEMPORARY / JOURNAL
     draft = path.with_suffix(".draft")
-    draft.parent.mkdir(parents=True, exist_ok=True)
-    with draft.open("w", encoding="utf-8") as file:
+    with os.fdopen(create_plain(draft), "w", encoding="utf-8") as file:
         json.dump(asdict(journal), file)
         file.flush()
         os.fsync(file.fileno())

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TextIO
 
 from harness.errors import BenchError
+from harness.results.layout import LOCK, open_plain
 
-LOCK = ".lock"
 WAIT = "two can't write there at once: try again when it has ended"
 
 
@@ -49,9 +49,18 @@ def refuse_early(folder: Path) -> None:
         read_only = os.statvfs(there).f_flag & os.ST_RDONLY
         number = errno.EROFS if read_only else errno.EACCES
         raise _unwritable(folder, OSError(number, os.strerror(number)))
-    if (folder / LOCK).exists():
-        with hold(folder):
-            pass
+    refuse_held(folder)
+
+
+def refuse_held(folder: Path) -> None:
+    """Raises BenchError where a run holds the folder at this moment; writes nothing."""
+    try:
+        with os.fdopen(open_plain(folder / LOCK), encoding="utf-8") as file:
+            _lock(file, folder, fcntl.LOCK_SH)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise BenchError(f"{folder / LOCK} can't be read: {error.strerror}") from None
 
 
 @contextmanager
@@ -69,7 +78,7 @@ def writable(folder: Path) -> Iterator[None]:
 def is_held(folder: Path) -> bool:
     """Whether a run holds the folder at this moment; makes nothing."""
     try:
-        with (folder / LOCK).open("r", encoding="utf-8") as file:
+        with os.fdopen(open_plain(folder / LOCK)) as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
@@ -89,9 +98,9 @@ def _locked(folder: Path) -> Iterator[TextIO]:
                 return
 
 
-def _lock(file: TextIO, folder: Path) -> None:
+def _lock(file: TextIO, folder: Path, kind: int = fcntl.LOCK_EX) -> None:
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         raise BenchError(f"{folder} is held by {_holder(file)}; {WAIT}") from None
     except OSError as error:
@@ -101,7 +110,7 @@ def _lock(file: TextIO, folder: Path) -> None:
 def _is_current(file: TextIO, folder: Path) -> bool:
     """False where the former holder removed the file between our opening and our locking it."""
     try:
-        return os.path.samestat(os.fstat(file.fileno()), (folder / LOCK).stat())
+        return os.path.samestat(os.fstat(file.fileno()), (folder / LOCK).lstat())
     except FileNotFoundError:
         return False
 
@@ -123,7 +132,8 @@ def _remove_empty(folders: Sequence[Path]) -> None:
 def _opened(folder: Path) -> TextIO:
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        return (folder / LOCK).open("a+", encoding="utf-8")
+        descriptor = open_plain(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_APPEND)
+        return os.fdopen(descriptor, "a+", encoding="utf-8")
     except OSError as error:
         raise _unwritable(folder, error) from None
 
@@ -153,5 +163,5 @@ def _holder(file: TextIO) -> str:
     try:
         holder = json.load(file)
         return f"process {holder['pid']} on {holder['host']} since {holder['since']}"
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return "another run"

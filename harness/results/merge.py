@@ -11,23 +11,19 @@ from typing import Any
 import pyarrow as pa
 
 from harness.errors import BenchError
-from harness.results.parts import (
-    TEMPORARY,
-    DamagedPart,
-    is_plain_name,
-    read_file,
-    read_schema,
-    rows_of,
-)
+from harness.results.cells import check_cells, check_trials
+from harness.results.layout import PLAN, RESOLVED, TEMPORARY, check_plain, run_files
+from harness.results.parts import DamagedPart, is_plain_name, read_file, read_schema, rows_of
 from harness.results.read import DoneTrial, done_trials, parts
 from harness.results.repair import repair
 from harness.results.rows import conform, params_from_config
-from harness.results.runs import last_plan, new_run_id, write_run
-from harness.results.schema import PARAMS, TABLES, table_schemas, union_schema
+from harness.results.runs import last_plan, new_run_id, read_plan, read_resolved, write_run
+from harness.results.schema import PARAMS, TABLES, param_value, table_schemas, union_schema
 from harness.results.widen import compact, widen
 from harness.results.write import TableWriter
 
 WORTH = {"interrupted": 0, "failed": 1, "pruned": 2, "complete": 3}
+LOST = -1  # whatever its status: rows of it are gone
 _BESIDE = ("runs", "weights", "pretraining")
 
 
@@ -39,6 +35,7 @@ class MergeReport:
     complete for failed, or had more repeats; kept: in both, and the target's stay.
     different: of those, complete ones whose objective differs, with both values (target, source).
     damaged: the source's files that can't be read; their trials stayed behind.
+    lost: trials of the source that stayed behind since rows of them are gone, with the tables.
     """
 
     new: tuple[str, ...]
@@ -46,6 +43,7 @@ class MergeReport:
     kept: tuple[str, ...]
     different: Mapping[str, tuple[float | None, float | None]]
     damaged: tuple[Path, ...]
+    lost: Mapping[str, tuple[str, ...]]
 
 
 def benchmark_of(source: Path) -> str:
@@ -53,6 +51,7 @@ def benchmark_of(source: Path) -> str:
 
     Raises BenchError where it holds no finished trial, or those of several benchmarks.
     """
+    check_plain(source)
     names: set[str] = set()
     for path in parts(source, "trials"):
         try:
@@ -75,11 +74,13 @@ def merge(source: Path, target: Path, *, command: str) -> MergeReport:
     its rows in all tables, its weights and the run that wrote it. A run of its own records the
     plans of both, so that a report shows them together. command: as it was typed.
     """
+    check_plain(source)
     repair(target)
     damaged = _damaged(source)
-    ours, theirs = done_trials(target), _readable_trials(source, damaged)
+    ours, readable = done_trials(target), _readable_trials(source, damaged)
+    theirs = {one: row for one, row in readable.items() if not row.lost}
     taken = [one for one in theirs if one not in ours or _is_better(theirs[one], ours[one])]
-    plan = list(dict.fromkeys([*last_plan(target), *last_plan(source), *taken]))
+    plan = list(dict.fromkeys([*last_plan(target), *_last_plan(source), *taken]))
     _copy_beside(source, target, taken)
     _copy_rows(source, target, taken, damaged=damaged, present=ours)
     if taken:
@@ -90,9 +91,18 @@ def merge(source: Path, target: Path, *, command: str) -> MergeReport:
         new=tuple(one for one in taken if one not in ours),
         better=tuple(one for one in taken if one in ours),
         kept=kept,
-        different=_different(kept, source, target),
+        different=_different(kept, source, target, {path.name for path in damaged}),
         damaged=tuple(damaged),
+        lost={one: row.lost for one, row in readable.items() if row.lost},
     )
+
+
+def _last_plan(source: Path) -> list[str]:
+    """Nothing where it is damaged: the trials that come over are planned in any case."""
+    try:
+        return last_plan(source)
+    except DamagedPart:
+        return []
 
 
 def _damaged(source: Path) -> list[Path]:
@@ -100,7 +110,10 @@ def _damaged(source: Path) -> list[Path]:
     for table in TABLES:
         for path in parts(source, table):
             try:
-                read_file(path)
+                rows = read_file(path)
+                check_cells(table, rows, [path])
+                if table == "trials":
+                    check_trials(path, rows.to_pylist())
             except DamagedPart:
                 found.append(path)
     return found
@@ -109,30 +122,25 @@ def _damaged(source: Path) -> list[Path]:
 def _readable_trials(source: Path, damaged: Sequence[Path]) -> dict[str, DoneTrial]:
     """The trials of all parts that are whole in every table."""
     left_out = {path.name for path in damaged}
-    if not left_out:
-        return done_trials(source)
-    readable: set[str] = set()
-    for path in parts(source, "trials"):
-        if path.name not in left_out:
-            readable |= set(read_file(path, ["trial_id"])["trial_id"].to_pylist())
-    return {one: row for one, row in done_trials(source).items() if one in readable}
+    return done_trials(source, leaving_out=left_out)
 
 
 def _is_better(theirs: DoneTrial, ours: DoneTrial) -> bool:
     def worth(row: DoneTrial) -> tuple[int, int]:
-        return WORTH.get(row.status, 0), row.n_repeats
+        return LOST if row.lost else WORTH.get(row.status, 0), row.n_repeats
 
     return worth(theirs) > worth(ours)
 
 
 def _different(
-    trial_ids: Sequence[str], source: Path, target: Path
+    trial_ids: Sequence[str], source: Path, target: Path, left_out: set[str]
 ) -> dict[str, tuple[float | None, float | None]]:
     """Complete trials of both whose objective is not the same number."""
     if not trial_ids:
         return {}
     objective = _objective(target)
-    here, there = (done_trials(one, objective=objective) for one in (target, source))
+    here = done_trials(target, objective=objective)
+    there = done_trials(source, objective=objective, leaving_out=left_out)
     pairs = {one: (here[one], there[one]) for one in trial_ids}
     return {
         one: (a.objective_mean, b.objective_mean)
@@ -144,8 +152,8 @@ def _different(
 
 
 def _objective(folder: Path) -> str:
-    config = next(iter(done_trials(folder).values())).config
-    return str(json.loads(config)["objective"]["metric"])
+    config = next(iter(done_trials(folder).values())).settings
+    return str(param_value(config, "objective.metric"))
 
 
 def _copy_rows(
@@ -234,8 +242,8 @@ def _copy(path: Path, copy: Path, *, staged: Path) -> None:
 
 def _record(target: Path, plan: Sequence[str], command: str) -> None:
     """A run that stands for the trials of both, with the newest run's file."""
-    resolved = max((target / "runs").glob("*/benchmark.yaml"), default=None)
-    if resolved is None:
+    resolved = run_files(target, RESOLVED)
+    if not resolved:
         return
     planned = _planned(target)
     rows = [{"trial_id": one, **planned.get(one, {}), "state": "done", "reason": "merged"}
@@ -244,7 +252,7 @@ def _record(target: Path, plan: Sequence[str], command: str) -> None:
     write_run(
         target,
         run_id,
-        resolved=resolved.read_text(encoding="utf-8"),
+        resolved=read_resolved(resolved[-1]),
         record={"run_id": run_id, "plan": rows, "command": command},
         read={"data_card.json": None, "previews.json": None},
     )
@@ -253,7 +261,8 @@ def _record(target: Path, plan: Sequence[str], command: str) -> None:
 def _planned(target: Path) -> dict[str, dict[str, Any]]:
     """Trial id -> variant and params as the last plan that held it told them."""
     found: dict[str, dict[str, Any]] = {}
-    for file in sorted((target / "runs").glob("*/plan.parquet")):
-        columns = ["trial_id", "variant", "params"]
-        found |= {row.pop("trial_id"): row for row in read_file(file, columns).to_pylist()}
+    for file in run_files(target, PLAN):
+        for row in read_plan(file):
+            params = json.dumps(row["params"], ensure_ascii=False)
+            found[row["trial_id"]] = {"variant": row["variant"], "params": params}
     return found

@@ -1,15 +1,17 @@
 """`BENCHMARK[@RUN][:SELECTOR]`: which trials of which results folder a command line means."""
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from harness.errors import BenchError, listed, nearest
+from harness.results.layout import PLAN, RUNS, check_plain, run_files, unknown_lines
 from harness.results.metrics import find
 from harness.results.parts import read_file, read_schema
+from harness.results.promised import lost_lines
 from harness.results.read import DoneTrial, done_trials, parts
+from harness.results.runs import read_plan
 from harness.results.schema import PARAMS, TABLES, param_value
 
 Selector = str | Mapping[str, Any] | None
@@ -36,7 +38,8 @@ class Source:
     """The trials of one run's plan that are in the tables, in plan order.
 
     run_id: None where the folder holds no run, then all trials count. n_planned: also counts the
-    trials that are missing. selector: what was written behind the colon, or a file's mapping of
+    trials that are missing. lost: trials that are left out since rows of them are gone, with the
+    tables. selector: what was written behind the colon, or a file's mapping of
     paths to values.
     """
 
@@ -46,11 +49,17 @@ class Source:
     n_planned: int
     objective: str
     selector: Selector = None
+    lost: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
         """The benchmark's name."""
         return self.folder.name
+
+    @property
+    def notes(self) -> list[str]:
+        """What of the folder is left out, and why, one sentence each."""
+        return [*unknown_lines(self.folder), *lost_lines(self.folder, self.lost)]
 
     @property
     def mode(self) -> str:
@@ -74,21 +83,32 @@ def open_source(folder: Path, run_id: str | None, selector: Selector = None) -> 
 
     Raises BenchError where none of them is finished.
     """
-    done = done_trials(folder)
+    every = done_trials(folder)
+    done = {one: row for one, row in every.items() if not row.lost}
+    lost = {one: row.lost for one, row in every.items() if row.lost}
     if not done:
-        raise BenchError(f"{folder} holds no finished trial")
+        raise BenchError(
+            "; ".join([f"{folder} holds no finished trial", *lost_lines(folder, lost)])
+        )
     planned = _planned(folder, run_id) if run_id else None
     found = _candidates(folder, done, planned)
     if not found:
         raise BenchError(f"run {run_id} of {folder.name} has no finished trial")
-    objective = found[0].config["objective"]["metric"]
+    objective = _objective(folder, found[0].config)
     scored = done_trials(folder, objective=objective)
     candidates = tuple(
         Candidate(scored.get(one.trial.trial_id, one.trial), one.config, one.params)
         for one in found
     )
     n_planned = len(found if planned is None else planned)
-    return Source(folder, run_id, candidates, n_planned, objective, selector)
+    return Source(folder, run_id, candidates, n_planned, objective, selector, lost)
+
+
+def _objective(folder: Path, config: Mapping[str, Any]) -> str:
+    name = param_value(config, "objective.metric")
+    if not isinstance(name, str):
+        raise BenchError(f"a trial of {folder} names no objective in `config`")
+    return find(name).name
 
 
 def split_operand(text: str) -> tuple[str, str | None, str | None]:
@@ -109,6 +129,7 @@ def find_results(benchmark: str, *, results: Path) -> Path:
     """The folder of a benchmark's tables: a name in `results`, or a path to it."""
     for folder in (results / benchmark, Path(benchmark)):
         if any((folder / table).is_dir() for table in TABLES):
+            check_plain(folder)
             return folder.resolve()
     known = sorted(folder.parent.name for folder in results.glob("*/trials"))
     close = hint(benchmark, known)
@@ -117,7 +138,7 @@ def find_results(benchmark: str, *, results: Path) -> Path:
 
 def _find_run(folder: Path, run: str | None) -> str | None:
     """The run of that name or beginning, else the last that has a plan."""
-    known = sorted(path.parent.name for path in folder.glob("runs/*/plan.parquet"))
+    known = [path.parent.name for path in run_files(folder, PLAN)]
     if run is None:
         return known[-1] if known else None
     found = [run] if run in known else [name for name in known if name.startswith(run)]
@@ -130,9 +151,8 @@ def _find_run(folder: Path, run: str | None) -> str | None:
 
 def _planned(folder: Path, run_id: str) -> dict[str, dict[str, Any]]:
     """Trial id -> searched values, in plan order."""
-    columns = ["trial_id", "variant", "params"]
-    plan = read_file(folder / "runs" / run_id / "plan.parquet", columns).to_pylist()
-    return {row["trial_id"]: _of_variant(row, json.loads(row["params"] or "{}")) for row in plan}
+    plan = read_plan(folder / RUNS / run_id / PLAN)
+    return {row["trial_id"]: _of_variant(row, row["params"]) for row in plan}
 
 
 def _candidates(
@@ -142,7 +162,7 @@ def _candidates(
 ) -> list[Candidate]:
     if planned is not None:
         trials = {id_: params for id_, params in planned.items() if id_ in done}
-        return [Candidate(done[id_], json.loads(done[id_].config), trials[id_]) for id_ in trials]
+        return [Candidate(done[id_], done[id_].settings, trials[id_]) for id_ in trials]
     files = parts(folder, "trials")
     names = {name for part in files for name in read_schema(part).names}
     paths = sorted(name.removeprefix(PARAMS) for name in names if name.startswith(PARAMS))
@@ -150,7 +170,7 @@ def _candidates(
             for row in read_file(part, ["trial_id", "variant"]).to_pylist()}  # fmt: skip
     found = []
     for trial in done.values():
-        config = json.loads(trial.config)
+        config = trial.settings
         values = {path: param_value(config, path) for path in paths}
         params = {path: value for path, value in values.items() if value is not None}
         row = rows.get(trial.trial_id, {})

@@ -11,11 +11,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from harness.errors import BenchError
-from harness.results.schema import SCHEMA_VERSION, TABLES
+from harness.results.layout import PLAN, TEMPORARY, check_regular, create_plain, part_files
+from harness.results.schema import SCHEMA_VERSION, TABLES, plan_schema, schema_problem
 
 ROW_GROUP_ROWS = 32_768  # small, so that a reader of few trials skips most of a large part
 PROBABILITIES = "probabilities.list.element"
-TEMPORARY = ".tmp"
 
 
 class Part(NamedTuple):
@@ -39,10 +39,9 @@ def is_plain_name(name: str) -> bool:
 
 def write_file(path: Path, data: pa.Table) -> None:
     """Writes one Parquet file and waits until it is on disk."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     spread = (pa.types.is_floating, pa.types.is_list)
     coded = [field.name for field in data.schema if not any(test(field.type) for test in spread)]
-    with path.open("wb") as file:
+    with os.fdopen(create_plain(path), "wb") as file:
         pq.write_table(
             data,
             file,
@@ -90,6 +89,39 @@ def read_keys(path: Path) -> set[tuple[str, int | None]]:
     return {
         (trials[start].as_py(), repeats[start].as_py() if repeats else None) for start in starts
     }
+
+
+class Extent(NamedTuple):
+    """How many rows a part has, and the first and last of its trial ids in their order."""
+
+    n_rows: int
+    first: str | None
+    last: str | None
+
+
+def read_extent(path: Path) -> Extent:
+    """By the part's footer alone; ids are None where it has no rows or does not say."""
+    with _opened(path) as file:
+        metadata = file.metadata
+        place = file.schema_arrow.names.index("trial_id")
+        groups = [metadata.row_group(i).column(place) for i in range(metadata.num_row_groups)]
+        known = [group.statistics for group in groups if group.statistics]
+        if not known or not all(one.has_min_max for one in known):
+            return Extent(metadata.num_rows, None, None)
+        first, last = min(one.min for one in known), max(one.max for one in known)
+        return Extent(metadata.num_rows, first, last)
+
+
+def rows_by_trial(path: Path) -> dict[str, int]:
+    """Trial id -> how many rows a part has of it."""
+    with _opened(path, coded=["trial_id"]) as file:
+        ids = file.read(columns=["trial_id"]).unify_dictionaries().combine_chunks()["trial_id"]
+    if not len(ids):
+        return {}
+    coded = ids.chunk(0)
+    codes = np.frombuffer(coded.indices.buffers()[1], np.int32)[coded.indices.offset :]
+    counts = np.bincount(codes[: len(coded)], minlength=len(coded.dictionary)).tolist()
+    return dict(zip(coded.dictionary.to_pylist(), counts, strict=True))
 
 
 def run_starts(rows: pa.Table, names: Sequence[str]) -> Any:
@@ -141,11 +173,12 @@ def trials_by_part(folder: Path) -> dict[str, list[str]]:
     """Part name -> the trials that it commits. Read as it lies: for the one writer only."""
     return {
         path.name: read_file(path, ["trial_id"])["trial_id"].to_pylist()
-        for path in sorted((folder / "trials").glob("*.parquet"))
+        for path in part_files(folder, "trials").values()
     }
 
 
 def _opened(path: Path, coded: Sequence[str] = ()) -> Any:
+    check_regular(path)
     try:
         file = pq.ParquetFile(path, read_dictionary=coded, page_checksum_verification=True)
     except FileNotFoundError:
@@ -153,7 +186,20 @@ def _opened(path: Path, coded: Sequence[str] = ()) -> Any:
     except (pa.ArrowException, OSError) as error:
         raise _damaged(path, error) from None
     _refuse_newer(path, file.metadata)
+    _refuse_foreign(path, file.schema_arrow.remove_metadata())
     return file
+
+
+def _refuse_foreign(path: Path, schema: pa.Schema) -> None:
+    """What a file has to hold follows from where it lies."""
+    staged = path.name.partition("-")[0] if path.parent.name == TEMPORARY else None
+    table = staged or path.parent.name
+    if path.name == PLAN:
+        problem = None if schema.equals(plan_schema()) else "it holds other columns than a plan"
+    else:
+        problem = schema_problem(table, schema) if table in TABLES else None
+    if problem:
+        raise _damaged(path, problem)
 
 
 def _refuse_newer(path: Path, metadata: Any) -> None:
@@ -171,5 +217,5 @@ def _refuse_newer(path: Path, metadata: Any) -> None:
         )
 
 
-def _damaged(path: Path, error: Exception) -> DamagedPart:
+def _damaged(path: Path, error: object) -> DamagedPart:
     return DamagedPart(f"{path} is damaged ({error}); the next `bench run` sets it aside")

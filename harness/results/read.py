@@ -1,15 +1,18 @@
 """Reading the tables back, also while a run is writing them."""
 
+import json
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pyarrow as pa
 
 from harness.errors import BenchError, nearest
+from harness.results.cells import check_cells
 from harness.results.journal import live_files
 from harness.results.parts import read_file, read_schema
+from harness.results.promised import lost_rows
 from harness.results.schema import TABLES, table_schemas, union_schema
 
 if TYPE_CHECKING:
@@ -27,6 +30,7 @@ class DoneTrial:
 
     A number or text that may not be None is 0 or empty where the row has null.
     objective_mean, objective_std: on validation; None unless complete and asked for.
+    lost: the tables in which rows of it are gone, or others lie than its own row promises.
     """
 
     trial_id: str
@@ -43,6 +47,12 @@ class DoneTrial:
     data_fingerprint: str
     code_fingerprint: str
     fold_execution: str | None
+    lost: tuple[str, ...] = ()
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """`config` as values; a row may be without one."""
+        return dict(json.loads(self.config or "{}"))
 
 
 @dataclass(frozen=True)
@@ -71,8 +81,15 @@ class Results:
 
 def parts(folder: Path, table: str) -> list[Path]:
     """The files of one table, as if a change under way were finished. One may be gone when it is
-    read: then ask again."""
-    return list(live_files(folder, table).values())
+    read: then ask again.
+
+    A part counts once there is one of `trials` with its name, which is written last.
+    """
+    files = live_files(folder, table)
+    if table == "trials":
+        return list(files.values())
+    committed = live_files(folder, "trials")
+    return [path for name, path in files.items() if name in committed]
 
 
 def read_results(folder: Path) -> Results:
@@ -126,19 +143,26 @@ def part_names(folder: Path) -> dict[str, str]:
     return _again(names)
 
 
-def done_trials(folder: Path, *, objective: str | None = None) -> dict[str, DoneTrial]:
+def done_trials(
+    folder: Path, *, objective: str | None = None, leaving_out: Collection[str] = ()
+) -> dict[str, DoneTrial]:
     """Trial id -> what its row says; empty where there is no folder. Without pandas.
 
-    objective: the metric whose validation mean and std are wanted.
+    objective: the metric whose validation mean and std are wanted. leaving_out: names of parts,
+    such as damaged ones.
     """
     numbers = {f"objective_{end}": f"val_{objective}_{end}" for end in ("mean", "std")}
-    names = {name: numbers.get(name, name) for name in DoneTrial.__dataclass_fields__}
+    fields = [name for name in DoneTrial.__dataclass_fields__ if name != "lost"]
+    names = {name: numbers.get(name, name) for name in fields}
 
     def rows() -> list[dict[str, Any]]:
-        paths = live_files(folder, "trials").values()
+        files = live_files(folder, "trials").items()
+        paths = [path for name, path in files if name not in leaving_out]
         return [row for path in paths for row in read_file(path, list(names.values())).to_pylist()]
 
-    return {row["trial_id"]: _done(row, names) for row in _again(rows)}
+    lost = lost_rows(folder, leaving_out=leaving_out)
+    done = {row["trial_id"]: _done(row, names) for row in _again(rows)}
+    return {one: replace(row, lost=lost[one]) if one in lost else row for one, row in done.items()}
 
 
 def fold_rows(folder: Path, trial_ids: Collection[str]) -> dict[str, list[dict[str, Any]]]:
@@ -164,7 +188,7 @@ def probability_matrix(predictions: "pd.DataFrame") -> "np.ndarray[Any, Any]":
 def _done(row: Mapping[str, Any], names: Mapping[str, str]) -> DoneTrial:
     values: dict[str, Any] = {name: row.get(column) for name, column in names.items()}
     for name, field in DoneTrial.__dataclass_fields__.items():
-        if values[name] is None and field.type in (int, str):
+        if values.get(name, 0) is None and field.type in (int, str):
             values[name] = field.type()
     return DoneTrial(**values)
 
@@ -183,14 +207,16 @@ def _read(
             paths = named
         schema = _schema(table, [read_schema(path) for path in paths])
         _check_columns(table, [*(columns or ()), *(name for name, *_ in filters or ())], schema)
-        return _scan(paths, schema, columns, filters)
+        return _scan(table, paths, schema, columns=columns, filters=filters)
 
     return _again(read)
 
 
 def _scan(
+    table: str,
     paths: Sequence[Path],
     schema: pa.Schema,
+    *,
     columns: Sequence[str] | None,
     filters: Filters | None,
 ) -> pa.Table:
@@ -203,9 +229,11 @@ def _scan(
     dataset = ds.dataset([str(path) for path in paths], schema=schema, format="parquet")
     where = pq.filters_to_expression(list(filters)) if filters else None
     try:
-        return dataset.to_table(columns=names, filter=where)
-    except pa.ArrowInvalid as error:
+        rows = dataset.to_table(columns=names, filter=where)
+    except (pa.ArrowException, ValueError) as error:
         raise BenchError(f"{paths[0].parent} can't be read: {error}") from None
+    check_cells(table, rows, paths)
+    return rows
 
 
 def _schema(table: str, schemas: Sequence[pa.Schema]) -> pa.Schema:

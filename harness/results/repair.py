@@ -8,19 +8,26 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from harness.errors import SpecError
+from harness.results.cells import COLUMNS, check_trials
 from harness.results.journal import commit, finish_pending
-from harness.results.parts import (
+from harness.results.layout import (
+    CARD,
+    PLAN,
+    PREVIEWS,
+    RECORD,
+    RESOLVED,
+    SET_ASIDE,
     TEMPORARY,
-    DamagedPart,
-    Part,
-    part_name,
-    places,
-    read_file,
-    read_keys,
+    check_plain,
+    part_files,
+    run_files,
 )
+from harness.results.parts import DamagedPart, Part, part_name, places, read_file, read_keys
+from harness.results.runs import read_json, read_plan, read_resolved
 from harness.results.schema import TABLES
+from harness.spec.yaml_text import parse
 
-SET_ASIDE = ".damaged"
 Keys = set[tuple[str, int | None]]
 Repeats = dict[str, int | None]  # trial id -> how many it has, None where that is not known
 
@@ -31,14 +38,16 @@ class RepairReport:
 
     finished: a change that a run had begun was finished.
     removed: parts with rows whose trial was never committed.
-    damaged: unreadable files, where they lay; they and their neighbours are set aside.
+    damaged: unreadable parts, where they lay; they and their neighbours are set aside.
     missing: the trials of damaged parts, as far as their ids could be read.
+    records: unreadable files of runs, where they lay; they are set aside.
     """
 
     finished: bool = False
     removed: int = 0
     damaged: tuple[Path, ...] = ()
     missing: tuple[str, ...] = ()
+    records: tuple[Path, ...] = ()
 
     def lines(self) -> list[str]:
         """One line for each thing that a user should know; empty where all was well."""
@@ -47,7 +56,8 @@ class RepairReport:
             text.append("finished a change of the tables that was interrupted")
         if self.removed:
             text.append(f"removed rows of unfinished trials from {self.removed} files")
-        text += [f"{path} is damaged: set aside in {SET_ASIDE}/" for path in self.damaged]
+        unreadable = (*self.damaged, *self.records)
+        text += [f"{path} is damaged: set aside in {SET_ASIDE}/" for path in unreadable]
         if self.damaged:
             text.append(f"{len(self.missing)} trials of damaged files count as missing")
         return text
@@ -60,6 +70,7 @@ def repair(folder: Path) -> RepairReport:
     """
     if not folder.exists():
         return RepairReport()
+    check_plain(folder)
     finished = finish_pending(folder)
     shutil.rmtree(folder / TEMPORARY, ignore_errors=True)
     keys, damaged = _keys(folder)
@@ -69,7 +80,36 @@ def repair(folder: Path) -> RepairReport:
         _set_aside(folder, name)
     left = {path: held for path, held in keys.items() if path.name not in names}
     removed = _remove_foreign(folder, left, _owned(folder))
-    return RepairReport(finished, removed, tuple(damaged), tuple(sorted(missing)))
+    records = tuple(_damaged_records(folder))
+    for file in records:
+        aside = folder / SET_ASIDE / file.relative_to(folder)
+        aside.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(file, aside)
+    return RepairReport(finished, removed, tuple(damaged), tuple(sorted(missing)), records)
+
+
+def _damaged_records(folder: Path) -> Iterator[Path]:
+    """The files that runs left beside the tables and that can't be read as what they are."""
+    readers = {PLAN: read_plan, RESOLVED: read_resolved, RECORD: read_json}
+    for name, read in {**readers, CARD: read_json, PREVIEWS: read_json}.items():
+        for file in run_files(folder, name):
+            try:
+                read(file)
+            except DamagedPart:
+                yield file
+    for file in run_files(folder, RESOLVED)[-1:]:  # of the others nobody asks more
+        if not _is_mapping(file):
+            yield file
+
+
+def _is_mapping(file: Path) -> bool:
+    """Whether a resolved file, which may be an older version's, is YAML at all."""
+    try:
+        return isinstance(parse(read_resolved(file), str(file)).value, dict)
+    except DamagedPart:  # named already
+        return True
+    except SpecError:
+        return False
 
 
 def _keys(folder: Path) -> tuple[dict[Path, Keys], list[Path]]:
@@ -77,8 +117,10 @@ def _keys(folder: Path) -> tuple[dict[Path, Keys], list[Path]]:
     keys: dict[Path, Keys] = {}
     damaged = []
     for table in TABLES:
-        for path in sorted((folder / table).glob("*.parquet")):
+        for path in part_files(folder, table).values():
             try:
+                if table == "trials":
+                    check_trials(path, read_file(path, COLUMNS).to_pylist())
                 keys[path] = read_keys(path)
             except DamagedPart:
                 damaged.append(path)
@@ -101,7 +143,7 @@ def _owned(folder: Path) -> dict[str, Repeats]:
     columns = ["trial_id", "status", "n_repeats", "finished_at"]
     rows = [
         (row["finished_at"] is not None, row["finished_at"], path.name, row)
-        for path in sorted((folder / "trials").glob("*.parquet"))
+        for path in part_files(folder, "trials").values()
         for row in read_file(path, columns).to_pylist()
     ]
     latest = {

@@ -10,6 +10,24 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from harness.results.layout import (
+    PLAN,
+    RECORD,
+    RESOLVED,
+    RUNS,
+    TEMPORARY,
+    create_plain,
+    read_plain,
+    run_files,
+)
+from harness.results.parts import DamagedPart, read_file, read_schema
+from harness.results.promised import lost_rows
+from harness.results.read import parts
+from harness.results.schema import STATUSES, plan_schema
+
 _NOTHING: Mapping[str, Any] = {}
 RANKED = ("status", "n_folds", "n_repeats", "n_parameters", "fit_time_s", "error", "findings")
 
@@ -72,68 +90,90 @@ def write_run(
     from harness.results.provenance import installed_distributions
 
     before = {name: _last(folder, name) for name in read}
-    run_folder = folder / "runs" / run_id
+    run_folder = folder / RUNS / run_id
     run_folder.mkdir(parents=True, exist_ok=True)
-    (run_folder / "benchmark.yaml").write_text(resolved, encoding="utf-8")
+    (run_folder / RESOLVED).write_text(resolved, encoding="utf-8")
     listed = "\n".join(f"{name}=={version}" for name, version in installed_distributions())
     (run_folder / "distributions.txt").write_text(listed + "\n", encoding="utf-8")
     for name, value in read.items():
         last = before[name]
         if value is not None:
-            _write_json(run_folder / name, value)
+            _write_json(folder, run_folder / name, value)
         elif last is not None:
             shutil.copyfile(last, run_folder / name)
     write_plan(folder, run_id, record["plan"])
-    _write_json(run_folder / "run.json", {k: v for k, v in record.items() if k != "plan"})
+    _write_json(folder, run_folder / RECORD, {k: v for k, v in record.items() if k != "plan"})
     return run_folder
 
 
 def write_plan(folder: Path, run_id: str, rows: Sequence[Mapping[str, Any]]) -> None:
     """Writes a run's plan.parquet, in place of an earlier one; readers see one or the other."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+    staged = folder / TEMPORARY / f"{run_id}-{PLAN}"
+    with os.fdopen(create_plain(staged), "wb") as file:
+        pq.write_table(pa.Table.from_pylist(list(rows), schema=plan_schema()), file)
+    os.replace(staged, folder / RUNS / run_id / PLAN)
 
-    staged = folder / ".tmp" / f"plan-{run_id}.parquet"
-    staged.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(pa.Table.from_pylist(list(rows), schema=plan_schema()), staged)
-    os.replace(staged, folder / "runs" / run_id / "plan.parquet")
+
+def read_plan(file: Path) -> list[dict[str, Any]]:
+    """The trials of a plan.parquet: `trial_id`, `variant` and `params`, which is a mapping.
+
+    Raises DamagedPart for a file that bench has not written.
+    """
+    rows: list[dict[str, Any]] = read_file(file, ["trial_id", "variant", "params"]).to_pylist()
+    for number, row in enumerate(rows, start=1):
+        try:
+            row["params"] = dict(json.loads(row["params"] or "{}"))
+        except (ValueError, TypeError, RecursionError):
+            raise _damaged(file, f"row {number}, params: no JSON object") from None
+        if row["trial_id"] is None:
+            raise _damaged(file, f"row {number}, trial_id: nothing")
+    return rows
+
+
+def read_json(file: Path) -> dict[str, Any]:
+    """A JSON object. Raises DamagedPart for anything else, OSError where it can't be read."""
+    try:
+        found = json.loads(read_plain(file))
+    except (ValueError, RecursionError):  # also of bytes that are no text
+        raise _damaged(file, "no JSON") from None
+    if not isinstance(found, dict):
+        raise _damaged(file, "no JSON object")
+    return found
+
+
+def read_resolved(file: Path) -> str:
+    """The text of a resolved benchmark file. Raises DamagedPart where it is none."""
+    try:
+        return read_plain(file).decode("utf-8")
+    except UnicodeDecodeError:
+        raise _damaged(file, "no UTF-8 text") from None
+
+
+def _damaged(file: Path, why: str) -> DamagedPart:
+    return DamagedPart(f"{file} is damaged ({why}); the next `bench run` sets it aside")
 
 
 def last_plan(folder: Path) -> list[str]:
     """The trial ids of the last run's plan, in its order; empty without one."""
-    from harness.results.parts import read_file
-
-    file = _last(folder, "plan.parquet")
-    ids: list[str] = read_file(file, ["trial_id"])["trial_id"].to_pylist() if file else []
-    return ids
+    file = _last(folder, PLAN)
+    return [row["trial_id"] for row in read_plan(file)] if file else []
 
 
 def last_params(folder: Path) -> dict[str, dict[str, Any]]:
     """Trial id -> searched path -> value, of the last run's plan; empty without one."""
-    from harness.results.parts import read_file
-
-    file = _last(folder, "plan.parquet")
-    rows = read_file(file, ["trial_id", "params"]).to_pylist() if file else []
-    return {row["trial_id"]: json.loads(row["params"] or "{}") for row in rows}
+    file = _last(folder, PLAN)
+    return {row["trial_id"]: row["params"] for row in read_plan(file)} if file else {}
 
 
 def _last(folder: Path, name: str) -> Path | None:
     """That file of the newest run that has it."""
-    return max((folder / "runs").glob(f"*/{name}"), default=None)
+    return next(reversed(run_files(folder, name)), None)
 
 
 def update_run(folder: Path, run_id: str, **values: Any) -> None:
     """Adds values, such as timings, to a run's run.json."""
-    file = folder / "runs" / run_id / "run.json"
-    _write_json(file, {**json.loads(file.read_text(encoding="utf-8")), **values})
-
-
-def plan_schema() -> Any:
-    """Columns of plan.parquet: the trials a run stood for, in plan order."""
-    import pyarrow as pa
-
-    names = ("trial_id", "variant", "params", "state", "reason")
-    return pa.schema([(name, pa.string()) for name in names])
+    file = folder / RUNS / run_id / RECORD
+    _write_json(folder, file, {**read_json(file), **values})
 
 
 def summarize(folder: Path, trial_ids: Sequence[str], *, objective: str, mode: str) -> Summary:
@@ -152,20 +192,15 @@ def summarize(folder: Path, trial_ids: Sequence[str], *, objective: str, mode: s
     )
 
 
-STATUSES = ("complete", "failed", "pruned", "interrupted")
-
-
 def _rows(folder: Path, objective: str) -> dict[str, dict[str, Any]]:
-    from harness.results.parts import read_file, read_schema
-    from harness.results.read import parts
-
     numbers = [f"{role}_{objective}_{end}" for role in ("val", "test") for end in ("mean", "std")]
     rows: dict[str, dict[str, Any]] = {}
     for part in parts(folder, "trials"):
         params = [name for name in read_schema(part).names if name.startswith("params.")]
         columns = ["trial_id", *RANKED, *numbers, *params]
         rows |= {row["trial_id"]: row for row in read_file(part, columns).to_pylist()}
-    return rows
+    lost = lost_rows(folder)
+    return {trial_id: row for trial_id, row in rows.items() if trial_id not in lost}
 
 
 def _ranked(
@@ -206,5 +241,9 @@ def _trial(row: Mapping[str, Any], objective: str) -> RankedTrial:
     )
 
 
-def _write_json(file: Path, value: Mapping[str, Any]) -> None:
-    file.write_text(json.dumps(value, indent=2, default=str) + "\n", encoding="utf-8")
+def _write_json(folder: Path, file: Path, value: Mapping[str, Any]) -> None:
+    """The file as a whole, or as it was."""
+    staged = folder / TEMPORARY / f"{file.parent.name}-{os.getpid()}-{file.name}"
+    with os.fdopen(create_plain(staged), "w", encoding="utf-8") as out:
+        out.write(json.dumps(value, indent=2, default=str) + "\n")
+    os.replace(staged, file)

@@ -4,6 +4,7 @@ import ast
 import json
 import types
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import pyarrow as pa
@@ -11,9 +12,18 @@ import pyarrow as pa
 SCHEMA_VERSION = 1
 # In commit order: the trials row comes last. The first two have rows only where a trial gives some.
 TABLES = ("attention", "layers", "predictions", "epochs", "folds", "trials")
+_PLACED = ("trial_id", "repeat", "fold")
+KEYS = {
+    **dict.fromkeys(TABLES[:-1], _PLACED),
+    "predictions": (*_PLACED, "role", "example_id", "target", "predicted", "probabilities"),
+    "epochs": (*_PLACED, "stage", "epoch"),
+    "trials": ("trial_id", "status", "config"),
+}  # columns without which a file is no part of the table
 PARAMS = "params."
+N_ROWS = "n_rows_"  # before a table's name: a column of trials, how many rows the trial has there
 
 SPLITS = ("train", "val", "test")
+STATUSES = ("complete", "failed", "pruned", "interrupted")
 PREDICTED_ROLES = ("validation", "test")
 
 _TEXT, _INT, _FLOAT, _BOOL = pa.string(), pa.int32(), pa.float64(), pa.bool_()
@@ -39,6 +49,12 @@ def table_schemas(
         "trials": _trials(metrics, params),
     }
     return {table: _schema(columns[table]) for table in TABLES}
+
+
+def plan_schema() -> pa.Schema:
+    """Columns of plan.parquet: the trials a run stood for, in plan order."""
+    names = ("trial_id", "variant", "params", "state", "reason")
+    return pa.schema([(name, pa.string()) for name in names])
 
 
 def param_type(values: Sequence[Any], annotation: object | None = None) -> pa.DataType:
@@ -68,6 +84,35 @@ def param_value(config: Mapping[str, Any], path: str) -> Any:
             return None
         value = value[key]
     return value
+
+
+@lru_cache(maxsize=256)
+def schema_problem(table: str, schema: pa.Schema) -> str | None:
+    """Why a file of these columns is no part of a table; None where it may be one.
+
+    Older parts lack columns that came later, and wider ones have further metrics and parameters.
+    """
+    fixed = table_schemas(metrics=(), objective="accuracy", params={})[table]
+    for name in KEYS[table]:
+        if name not in schema.names:
+            return f"column {name} is missing"
+    for name, kind in zip(schema.names, schema.types, strict=True):
+        held = kind.value_type if pa.types.is_dictionary(kind) else kind
+        allowed = _allowed(name, fixed)
+        if held not in allowed:
+            return f"column {name} is {held}; allowed: {' or '.join(map(str, allowed))}"
+    return None
+
+
+def _allowed(name: str, fixed: pa.Schema) -> tuple[pa.DataType, ...]:
+    """The types that a column may have."""
+    if name in fixed.names:
+        return (fixed.field(name).type,)
+    if name.startswith(PARAMS):
+        return (*_SCALARS.values(), _INT)
+    if name.startswith(tuple(f"{split}_" for split in SPLITS)):
+        return (_FLOAT,)
+    return tuple(_SCALARS.values())
 
 
 def union_schema(old: pa.Schema, new: pa.Schema) -> pa.Schema:
@@ -199,6 +244,7 @@ def _trials(metrics: Sequence[str], params: Mapping[str, pa.DataType]) -> dict[s
         **dict.fromkeys(("config", "data_fingerprint", "code_fingerprint"), _TEXT),
         **dict.fromkeys(("git_commit", "versions", "pretraining_id"), _TEXT),
         **dict.fromkeys(("pretraining_val_accuracy", "pretraining_test_accuracy"), _FLOAT),
+        **{f"{N_ROWS}{table}": _COUNT for table in TABLES[:-1]},
     }
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from harness.errors import BenchError, SpecError
 from harness.results.operands import Candidate, Source, hint, leaves
+from harness.results.promised import lost_lines
 from harness.results.read import done_trials
 from harness.spec.space import identity
 from harness.spec.yaml_dump import show
@@ -81,13 +82,17 @@ def _by_id(source: Source, prefix: str) -> Candidate:
     if found:
         listed = ", ".join(one.trial.trial_id for one in found[:5])
         raise BenchError(f"{len(found)} trials of {source.name} begin with {prefix!r}: {listed}")
-    elsewhere = [id_ for id_ in done_trials(source.folder) if id_.startswith(prefix.lower())]
+    done = {id_: row for id_, row in done_trials(source.folder).items() if not row.lost}
+    elsewhere = [id_ for id_ in done if id_.startswith(prefix.lower())]
     if elsewhere:
-        run = done_trials(source.folder)[elsewhere[0]].run_id
+        run = done[elsewhere[0]].run_id
         raise BenchError(
             f"trial {elsewhere[0]} is not in the plan of run {source.run_id}; "
             f"it was trained in {run}: write {source.name}@{run}:{prefix}"
         )
+    gone = [one for one in source.lost if one.startswith(prefix.lower())]
+    if gone:
+        raise BenchError("; ".join(lost_lines(source.folder, {gone[0]: source.lost[gone[0]]})))
     paths = sorted({path for one in source.candidates for path in one.params})
     raise BenchError(
         f"no trial of {source.name} begins with {prefix!r}"

@@ -7,6 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from harness.results.journal import commit, finish_pending
+from harness.results.layout import part_files
 from harness.results.parts import (
     Part,
     part_name,
@@ -63,7 +64,7 @@ def compact(folder: Path, *, threshold: int = COMPACT_FROM) -> int:
 
 
 def _found(folder: Path, table: str) -> dict[Path, pa.Schema]:
-    return {path: read_schema(path) for path in sorted((folder / table).glob("*.parquet"))}
+    return {path: read_schema(path) for path in part_files(folder, table).values()}
 
 
 def _union(schemas: Sequence[pa.Schema]) -> pa.Schema:

@@ -18,7 +18,7 @@ from harness.results.parts import (
     trials_by_part,
 )
 from harness.results.rows import conform
-from harness.results.schema import TABLES
+from harness.results.schema import N_ROWS, TABLES
 
 HOLD_S = 1.0  # with the caller's own rhythm, rows are on disk at latest 2 s after a trial's end
 HOLD_BYTES = 64 * 2**20
@@ -62,6 +62,7 @@ class TableWriter:
         for table in TABLES[:-1] if keep_repeats else ():
             old = self._old_rows(table, trial_id, keep_repeats)
             rows[table] = pa.concat_tables([*old, rows[table]])
+        rows["trials"] = _promising(rows)
         if not self._held:
             self._since_s = time.monotonic()
         self._held[trial_id] = rows
@@ -121,3 +122,14 @@ class TableWriter:
         rows = [rows_of(read_file(path), [trial_id]) for path in paths if path.exists()]
         kept = [old.filter(pc.is_in(old["repeat"], wanted)) for old in rows]
         return [conform(old, self._schemas[table]) for old in kept]
+
+
+def _promising(rows: Mapping[str, pa.Table]) -> pa.Table:
+    """The trials row, which says how many rows the trial has in every other table."""
+    trial = rows["trials"]
+    for table in TABLES[:-1]:
+        place = trial.schema.get_field_index(f"{N_ROWS}{table}")
+        if place >= 0:
+            count = pa.repeat(pa.scalar(len(rows[table]), pa.int64()), len(trial))
+            trial = trial.set_column(place, trial.schema.field(place), count)
+    return trial

@@ -13,7 +13,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.results.runs import update_run
+from harness.errors import BenchError
+from harness.results.layout import run_files
+from harness.results.runs import read_json, update_run
 from harness.tuning.local import get_value
 
 if TYPE_CHECKING:
@@ -50,7 +52,7 @@ class Executions:
         """Keeps a choice unless another was faster; the one that counts."""
         if key not in self._here:
             self._here[key] = found
-            with contextlib.suppress(OSError, ValueError):  # a record, nothing depends on it
+            with contextlib.suppress(OSError, BenchError):  # a record, nothing depends on it
                 update_run(self._folder, self._run_id, **{RECORD: self._here})
         return self._here[key]
 
@@ -100,18 +102,30 @@ def _earlier(folder: Path) -> dict[str, Found]:
     """Of all runs in a results folder; the oldest run's choice stands, but for an obstacle that a
     later one met, and as much as any of them compared."""
     known: dict[str, Found] = {}
-    for file in sorted(folder.glob("runs/*/run.json")):
-        with contextlib.suppress(OSError, ValueError, TypeError, AttributeError):
-            record = json.loads(file.read_text(encoding="utf-8")).get(RECORD, {})
+    for file in run_files(folder, "run.json"):
+        with contextlib.suppress(OSError, BenchError, TypeError, AttributeError):
+            record = read_json(file).get(RECORD, {})
             for key, found in record.items():
+                if not _is_choice(found):
+                    continue
                 stands = known.setdefault(key, found)
                 if _is_obstacle(found):
                     known[key] = found
-                elif not _is_obstacle(stands) and found.get("compared", 0) > stands.get(
-                    "compared", 0
-                ):
+                elif not _is_obstacle(stands) and _compared(found) > _compared(stands):
                     known[key] = {**stands, "compared": found["compared"]}
     return known
+
+
+def _is_choice(found: Any) -> bool:
+    """Whether a record of an earlier run says what `_choice` needs; a folder may be anybody's."""
+    return (
+        isinstance(found, dict)
+        and isinstance(found.get("execution"), str)
+        and isinstance(found.get("reason"), str)
+        and isinstance(found.get("ratio"), int | float | None)
+        and isinstance(found.get("compared", 0), int)
+        and "ratio" in found
+    )
 
 
 def _compared(found: Found) -> int:

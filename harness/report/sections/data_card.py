@@ -146,7 +146,8 @@ def _height(card: Card) -> int:
 def _origin(card: Mapping[str, Any]) -> str:
     if not card.get("title"):
         return ""
-    return f"{card['title']}. Source: {card['source']}. Licence: {card['licence']}."
+    named = (("Source", card.get("source")), ("Licence", card.get("licence")))
+    return " ".join([f"{card['title']}.", *(f"{name}: {text}." for name, text in named if text)])
 
 
 def _text(card: Mapping[str, Any]) -> str:

@@ -51,7 +51,7 @@ class Findings(NamedTuple):
 def findings(study: Study) -> Section:
     """Failures and findings as a section."""
     found = compute(study)
-    blocks: list[Text | Table] = []
+    blocks: list[Text | Table] = [Text(f"{note}.") for note in study.notes]
     others = {status: n for status, n in found.statuses.items() if status != "complete"}
     if others:
         text = ", ".join(f"{amount:,} {status}" for status, amount in sorted(others.items()))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.results.parts import TEMPORARY
+from harness.results.layout import TEMPORARY
 from harness.training.packed import About, CheckpointError, Packed, header, read_header
 
 FOLDER = "checkpoints"  # below runs/<run_id>/

@@ -4,10 +4,12 @@ import contextlib
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.events import Note, OnEvent
+from harness.results.layout import run_folders
 from harness.training.packed import About, CheckpointError, Setting, starts_anew, why_foreign
 from harness.trial_checkpoint import checkpoint_setting
 from harness.tuning.recovery.checkpoint_store import FOLDER, SUFFIX, read_about
@@ -15,7 +17,6 @@ from harness.tuning.recovery.checkpoint_store import FOLDER, SUFFIX, read_about
 if TYPE_CHECKING:
     from harness.tuning.trainable import SweepTrial
 
-PLACES = f"runs/*/{FOLDER}"  # below results/<benchmark>/
 MOST_NAMED = 5
 
 
@@ -78,7 +79,8 @@ def checkpoint_lines(folder: Path, trial_ids: Iterable[str]) -> list[str]:
 def checkpoint_files(folder: Path) -> dict[str, list[Path]]:
     """Trial id -> its files in a results folder, the newest run's last."""
     files: dict[str, list[Path]] = {}
-    for file in sorted(folder.glob(f"{PLACES}/*{SUFFIX}")):
+    kept = (sorted((run / FOLDER).glob(f"*{SUFFIX}")) for run in run_folders(folder))
+    for file in chain.from_iterable(kept):
         files.setdefault(file.name.removesuffix(SUFFIX), []).append(file)
     return files
 

@@ -101,9 +101,9 @@ def test_columns_come_from_the_whole_domain(tmp_path: Path) -> None:
 def test_the_record_grows_with_the_draws(tmp_path: Path) -> None:
     """A killed run's page knows them; in any order they are the same plan."""
     plan = plan_of(tmp_path / "rates", RANGE)
-    record_run(plan, "run-1", settings={})
+    record_run(plan, "20260101T000000-0001", settings={})
     drawn = [plan.draws.trial({"training.lr": rate}) for rate in (0.15, 0.25)]
-    record_trials(plan, "run-1", drawn)
+    record_trials(plan, "20260101T000000-0001", drawn)
     assert last_plan(plan.folder) == [one.trial_id for one in drawn]
     grown = plan.grown(drawn[::-1])
     assert (len(grown.trials), grown.to_draw) == (2, 3)
@@ -125,8 +125,8 @@ def test_pruned_trials_are_done_until_someone_asks(folder: Path, options, again)
 def test_what_a_killed_run_had_drawn_is_trained_first(tmp_path: Path) -> None:
     """Its trial has no row yet, but its record names it; of another file's space it is not."""
     plan = plan_of(tmp_path / "rates", RANGE)
-    record_run(plan, "run-1", settings={})
-    record_trials(plan, "run-1", [plan.draws.trial({"training.lr": 0.15})])
+    record_run(plan, "20260101T000000-0001", settings={})
+    record_trials(plan, "20260101T000000-0001", [plan.draws.trial({"training.lr": 0.15})])
     again = plan_of(tmp_path / "rates", RANGE)
     assert [one.resolved.params["training.lr"] for one in again.missing] == [0.15]
     assert again.to_draw == 4

@@ -4,12 +4,12 @@ import pytest
 from folders import Died, dying_at, whole
 
 from harness.results.journal import commit, finish_pending, live_files, pending
-from harness.results.parts import Part, read_file, rows_of, write_file
+from harness.results.parts import Part, part_name, read_file, rows_of, write_file
 
 
 def _replacement(build, folder, **choices):
     tables = build.tables("a", **choices)
-    return [Part(table, "new.parquet", tables[table]) for table in tables]
+    return [Part(table, part_name(["a"]), tables[table]) for table in tables]
 
 
 def _old(folder):
@@ -26,7 +26,7 @@ def test_a_change_replaces_the_old_files(build, folder):
     build.write(folder, "a")
     commit(folder, _replacement(build, folder, accuracy=0.75), deletes=_old(folder))
     assert whole(folder)["a"]["val_accuracy_mean"] == 0.75
-    assert {path.name for path in folder.glob("*/*.parquet")} == {"new.parquet"}
+    assert {path.name for path in folder.glob("*/*.parquet")} == {part_name(["a"])}
     assert list((folder / ".tmp").iterdir()) == []
 
 
@@ -44,7 +44,7 @@ def test_readers_see_a_begun_change_as_finished_at_every_step(build, folder):
             commit(folder, _replacement(build, folder, accuracy=step / 100), deletes=_old(folder))
         if pending(folder) is not None:
             for table in ("predictions", "epochs", "folds", "trials"):
-                assert list(live_files(folder, table)) == ["new.parquet"]
+                assert list(live_files(folder, table)) == [part_name(["a"])]
             [path] = live_files(folder, "trials").values()
             assert read_file(path)["val_accuracy_mean"].to_pylist() == [step / 100]
             assert finish_pending(folder)
@@ -64,8 +64,8 @@ def test_the_next_change_finishes_the_last_one_first(build, folder):
     build.write(folder, "a")
     with pytest.raises(Died), _dies_after_the_journal(folder):
         commit(folder, _replacement(build, folder), deletes=_old(folder))
-    commit(folder, [Part("trials", "b.parquet", build.tables("b", status="failed")["trials"])])
-    assert set(live_files(folder, "trials")) == {"new.parquet", "b.parquet"}
+    commit(folder, [Part("trials", part_name(["b"]), build.tables("b", status="failed")["trials"])])
+    assert set(live_files(folder, "trials")) == {part_name(["a"]), part_name(["b"])}
     assert pending(folder) is None
 
 

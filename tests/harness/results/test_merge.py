@@ -78,7 +78,8 @@ def test_the_same_trial_with_other_numbers_is_named_and_ours_stays(tmp_path: Pat
 
 def test_tables_become_as_wide_as_both(tmp_path: Path) -> None:
     ours = write_results(tmp_path / "here", trial("a", width=8), params={"model.width": [8]})
-    theirs = write_results(tmp_path / "there", trial("b", depth=2, width=16), run="2-b",
+    run = "20260102T000000-b"
+    theirs = write_results(tmp_path / "there", trial("b", depth=2, width=16), run=run,
                            params={"model.depth": [2]})  # fmt: skip
     merge(theirs, ours, command=COMMAND)
     table = read_results(ours).trials.set_index("trial_id")

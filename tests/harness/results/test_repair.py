@@ -64,7 +64,7 @@ def test_a_trial_in_two_parts_belongs_to_the_one_that_finished_later(build, fold
     for day, name in ((2, "late"), (1, "early")):
         moment = datetime(2026, 1, day, tzinfo=UTC)
         for table, rows in build.tables("a", accuracy=day / 4, finished_at=moment).items():
-            write_file(folder / table / f"{name}.parquet", rows)
+            write_file(folder / table / part_name([name]), rows)
     assert repair(folder).removed == len(TABLES)
     assert whole(folder)["a"]["val_accuracy_mean"] == 0.5
 
@@ -88,8 +88,9 @@ def test_a_part_cut_in_half_is_set_aside_and_its_trials_are_missing(build, folde
 @pytest.mark.parametrize("content", [b"", b"PAR1", b"no parquet at all"])
 def test_files_that_are_no_parquet_are_set_aside(build, folder, content):
     build.write(folder, "a")
-    (folder / "epochs" / "junk.parquet").write_bytes(content)
-    assert repair(folder).damaged == (folder / "epochs" / "junk.parquet",)
+    junk = folder / "epochs" / part_name(["b"])
+    junk.write_bytes(content)
+    assert repair(folder).damaged == (junk,)
     assert set(whole(folder)) == {"a"}
 
 

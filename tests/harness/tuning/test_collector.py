@@ -179,14 +179,15 @@ def test_a_silent_trial_has_no_log(plan: Plan, start) -> None:
 def test_where_writing_fails_the_next_trial_hears_of_it(plan: Plan, start) -> None:
     """It stays unfinished, and the reason is there at the end."""
     collector = start()
+    first, second = streams(plan, 0), streams(plan, 1)
     plan.folder.mkdir(exist_ok=True)
     (plan.folder / "predictions").write_text("a file where a folder should be")
-    collector.done(plan.trials[0].trial_id, streams(plan, 0), "")
+    collector.done(plan.trials[0].trial_id, first, "")
     wait_until(collector.error)
     collector.begin(plan.trials[1].trial_id)
 
     with pytest.raises(OSError, match="predictions"):
-        collector.done(plan.trials[1].trial_id, streams(plan, 1), "")
+        collector.done(plan.trials[1].trial_id, second, "")
     assert list(collector.unfinished()) == [plan.trials[1].trial_id]
     assert "predictions" in str(collector.close())
 

@@ -15,6 +15,11 @@ STACKED = {"execution": "vectorized", "reason": "measured", "ratio": 1.4}
 LOOPED = {"execution": "loop", "reason": "measured", "ratio": 0.8}
 
 
+def run_name(number: int) -> str:
+    """The name of a benchmark's run, the first one's before the others'."""
+    return f"20260101T00000{number}-0001"
+
+
 def run_folder(folder: Path, name: str, record: dict[str, Any] | None = None) -> Path:
     """A run that wrote its run.json."""
     run = folder / "runs" / name
@@ -30,7 +35,7 @@ def recorded(run: Path) -> Any:
 
 def test_the_first_choice_counts_and_is_written_down(tmp_path: Path) -> None:
     """Two workers measured at once, and differ."""
-    run = run_folder(tmp_path, "2")
+    run = run_folder(tmp_path, run_name(2))
     known = Executions(tmp_path, run)
     assert known.get("shape") is None
     assert known.keep("shape", STACKED) == STACKED
@@ -41,10 +46,10 @@ def test_the_first_choice_counts_and_is_written_down(tmp_path: Path) -> None:
 
 def test_later_runs_keep_to_it_and_write_what_they_used(tmp_path: Path) -> None:
     """The oldest run's choice, so that trials of a benchmark don't differ; damage is no record."""
-    run_folder(tmp_path, "1", {"shape": STACKED, "unused": LOOPED})
-    run_folder(tmp_path, "2", {"shape": LOOPED})
-    (run_folder(tmp_path, "3") / "run.json").write_text("{")
-    run = run_folder(tmp_path, "4")
+    run_folder(tmp_path, run_name(1), {"shape": STACKED, "unused": LOOPED})
+    run_folder(tmp_path, run_name(2), {"shape": LOOPED})
+    (run_folder(tmp_path, run_name(3)) / "run.json").write_text("{")
+    run = run_folder(tmp_path, run_name(4))
     assert Executions(tmp_path, run).get("shape") == STACKED
     assert recorded(run) == {"shape": STACKED}
 
@@ -75,7 +80,7 @@ def test_a_worker_asks_the_collector_before_it_measures(
 ) -> None:
     """And takes the answer of a faster one over its own."""
     monkeypatch.setattr(executions, "get_value", lambda value: value)
-    known = Executions(tmp_path, run_folder(tmp_path, "1"))
+    known = Executions(tmp_path, run_folder(tmp_path, run_name(1)))
     remote = SimpleNamespace(
         execution=SimpleNamespace(remote=known.get),
         keep_execution=SimpleNamespace(remote=known.keep),
@@ -97,16 +102,16 @@ def test_a_worker_asks_the_collector_before_it_measures(
 
 def test_what_a_trial_found_out_is_known_to_all_that_follow(tmp_path: Path) -> None:
     """How far the batched model was compared; an obstacle, which no later run undoes."""
-    run = run_folder(tmp_path, "1")
+    run = run_folder(tmp_path, run_name(1))
     known = Executions(tmp_path, run)
     known.keep("shape", STACKED)
     known.revise("shape", {**STACKED, "compared": 120})
     assert known.get("shape") == {**STACKED, "compared": 120}
-    later = Executions(tmp_path, run_folder(tmp_path, "2", {"shape": STACKED}))
+    later = Executions(tmp_path, run_folder(tmp_path, run_name(2), {"shape": STACKED}))
     assert later.get("shape") == {**STACKED, "compared": 120}
     obstacle = {"execution": "loop", "reason": refused("other gradients").reason, "ratio": None}
     known.revise("shape", obstacle)
     known.revise("shape", {**STACKED, "compared": 120})
     assert known.get("shape") == obstacle
-    run_folder(tmp_path, "3", {"shape": STACKED})
+    run_folder(tmp_path, run_name(3), {"shape": STACKED})
     assert Executions(tmp_path, tmp_path / "runs" / "4").get("shape") == obstacle

@@ -52,7 +52,10 @@ def gone_on(
 
 def test_trials_go_on_from_what_any_earlier_run_left(tmp_path: Path) -> None:
     """Two of three, from two runs; the files move, emptied folders go."""
-    for trial_id, epoch, run in (("aaaa", 12, "20260101T000000-0001"), ("cccc", 7, "20260202-1")):
+    for trial_id, epoch, run in (
+        ("aaaa", 12, "20260101T000000-0001"),
+        ("cccc", 7, "20260202T000000-0001"),
+    ):
         leave(tmp_path, trial_id, epoch=epoch, run=run)
     found, said = gone_on(tmp_path, *IDS)
 
