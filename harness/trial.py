@@ -55,12 +55,14 @@ class TrialResult:
     """What a trial leaves.
 
     weights: (repeat, fold) -> state dict on the CPU, empty if it failed. attributes: what else the
-    models held, where they held anything.
+    models held, where they held anything. changed: what it changed in its process, in words; that
+    process should train nothing else.
     """
 
     rows: TrialRows
     weights: Mapping[tuple[int, int], Mapping[str, "Tensor"]] = field(default_factory=dict)
     attributes: Mapping[tuple[int, int], Mapping[str, object]] = field(default_factory=dict)
+    changed: tuple[str, ...] = ()
 
 
 def run_trial(
@@ -100,28 +102,33 @@ def trial_epochs(
     agreement: "Agreement | None" = None,
     tell: Callable[[str], None] = print,
     interruptible: bool = True,
+    changed_names: Callable[[], tuple[str, ...]] = tuple,
 ) -> Generator[tuple[tuple[Row, ...], float], None, TrialResult]:
     """The same as a generator: yields each epoch's rows and mean, returns the trial's result.
 
     A trial that goes on from a checkpoint first yields the epochs that lie behind it.
     Whatever the model or the training raises becomes a trials row with status `failed`, also what
-    is no Exception, such as `sys.exit`.
+    is no Exception, such as `sys.exit`. What it changes in its process is a finding, and is put
+    back.
     interruptible: a KeyboardInterrupt may be the user's Ctrl-C and passes; in a worker it never is.
     agreement: makes the trials of a run that have one model's shape train their folds in one way.
     Where folds trained as one turn out to train otherwise than in the loop, the trial begins anew,
     in the loop; its epochs are yielded again.
-    tell: gets what a user should know once.
+    tell: gets what a user should know once. changed_names: what the model's file keeps afterwards.
     """
     from harness.training.facts import model_facts
+    from harness.training.isolation import TrialProcess
 
     started_at = utc_now()
     epochs: list[Row] = []
     layers: list[Row] = []
+    process = TrialProcess()
     try:
         with as_exceptions(interruptible=interruptible):
+            _prepare(job)
+            process.begin()
             training = _training_job(job, data, build, attention=attention, weights=weights)
             past = checkpoints.past() if checkpoints else None
-            _prepare(job, training)
             # before anything else runs the model, so that its own mistakes are named as such
             facts = model_facts(training, key=_model_key(job, data), counts=job.counts)
             training, choice = _chosen(job, training, past, agreement=agreement, tell=tell)
@@ -143,11 +150,38 @@ def trial_epochs(
 
         trained = _or_in_the_loop(train, training, past, choice, agreement=agreement, tell=tell)
         del past  # it is as large as all folds
-        return (yield from trained)
+        result = yield from trained
     except Exception as error:
         text, trace = error_text(error), traceback_text(error)
         rows = failed_rows(job, text, epochs, trace=trace, started_at=started_at)
-        return TrialResult(replace(rows, layers=tuple(layers)))
+        result = TrialResult(replace(rows, layers=tuple(layers)))
+    finally:  # also where nobody wants the epochs that are left
+        changed = process.end()
+    return _with_changes(job, result, changed, changed_names(), tell=tell)
+
+
+def _with_changes(
+    job: TrialJob,
+    result: TrialResult,
+    process: tuple[str, ...],
+    names: tuple[str, ...],
+    *,
+    tell: Callable[[str], None],
+) -> TrialResult:
+    """With what the trial changed in its process, and of what its model's file keeps."""
+    from harness.training.isolation import codes, in_words
+
+    if not process and not names:
+        return result
+    model = job.config["model"]["name"]
+    if process:
+        tell(f"{model}: a trial left its process changed: {in_words(process)}")
+    if names:
+        tell(f"{model}: its file keeps something between models: {in_words(names)}")
+    before = result.rows.trial.get("findings")
+    found = [*codes("changed_process", process), *codes("changed_names", names)]
+    trial = {**result.rows.trial, "findings": ",".join([before, *found] if before else found)}
+    return replace(result, rows=replace(result.rows, trial=trial), changed=process)
 
 
 def _or_in_the_loop(
@@ -230,6 +264,21 @@ def _train(
     )
 
 
+def _prepare(job: TrialJob) -> None:
+    """Makes the process ready to compute, before anything of the model runs."""
+    import torch
+
+    from harness.training.precision import forget_compiled, prepare_precision
+    from harness.training.process import prepare_process
+
+    training = job.config["training"]
+    fast = training.get("fast_operators", False)
+    prepare_process(threads=job.resources_cpu, device=job.device, fast_operators=fast)
+    prepare_precision(training.get("precision"), torch.device(job.device))
+    if training.get("compile"):
+        forget_compiled()
+
+
 def _training_job(
     job: TrialJob,
     data: TrialData,
@@ -257,18 +306,6 @@ def _training_job(
         attention=attention,
     )
     return replace(training, start=_start(training, weights))
-
-
-def _prepare(job: TrialJob, training: "TrainingJob") -> None:
-    """Make the process ready to compute."""
-    from harness.training.precision import forget_compiled, prepare_precision
-    from harness.training.process import prepare_process
-
-    fast = training.training.fast_operators
-    prepare_process(threads=job.resources_cpu, device=job.device, fast_operators=fast)
-    prepare_precision(training.training.precision, training.device)
-    if training.training.compile:
-        forget_compiled()
 
 
 def _chosen(

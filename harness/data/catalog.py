@@ -9,12 +9,14 @@ import hashlib
 import importlib.util
 import os
 import sys
+import sysconfig
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal
 
+from harness.data.seeds import fixed_random_state
 from harness.data.signature import Signature, defines, read_signature, syntax_tree
 from harness.errors import BenchError, nearest
 from harness.failures import USER_CODE_ERRORS, named
@@ -33,6 +35,10 @@ TRAVELLED = "bench_user"  # the package in which the user's folders reach the no
 
 AFTERWARDS = ("preview", "read_input")  # of a dataset's file: show examples, read new ones
 DECIDE_NOTHING = ("prepare", *AFTERWARDS)
+
+_PREFIX = "bench"  # of the names under which files are imported
+_INSTALLED = tuple({*sysconfig.get_paths().values(), str(SHIPPED / "harness")})
+_known_sources: dict[str, list[Path]] = {}
 
 TRAINING_VERSION = 4  # raised whenever the same configuration would give other numbers
 TRAINING_VERSION_LABEL = "the harness's training version"
@@ -124,21 +130,70 @@ def load(entry: Entry) -> ModuleType:
     Raises BenchError where the import fails, naming the file and the reason.
     """
     entry = here(entry)
-    digest = hashlib.sha256(entry.file.read_bytes() + str(entry.file).encode()).hexdigest()[:12]
-    name = f"bench_{entry.kind}_{entry.name}_{digest}"
-    if name in sys.modules:
-        return sys.modules[name]
+    name = module_name(entry)
+    return sys.modules[name] if name in sys.modules else _imported(entry, name)
+
+
+def import_anew(entry: Entry) -> ModuleType:
+    """The file imported once more, with the siblings it needs: as nobody has used it.
+
+    Raises BenchError where the import fails; what was imported before then stays.
+    """
+    entry = here(entry)
+    siblings = {f"{FOLDERS[entry.kind]}.{file.stem}" for file in _sources(entry)}
+    before = {name: sys.modules.pop(name) for name in siblings if name in sys.modules}
+    for name in before:
+        package, _, stem = name.rpartition(".")
+        if package in sys.modules:  # where `from models import x` looks first
+            vars(sys.modules[package]).pop(stem, None)
+    try:
+        return _imported(entry, module_name(entry))
+    except BenchError:
+        sys.modules.update(before)
+        raise
+
+
+def module_name(entry: Entry) -> str:
+    """The name under which the file is imported; it changes with its content."""
+    file = here(entry).file
+    digest = hashlib.sha256(file.read_bytes() + str(file).encode()).hexdigest()[:12]
+    return f"{_PREFIX}_{entry.kind}_{entry.name}_{digest}"
+
+
+def is_user_module(name: str) -> bool:
+    """Whether a module that was imported is a model or a dataset, a sibling of one, or another
+    file that is no part of an installed library."""
+    if name.startswith((f"{_PREFIX}_", *(f"{folder}." for folder in FOLDERS.values()))):
+        return True
+    file = getattr(sys.modules.get(name), "__file__", None)
+    return file is not None and not file.startswith(_INSTALLED) and name not in FOLDERS.values()
+
+
+def _imported(entry: Entry, name: str) -> ModuleType:
+    """Random numbers that the file draws meanwhile come from a seed of their own."""
     spec = importlib.util.spec_from_file_location(name, entry.file)
     if spec is None or spec.loader is None:
         raise BenchError(f"{entry.file} is not a Python file")
     module = importlib.util.module_from_spec(spec)
+    before = sys.modules.get(name)
     sys.modules[name] = module
     try:
-        spec.loader.exec_module(module)
+        with fixed_random_state():
+            spec.loader.exec_module(module)
     except USER_CODE_ERRORS as error:
         del sys.modules[name]
+        if before is not None:
+            sys.modules[name] = before
         raise BenchError(f"{entry.file}: {named(error)}") from error
     return module
+
+
+def _sources(entry: Entry) -> list[Path]:
+    """The siblings that the file needs, read once for each content of the file."""
+    key = module_name(entry)
+    if key not in _known_sources:
+        _known_sources[key] = [file for file in source_files(entry) if file != entry.file]
+    return _known_sources[key]
 
 
 def file_fingerprint(entry: Entry) -> str:

@@ -1,5 +1,6 @@
 """The frozen values around training: what is asked for, what an epoch gave, what a fold gave."""
 
+import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -54,12 +55,15 @@ class TrainingJob:
     compare_from: int | None = None
 
     def build_arguments(self, index: int) -> dict[str, Any]:
-        """All keyword arguments of `build` for one fold."""
+        """All keyword arguments of `build` for one fold, the model's own to do with as it likes.
+
+        Copies, since arrays are shared by all trials of a node and the others by all folds.
+        """
+        given = {**self.model_arguments, **self.data.fold_inputs[index].model_arguments}
         return {
             "input_shape": self.data.input_shape,
             "num_classes": len(self.data.class_names),
-            **self.model_arguments,
-            **self.data.fold_inputs[index].model_arguments,
+            **copy.deepcopy(given),
         }
 
 

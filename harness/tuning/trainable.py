@@ -12,9 +12,10 @@ from ray import tune
 
 from harness.data import catalog
 from harness.data.places import cache_dir
-from harness.data.signature import defines
 from harness.failures import OUT_OF_MEMORY, TimeLimitReached, log_of_failure, time_limit_text
 from harness.results.rows import to_ipc, to_tables
+from harness.training.isolation import running_trial_changed_process
+from harness.training.model_file import ModelFile
 from harness.trial import TrialJob, TrialResult, trial_epochs
 from harness.tuning.collector import Wanted
 from harness.tuning.executions import agreement
@@ -128,20 +129,27 @@ class TrialWorker:
         self._log.write(first_words())
         self._spent_s, self._epoch = 0.0, 0
         model = self._trial.model
+        file = ModelFile(model)
         self._keeper = Keeper(shared.collector, self._job, interval_s=shared.checkpoint_interval_s)
         self._epochs = trial_epochs(
             self._job,
             _fetch(shared.data[self._trial.data_key], get_data),
-            build=lambda **arguments: catalog.load(model).build(**arguments),
-            attention=attention_of(model),
+            build=file.build,
+            attention=file.attention,
             weights=self._weights(),
             checkpoints=self._keeper.checkpoints(
                 ask=self._trial.goes_on or attempt > 1, say=self._log.write
             ),
             agreement=agreement(shared.collector, cache=cache_dir(), model=model.name),
-            tell=self._keeper.note,
+            tell=self._tell,
             interruptible=shared.in_process,
+            changed_names=file.changed_names,
         )
+
+    def _tell(self, text: str) -> None:
+        assert self._keeper is not None
+        self._keeper.note(text)
+        self._log.write(f"{text}\n")
 
     def _weights(self) -> Mapping[str, Any] | None:
         reference = self._shared.weights.get(self._trial.start_key or "")
@@ -162,6 +170,8 @@ class TrialWorker:
                 new_rows, objective = self._next_epoch(until_limit_s)
             except StopIteration as end:
                 said = {**self._ended(end.value), **self._tracked(curve, end.value)}
+                if end.value.changed:
+                    said[CHANGED] = True
                 return {**said, **self._notes()}
             rows.extend(new_rows)
             self._epoch = new_rows[-1]["epoch"]
@@ -173,6 +183,8 @@ class TrialWorker:
                     get_value(kept)  # what Tune hears next may end the trial
                 epoch = rows[-1]["epoch"]
                 running = {"epoch": epoch, "objective": objective, "status": "running"}
+                if running_trial_changed_process():  # a scheduler may end the trial here
+                    running[CHANGED] = True
                 return {**running, **self._tracked(curve), **self._notes()}
 
     def _is_due(self, until_s: float) -> bool:
@@ -241,13 +253,6 @@ def _trial_of(shared: Shared, index: int) -> SweepTrial:
         return planned[index]
     drawn: SweepTrial = get_value(shared.collector.offered.remote(index))
     return drawn
-
-
-def attention_of(model: catalog.Entry) -> Callable[..., Any] | None:
-    """The model's own, imported when it is called: an import that fails is the trial's failure."""
-    if not defines(catalog.here(model).file, "attention"):
-        return None
-    return lambda *arguments: catalog.load(model).attention(*arguments)
 
 
 def _hand_over(

@@ -29,6 +29,10 @@ MEANINGS = {
     "untouched_initialiser": "an initialiser of the model's own changes nothing when it is called",
     "fixed_seed": "the model sets a seed itself: folds and repeats start alike, or all steps draw "
     "the same",
+    "changed_process": "the trial changed the named thing for its whole process; its own numbers "
+    "may come from that, those of no other trial do",
+    "changed_names": "the model's file keeps something between models under the named name, such "
+    "as a cache; each model was built from a fresh import all the same",
     "shared_examples": "the same content, or the same group, lies in two roles of a fold",
     "unkept_state": "a part of the model could not be kept with the chosen epoch, so that test and "
     "validation may belong to different models",
@@ -74,7 +78,7 @@ def findings(study: Study) -> Section:
 def compute(study: Study) -> Findings:
     """Statuses, failures, probe findings and configurations with identical fold scores."""
     codes: dict[str, list[Configuration]] = {}
-    for one in study.complete:
+    for one in study.configurations:
         for code in (one.row.get("findings") or "").split(","):
             if code.strip():
                 codes.setdefault(code.strip(), []).append(one)

@@ -42,6 +42,7 @@ from harness.training.resident import (
     train_batches,
 )
 from harness.training.seeds import derive, permutation, seed_everything
+from harness.training.storage import refuse_shared_storage
 
 SAME = 1e-5  # of probabilities: what rounding may make of equal models
 
@@ -228,6 +229,7 @@ def build_model(job: TrainingJob, index: int, *, seed: int | None = None) -> nn.
     """The model of one fold, initialised on the CPU by a seed (its own) and by its start."""
     seed_everything(init_seed(job, index) if seed is None else seed, job.device)
     model = job.build(**job.build_arguments(index))
+    refuse_shared_storage(model)
     if job.start is not None:
         begin(model, job.start)
     return model.to(job.device)

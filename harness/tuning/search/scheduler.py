@@ -6,10 +6,11 @@ from types import SimpleNamespace
 from typing import Any
 
 from ray import tune
-from ray.tune.schedulers import AsyncHyperBandScheduler, TrialScheduler
+from ray.tune.schedulers import AsyncHyperBandScheduler, FIFOScheduler, TrialScheduler
 
 from harness.results.curves import Curve
 from harness.spec.search import Scheduler
+from harness.tuning.trainable import CHANGED
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,24 @@ class Pruning:
     mode: str
     past: Mapping[str, Curve] = field(default_factory=dict)
     spared: Collection[str] = frozenset()
+
+
+class Retiring(FIFOScheduler):  # type: ignore[misc]
+    """Ray's own order of trials, without another trial for an actor whose process was changed."""
+
+    def on_trial_complete(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> None:
+        """Tune is about to keep the trial's actor for the next one."""
+        super().on_trial_complete(tune_controller, trial, result)
+        retire(tune_controller, result)
+
+
+def retire(tune_controller: Any, result: Mapping[str, Any]) -> None:
+    """Has Tune end the actor of the trial that ends now where it says that its process is changed.
+
+    Tune would fail the next trial if the actor refused it; it asks this attribute for each actor
+    before it keeps it.
+    """
+    tune_controller._reuse_actors = not result.get(CHANGED, False)
 
 
 class Pruner(AsyncHyperBandScheduler):  # type: ignore[misc]
@@ -57,6 +76,11 @@ class Pruner(AsyncHyperBandScheduler):  # type: ignore[misc]
             return str(TrialScheduler.CONTINUE)
         self.stopped.add(trial_id)
         return decision
+
+    def on_trial_complete(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> None:
+        """See `Retiring`."""
+        super().on_trial_complete(tune_controller, trial, result)
+        retire(tune_controller, result)
 
     def _replay(self, trial_id: str, curve: Curve) -> None:
         """Fills the rungs as if the trial had run here."""

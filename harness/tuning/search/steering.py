@@ -16,7 +16,7 @@ from harness.trial import ended_rows
 from harness.tuning.recovery.retry import Pass
 from harness.tuning.search.drawer import Drawer
 from harness.tuning.search.proposals import Ended
-from harness.tuning.search.scheduler import Pruner, PrunerCallback, Pruning
+from harness.tuning.search.scheduler import Pruner, PrunerCallback, Pruning, Retiring
 from harness.tuning.search.searcher import DrawingSearcher
 from harness.tuning.trainable import SweepTrial
 from harness.tuning.watcher import Watcher
@@ -97,7 +97,7 @@ class Helm:
         return Tuning(space, self._config(max_concurrent_trials=one.jobs), self._callbacks())
 
     def _config(self, **given: Any) -> tune.TuneConfig:
-        return tune.TuneConfig(reuse_actors=True, scheduler=self._pruner, **given)
+        return tune.TuneConfig(reuse_actors=True, scheduler=self._pruner or Retiring(), **given)
 
     def _callbacks(self) -> list[tune.Callback]:
         if self._pruner is None:

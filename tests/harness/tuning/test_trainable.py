@@ -1,7 +1,5 @@
 """What a worker does with one trial, see conftest.py."""
 
-from pathlib import Path
-
 import pytest
 import torch
 
@@ -167,17 +165,3 @@ def test_a_further_repeat_that_fails_leaves_the_earlier_ones(worker, plan: Plan)
     assert said["status"] == "failed"
     assert unfinished == {}
     assert len(read_table(plan.folder, "trials")) == 0
-
-
-def test_a_models_own_attention_goes_with_its_trial(plan: Plan, tmp_path: Path) -> None:
-    """None for a model without it; else the file's, imported when it is called."""
-    file = tmp_path / "models" / "moody.py"
-    without = trainable.attention_of(catalog.find("model", "moody"))
-    file.write_text(
-        file.read_text() + "\ndef attention(model, inputs):\n    return model, inputs\n"
-    )
-    attend = trainable.attention_of(catalog.find("model", "moody"))
-
-    assert without is None
-    assert attend is not None
-    assert attend("model", "inputs") == ("model", "inputs")

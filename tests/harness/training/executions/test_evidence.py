@@ -16,6 +16,7 @@ from harness.training.executions.fold_run import build_model, epoch_batches, sta
 from harness.training.executions.formulations import GivenMasks
 from harness.training.executions.stackable import obstacle
 from harness.training.job import TrainingJob
+from harness.training.storage import SharedStorage
 from harness.trial import trial_epochs
 from tests.builders import build_linear, make_job, make_trial_data, make_trial_job, trained
 from tests.stacked import assert_same, small_job, small_net, values
@@ -275,11 +276,11 @@ def test_what_would_train_otherwise_is_refused(make: Callable[[], nn.Module], te
     assert text in (verdict(make) or "")
 
 
-def test_folds_that_share_a_layer_are_no_stack() -> None:
+def test_folds_that_share_a_layer_train_in_no_way() -> None:
     """It was made once for all models that are built."""
     layer = nn.Linear(10, N)
-    text = verdict(lambda: Built(lambda self, x: self.all(x.flatten(1)), all=layer))
-    assert text == "the model of fold 2 shares memory with an earlier one"
+    with pytest.raises(SharedStorage, match="weight is one tensor in several models"):
+        verdict(lambda: Built(lambda self, x: self.all(x.flatten(1)), all=layer))
 
 
 class Schedules(nn.Module):
