@@ -126,7 +126,7 @@ def trial_epochs(
     try:
         with as_exceptions(interruptible=interruptible):
             _prepare(job)
-            process.begin()
+            process.begin(data)
             training = _training_job(job, data, build, attention=attention, weights=weights)
             past = checkpoints.past() if checkpoints else None
             # before anything else runs the model, so that its own mistakes are named as such
@@ -156,8 +156,20 @@ def trial_epochs(
         rows = failed_rows(job, text, epochs, trace=trace, started_at=started_at)
         result = TrialResult(replace(rows, layers=tuple(layers)))
     finally:  # also where nobody wants the epochs that are left
-        changed = process.end()
-    return _with_changes(job, result, changed, changed_names(), tell=tell)
+        left = process.end()
+    if left.written:
+        result = _spoilt(job, left.written, epochs, started_at=started_at)
+    return _with_changes(job, result, left.changed, changed_names(), tell=tell)
+
+
+def _spoilt(
+    job: TrialJob, written: tuple[str, ...], epochs: Sequence[Row], *, started_at: datetime
+) -> TrialResult:
+    """Of a trial that wrote into the data it trained on: no number of it means anything."""
+    from harness.training.shared_arrays import SharedDataWritten
+
+    text = error_text(SharedDataWritten(written))
+    return TrialResult(failed_rows(job, text, epochs, started_at=started_at))
 
 
 def _with_changes(

@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.data.catalog import is_user_module
+from harness.data.values import TrialData
 from harness.training import switches
 from harness.training.namespaces import Names, read_names, replaced
+from harness.training.shared_arrays import SharedArrays, shared_arrays
 
 MOST_NAMED = 4
 
@@ -68,6 +70,19 @@ def unchanged_process() -> Iterator[None]:
         put_back(before)
 
 
+@dataclass(frozen=True)
+class Left:
+    """What a trial leaves: process, changed in words; written: names of shared arrays."""
+
+    process: tuple[str, ...]
+    written: tuple[str, ...]
+
+    @property
+    def changed(self) -> tuple[str, ...]:
+        """Both, in words."""
+        return (*self.process, *(f"shared {name}" for name in self.written))
+
+
 def in_words(changed: tuple[str, ...]) -> str:
     """`default dtype (torch.float32 -> torch.float64), torch.relu and 3 more`."""
     named, more = ", ".join(changed[:MOST_NAMED]), len(changed) - MOST_NAMED
@@ -84,16 +99,20 @@ class TrialProcess:
 
     def __init__(self) -> None:
         self._before: ProcessState | None = None
+        self._arrays: SharedArrays | None = None
 
-    def begin(self) -> None:
-        """Remembers the process as it is now."""
+    def begin(self, data: TrialData) -> None:
+        """Remembers the process, and the data that the trial may read only, as they are now."""
+        self._arrays = shared_arrays(data)
         self._before = process_state()
         _running[:] = [self]
 
-    def end(self) -> tuple[str, ...]:
-        """Puts back what the trial has changed; what that was, in words."""
+    def end(self) -> Left:
+        """Puts back what the trial has changed; what that was."""
         _running[:] = []
-        return () if self._before is None else put_back(self._before)
+        if self._before is None or self._arrays is None:
+            return Left((), ())
+        return Left(put_back(self._before), self._arrays.put_back())
 
     @property
     def is_changed(self) -> bool:

@@ -20,6 +20,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from harness.training.isolation import process_state, put_back, what_changed
+from harness.training.resident import as_tensor
 from harness.trial import TrialResult, run_trial
 from tests.builders import build_linear, make_trial_data, make_trial_job, run_unwatched
 
@@ -184,6 +185,23 @@ def test_what_a_trial_changes_is_a_finding_and_reaches_no_other(act: Callable[[]
 
     assert "changed_process:" in dirty.rows.trial["findings"]
     assert dirty.changed
+    assert numbers(clean()) == first
+
+
+@pytest.mark.parametrize(
+    "array",
+    [DATA.inputs[0], DATA.targets, DATA.folds[0].train],
+    ids=["inputs", "targets", "indices"],
+)
+def test_a_trial_that_writes_into_shared_data_fails_and_spoils_no_other(array: Any) -> None:
+    """NumPy's read-only flag does not stop a tensor; the array is put back."""
+    first = numbers(clean())
+    dirty = trial_that(lambda: as_tensor(array).fill_(1))
+
+    assert dirty.rows.trial["status"] == "failed"
+    assert "wrote into data that all trials share" in dirty.rows.trial["error"]
+    assert "changed_process:shared" in dirty.rows.trial["findings"]
+    assert not dirty.rows.predictions
     assert numbers(clean()) == first
 
 

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import ray
 
+from harness.data.protection import is_protected
 from harness.data.values import TrialData
-from harness.training.resident import fold_source, gather
+from harness.training.resident import as_tensor, fold_source, gather
 from harness.tuning.shared_data import get_data, put_data
 from tests.builders import CPU, make_trial_data
 
@@ -21,7 +22,8 @@ class Store(dict[int, object]):
         return len(self) - 1
 
     def arrays(self) -> list[np.ndarray]:
-        return [value for value in self.values() if isinstance(value, np.ndarray)]
+        kept = [stored.value for stored in self.values()]
+        return [value for value in kept if isinstance(value, np.ndarray)]
 
 
 def with_half_the_train_examples(data: TrialData) -> TrialData:
@@ -81,7 +83,8 @@ def test_a_step_sees_gathered_batches_and_never_the_shared_array() -> None:
 @pytest.mark.ray
 @pytest.mark.slow
 def test_all_workers_of_a_node_map_the_same_copy() -> None:
-    """Two processes read one file of shared memory at the same offset, and can't write into it."""
+    """Two processes read one file of shared memory at the same offset; one that writes into it ends
+    before it has changed anything."""
     ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False)
     try:
         data = make_trial_data(n=60_000, input_shape=(20,))
@@ -91,6 +94,10 @@ def test_all_workers_of_a_node_map_the_same_copy() -> None:
 
         assert places[0] == places[1]
         assert places[0]["writeable"] is False
+        assert places[0]["protected"] == [True, True, True]
+        with pytest.raises(ray.exceptions.WorkerCrashedError):
+            ray.get(_write.options(max_retries=0).remote([reference]))
+        assert np.array_equal(get_data(reference).inputs[0], data.inputs[0])
     finally:
         ray.shutdown()
 
@@ -98,7 +105,9 @@ def test_all_workers_of_a_node_map_the_same_copy() -> None:
 @ray.remote
 def _place(references: list[object]) -> dict[str, object]:
     """Where in shared memory the inputs lie: the mapped file and the offset in it."""
-    array = get_data(references[0]).inputs[0]
+    data = get_data(references[0])
+    array = data.inputs[0]
+    protected = [is_protected(one) for one in (array, data.targets, data.folds[0].train)]
     address = array.ctypes.data
     for line in Path("/proc/self/maps").read_text().splitlines():
         fields = line.split()
@@ -106,5 +115,12 @@ def _place(references: list[object]) -> dict[str, object]:
         if low <= address < high:
             offset = int(fields[2], 16) + address - low
             file = (fields[3], fields[4])  # device and inode
-            return {"file": file, "offset": offset, "writeable": array.flags.writeable}
+            found = {"file": file, "offset": offset, "writeable": array.flags.writeable}
+            return {**found, "protected": protected}
     raise LookupError("not mapped")
+
+
+@ray.remote
+def _write(references: list[object]) -> None:
+    """What NumPy's flag does not stop."""
+    as_tensor(get_data(references[0]).inputs[0]).fill_(0)
