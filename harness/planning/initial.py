@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from harness.data import catalog
 from harness.errors import BenchError, Problem, SpecError
-from harness.planning.models import DistinctModel, distinct_models, model_key
+from harness.planning.models import DistinctModel, builder, distinct_models, model_key
 from harness.planning.resolve import Resolved
 from harness.planning.start import is_file
 from harness.spec.benchmark import BenchmarkSpec
@@ -62,12 +61,13 @@ def _distinct(configurations: Sequence[Resolved]) -> list[tuple[Resolved, str, s
 def _head(model: DistinctModel) -> frozenset[str]:
     from harness.training.initial import head_entries
 
-    return head_entries(
-        catalog.load(model.entry).build,
-        input_shape=model.input_shape,
-        num_classes=model.num_classes,
-        arguments=model.arguments,
-    )
+    with builder(model.entry) as build:
+        return head_entries(
+            build,
+            input_shape=model.input_shape,
+            num_classes=model.num_classes,
+            arguments=model.arguments,
+        )
 
 
 def _match(value: str, model: DistinctModel, head: frozenset[str]) -> "Match":
@@ -75,12 +75,13 @@ def _match(value: str, model: DistinctModel, head: frozenset[str]) -> "Match":
     from harness.training.weight_files import read_state
 
     given = {name: tuple(entry.shape) for name, entry in read_state(weights_file(value)).items()}
-    own = entry_shapes(
-        catalog.load(model.entry).build,
-        input_shape=model.input_shape,
-        num_classes=model.num_classes,
-        arguments=model.arguments,
-    )
+    with builder(model.entry) as build:
+        own = entry_shapes(
+            build,
+            input_shape=model.input_shape,
+            num_classes=model.num_classes,
+            arguments=model.arguments,
+        )
     found = match(own, given, head)
     if not found.fitting:
         named = ", ".join(f"{name} {shape}" for name, shape in list(given.items())[:3])

@@ -7,8 +7,9 @@ import os
 import re
 import sys
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -70,15 +71,15 @@ def check_models(spec: BenchmarkSpec, models: Sequence[DistinctModel]) -> "dict[
     problems: dict[tuple[str, str | None], Problem] = {}
     counts: dict[str, ModelCounts] = {}
     some_built = False
-    for model in models:
-        with _silence():
-            message = check_model(catalog.load(model.entry).build, **_call(model))
-        if message:
-            problems.setdefault((message, model.variant), _problem(spec, model, message))
-            continue
-        some_built = True
-        if (counted := _counts(model)) is not None:
-            counts[model.key] = counted
+    for entry, of_file in groupby(models, key=lambda model: model.entry):
+        with builder(entry) as build:
+            for model in of_file:
+                if message := check_model(build, **_call(model)):
+                    problems.setdefault((message, model.variant), _problem(spec, model, message))
+                    continue
+                some_built = True
+                if (counted := _counts(build, model)) is not None:
+                    counts[model.key] = counted
     if problems and not (some_built and spec.search.algorithm == "tpe"):
         raise SpecError(problems.values())
     return counts
@@ -99,9 +100,8 @@ def inspect_model(model: DistinctModel) -> InspectedModel:
     """
     from harness.training.inspect import layer_table
 
-    build = catalog.load(model.entry).build
     try:
-        with _silence():
+        with builder(model.entry) as build:
             layers = layer_table(build, **_call(model))
     except USER_CODE_ERRORS as error:
         place = _last_place(error, model.entry.file)
@@ -121,7 +121,8 @@ def _last_place(error: BaseException, file: Path) -> str:
 
 def describe_model(model: DistinctModel) -> str:
     """Parameters and multiply-adds of one model in words; needs torch."""
-    counts = _counts(model)
+    with builder(model.entry) as build:
+        counts = _counts(build, model)
     if counts is None:
         return "can't be counted"
     adds = "unknown" if counts.mult_adds is None else f"{counts.mult_adds:,}"
@@ -131,13 +132,27 @@ def describe_model(model: DistinctModel) -> str:
     return f"{counts.n_parameters:,} parameters{trainable}, {adds} multiply-adds per example"
 
 
-def _counts(model: DistinctModel) -> "ModelCounts | None":
+@contextlib.contextmanager
+def builder(entry: catalog.Entry) -> Iterator[Callable[..., Any]]:
+    """The file's `build`, for a block that leaves nothing in this process and says nothing.
+
+    Raises BenchError where the file can't be imported.
+    """
+    from harness.training.isolation import unchanged_process
+    from harness.training.model_file import ModelFile
+
+    with unchanged_process(), _silence():
+        file = ModelFile(entry)
+        file.load()
+        yield file.build
+
+
+def _counts(build: Callable[..., Any], model: DistinctModel) -> "ModelCounts | None":
     """None where the model raises what becomes its trial's failed row."""
     from harness.training.inspect import count
 
     try:
-        with _silence():
-            return count(catalog.load(model.entry).build, **_call(model))
+        return count(build, **_call(model))
     except USER_CODE_ERRORS:
         return None
 

@@ -63,7 +63,8 @@ def compare_rows(before: tuple[Path, str], after: tuple[Path, str]) -> Sameness:
 
 
 def what_changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
-    """What two trials rows say of their making that differs: versions, device, execution, commit.
+    """What two trials rows say of their making that differs: versions, device, execution, commit;
+    and what either of them left in its process or its model's file.
 
     Data and code are told by the fingerprints, which the caller can put into words.
     """
@@ -74,7 +75,19 @@ def what_changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[st
         a, b = before.get(column), after.get(column)
         if a and b and a != b:
             lines.append(f"{words}: {a} -> {b}")
+    for row, whose in ((before, "the row's trial"), (after, "the rerun")):
+        lines += [f"{whose} {text}" for text in _not_alone(row.get("findings") or "")]
     return lines
+
+
+def _not_alone(findings: str) -> list[str]:
+    """What a trial changed for its process, and what its model's file keeps, in words."""
+    codes = [code.partition(":") for code in findings.split(",")]
+    said = {"changed_process": "changed its process", "changed_names": "kept something in its file"}
+    named = {
+        words: [name for code, _, name in codes if code == kind] for kind, words in said.items()
+    }
+    return [f"{words}: {', '.join(names)}" for words, names in named.items() if names]
 
 
 def trial_row(folder: Path, trial_id: str) -> dict[str, Any]:

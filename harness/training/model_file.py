@@ -38,7 +38,13 @@ class ModelFile:
         self._entry = entry
         self._module: ModuleType | None = None
         self._before: ModuleState | None = None
+        self._is_unused = False
         self._modules: WeakKeyDictionary[nn.Module, ModuleType] = WeakKeyDictionary()
+
+    def load(self) -> None:
+        """Imports the file for the first time. Raises BenchError where that fails."""
+        self._imported()
+        self._is_unused = True
 
     def build(self, **arguments: Any) -> "nn.Module":
         """The file's `build`, of a fresh import."""
@@ -68,6 +74,9 @@ class ModelFile:
 
     def _imported(self) -> "ModuleType":
         last = self._module
+        if last is not None and self._is_unused:
+            self._is_unused = False
+            return last
         if last is None:
             module = self._first_import()
         elif _repeatable[last.__name__]:

@@ -213,6 +213,7 @@ def in_worker(
         num_gpus=gpu,
         num_returns="streaming",
         max_retries=0,
+        max_calls=1,  # whatever the model's code left in the process serves nobody else
         _generator_backpressure_num_objects=2,
     )
     for reference in remote.remote(task, data, checkpoint):
@@ -229,18 +230,20 @@ def pretraining_steps(
     """(`epoch`, checkpoint) after each epoch, then (`done`, ...), or (`failed`, text)."""
     import torch
 
+    from harness.training.isolation import process_state, put_back
+    from harness.training.model_file import ModelFile
     from harness.training.pretrain import PretrainingJob, Progress, pretrain
     from harness.training.process import prepare_process
     from harness.training.weight_files import pack, unpack
 
     prepare_process(threads=task.threads, device=task.device, fast_operators=task.fast_operators)
-    given = task.weights
+    before, given = process_state(), task.weights
     try:
         with as_exceptions(interruptible=interruptible):
             job = PretrainingJob(
                 section=task.section,
                 data=data,
-                build=catalog.load(task.model).build,
+                build=ModelFile(task.model).build,
                 model_arguments=task.model_arguments,
                 seed=task.seed,
                 device=torch.device(task.device),
@@ -253,6 +256,8 @@ def pretraining_steps(
         yield "done", {"progress": pack(last), **scores}
     except Exception as error:
         yield "failed", named(error)
+    finally:
+        put_back(before)
 
 
 def _packed(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.errors import SpecError
+from harness.errors import BenchError, SpecError
 from harness.planning.models import (
     check_models,
     describe_model,
@@ -13,6 +13,7 @@ from harness.planning.models import (
     model_key,
 )
 from harness.planning.resolve import resolve
+from harness.training.isolation import process_state, what_changed
 from tests.plans import FILE, read
 
 MODEL = """
@@ -146,3 +147,32 @@ def test_a_variants_impossible_model_is_told_at_its_own_line(folder: Path) -> No
         check_models(spec, distinct_models(resolve(spec)))
     places = [(problem.line, problem.path) for problem in caught.value.problems]
     assert places == [(11, "variants.wide.model.width"), (12, "variants.wider.model.width")]
+
+
+def test_looking_at_models_leaves_nothing_in_the_process(folder: Path) -> None:
+    """Neither what a file changes when it is imported nor what `build` does."""
+    file = folder / "models" / "moody.py"
+    file.write_text("import torch\ntorch.set_default_dtype(torch.float64)\n" + MODEL)
+    clean()
+    spec = read(moody("model.width: [4, 8]"))
+    models = distinct_models(resolve(spec))
+    before = process_state()
+
+    check_models(spec, models)
+    inspect_model(models[0])
+
+    assert what_changed(before) == ()
+
+
+def clean() -> None:
+    """What is imported with the first look is there."""
+    spec = read(FILE)
+    check_models(spec, distinct_models(resolve(spec)))
+
+
+def test_a_file_that_can_not_be_imported_is_told_before_anything_starts(folder: Path) -> None:
+    (folder / "models" / "moody.py").write_text("import nowhere_to_be_found\n" + MODEL)
+    spec = read(moody("model.width: [4, 8]"))
+
+    with pytest.raises(BenchError, match="ModuleNotFoundError"):
+        check_models(spec, distinct_models(resolve(spec)))

@@ -73,5 +73,18 @@ def test_versions_and_device_that_changed_are_told() -> None:
     assert what_changed(before, before) == []
 
 
+def test_a_trial_that_was_not_alone_is_a_reason() -> None:
+    """Its own numbers may come from what it changed, or kept."""
+    before = {
+        "findings": "dead_parameters,changed_process:default dtype,changed_process:torch.relu"
+    }
+    after = {"findings": "changed_names:backbone"}
+    assert what_changed(before, after) == [
+        "the row's trial changed its process: default dtype, torch.relu",
+        "the rerun kept something in its file: backbone",
+    ]
+    assert what_changed({"findings": None}, {"findings": "dead_parameters"}) == []
+
+
 def test_a_row_has_none_where_the_table_has_null(tmp_path: Path) -> None:
     assert trial_row(write_results(tmp_path, rows()), "a")["error"] is None
