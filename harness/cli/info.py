@@ -17,7 +17,11 @@ examples:
 
 @click.command("info", epilog=EPILOG)
 def command() -> None:
-    """Versions, folders and hardware, ready to paste into a question."""
+    """Versions, folders and hardware, ready to paste into a question.
+
+    Required packages that can't be imported are named, with the reason.
+    """
+    from harness.cli.imports import failing_imports, not_installed, required_modules
     from harness.data.catalog import SHIPPED
     from harness.data.places import available_cores, cache_dir, default_data_root
     from harness.results.provenance import device_name, versions
@@ -37,3 +41,8 @@ def command() -> None:
     width = max(map(len, rows))
     for name, value in rows.items():
         echo(f"{name:<{width}}  {value}")
+    for distribution in not_installed():
+        echo(f"required and not installed: {distribution}")
+    modules = required_modules()
+    for module, reason in failing_imports([*modules]).items():
+        echo(f"can't be imported: {module} ({modules[module]}): {reason}")

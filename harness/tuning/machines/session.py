@@ -109,6 +109,7 @@ def _start_private(num_cpus: int, on_event: OnEvent) -> Session:
         try:
             folder = make_private_folder()
             end.callback(folder.remove)
+            end.callback(read_environment_anew)  # once it is as it was: for a Ray of somebody else
             end.enter_context(private_environment())
             _init_private(folder, num_cpus, end)
             return Session(_capacity(scratch=folder.path), end.close)
