@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.cli import imports, info
+from harness.cli import imports, main
 from harness.cli.imports import failing_imports, required_modules
 
 
@@ -48,7 +48,7 @@ def test_bench_info_names_what_cannot_be_imported(
     monkeypatch.setattr(imports, "not_installed", lambda: ["plotly"])
     monkeypatch.setattr(imports, "failing_imports", lambda modules: {"torchaudio": "OSError: bad"})
     with pytest.raises(SystemExit):
-        info.command([])
+        main(["info"])
     out = capsys.readouterr().out
 
     assert "required and not installed: plotly\n" in out
