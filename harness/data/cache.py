@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from data_prep.examples import Examples
+from harness.data.cache_files import open_regular, read_json, remove, write_json
 from harness.data.values import Array
 
 CACHE_VERSION = 2  # raised when entries written before can't be used any more
@@ -73,7 +74,7 @@ def _store(examples: Examples, entry: Path, key: str) -> None:
             "input_scale": examples.input_scale,
             "checksums": checksums,
         }
-        (temporary / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
+        write_json(temporary / "meta.json", {**meta, "checksum": _checksum_of(meta)})
         if _read(entry, key) is None:
             _remove(entry)
             os.rename(temporary, entry)
@@ -95,8 +96,8 @@ def _write_array(file: Path, values: Array) -> int:
 def _read(entry: Path, key: str) -> Examples | None:
     """The stored examples, or None where the entry is missing or damaged."""
     try:
-        meta = json.loads((entry / "meta.json").read_text(encoding="utf-8"))
-        if meta["key"] != key:
+        meta = read_json(entry / "meta.json")
+        if meta.pop("checksum") != _checksum_of(meta) or meta["key"] != key:
             return None
         arrays: dict[str, Any] = dict.fromkeys(ARRAYS)
         for name, checksum in meta["checksums"].items():
@@ -108,13 +109,17 @@ def _read(entry: Path, key: str) -> Examples | None:
         return Examples(
             class_names=tuple(meta["class_names"]), input_scale=meta["input_scale"], **arrays
         )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except Exception:  # damage takes any form, and the raw data are there
         return None
+
+
+def _checksum_of(meta: dict[str, Any]) -> int:
+    return zlib.crc32(json.dumps(meta, sort_keys=True).encode())
 
 
 def _checksum(file: Path) -> int:
     value = 0
-    with file.open("rb") as handle:
+    with open_regular(file) as handle:
         while block := handle.read(_BLOCK_BYTES):
             value = zlib.crc32(block, value)
     return value
@@ -131,7 +136,7 @@ def _remove(entry: Path) -> None:
         os.rename(entry, doomed)
     except FileNotFoundError:
         return
-    shutil.rmtree(doomed, ignore_errors=True)
+    remove(doomed)
 
 
 def _sweep(folder: Path) -> None:
@@ -139,6 +144,6 @@ def _sweep(folder: Path) -> None:
     for leftover in folder.glob(".tmp-*"):
         try:
             if time.time() - leftover.stat().st_mtime > ABANDONED_S:
-                shutil.rmtree(leftover, ignore_errors=True)
+                remove(leftover)
         except OSError:
             continue

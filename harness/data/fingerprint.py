@@ -2,14 +2,13 @@
 
 import contextlib
 import hashlib
-import json
 import os
 import time
-import uuid
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from harness.data.cache_files import read_json, write_json
 from harness.errors import BenchError
 
 # A file changed twice within the file system's clock tick keeps its times, so those of a file this
@@ -106,7 +105,7 @@ def _content_hash(path: Path, known: Memory, learned: Memory) -> str:
 def _recall(memory: Path) -> Memory:
     """What the memory file says; nothing where it is missing or damaged."""
     try:
-        stored = json.loads(memory.read_text(encoding="utf-8"))
+        stored = read_json(memory)
         return {path: _entry(*values) for path, values in stored.items()}
     except (OSError, ValueError, TypeError, AttributeError):
         return {}
@@ -123,11 +122,5 @@ def _entry(numbers: object, content: object) -> tuple[Stamp, str]:
 
 def _remember(memory: Path, learned: Memory) -> None:
     """Join the file with what was learned; of two writers at once one may lose, harmlessly."""
-    temporary = memory.with_name(f".{memory.name}.{uuid.uuid4().hex[:12]}.tmp")
-    try:
-        memory.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(json.dumps({**_recall(memory), **learned}), encoding="utf-8")
-        os.replace(temporary, memory)
-    except OSError:
-        with contextlib.suppress(OSError):  # a memory that can't be kept only costs time
-            temporary.unlink()
+    with contextlib.suppress(OSError):  # a memory that can't be kept only costs time
+        write_json(memory, {**_recall(memory), **learned})

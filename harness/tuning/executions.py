@@ -7,12 +7,11 @@ each machine, so that nothing is measured twice there.
 
 import contextlib
 import json
-import os
-import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.data.cache_files import read_cached, write_cached
 from harness.errors import BenchError
 from harness.results.layout import run_files
 from harness.results.runs import read_json, update_run
@@ -78,8 +77,8 @@ def agreement(collector: Any, *, cache: Path, model: str) -> "Agreement":
 
 def remembered(cache: Path, key: str, find: "Find") -> Found:
     """The choice in this machine's cache; where there is none, what is found, kept there."""
-    with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
-        return _plain(_choice(json.loads(_file(cache, key).read_text(encoding="utf-8"))))
+    with contextlib.suppress(OSError, ValueError, TypeError, KeyError, AttributeError):
+        return _plain(_checked(_choice(read_cached(_file(cache, key)))))
     found = _plain(find())
     _remember(cache, key, found)
     return found
@@ -90,12 +89,19 @@ def _file(cache: Path, key: str) -> Path:
 
 
 def _remember(cache: Path, key: str, found: Found) -> None:
-    file = _file(cache, key)
     with contextlib.suppress(OSError):
-        file.parent.mkdir(parents=True, exist_ok=True)
-        temporary = file.with_suffix(f".{uuid.uuid4().hex}")
-        temporary.write_text(json.dumps(found), encoding="utf-8")
-        os.replace(temporary, file)
+        write_cached(_file(cache, key), found)
+
+
+def _checked(choice: "Choice") -> "Choice":
+    """The choice; ValueError where it is none that could have been written."""
+    from harness.training.executions.execution import EXECUTIONS
+
+    ratio = choice.ratio is None or isinstance(choice.ratio, float)
+    known = choice.execution in EXECUTIONS and isinstance(choice.reason, str)
+    if not (known and ratio and isinstance(choice.compared, int)):
+        raise ValueError(f"no choice: {choice}")
+    return choice
 
 
 def _earlier(folder: Path) -> dict[str, Found]:

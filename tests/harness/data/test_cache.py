@@ -1,7 +1,9 @@
 """Prepared arrays: made once, whole or absent, whatever other processes do."""
 
+import json
 import multiprocessing
 import os
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -83,7 +85,40 @@ def _empty(file: Path) -> None:
     file.write_bytes(b"")
 
 
-@pytest.mark.parametrize("damage", [_truncate, _flip, _empty, os.unlink])
+def _garbage(file: Path) -> None:
+    file.write_bytes(bytes(range(256)) * 20)
+
+
+def _folder(file: Path) -> None:
+    file.unlink()
+    file.mkdir()
+    (file / "inside").write_text("")
+
+
+def _pipe(file: Path) -> None:
+    """Read as a file it would be waited for, for ever."""
+    file.unlink()
+    os.mkfifo(file)
+
+
+def _link_to_nowhere(file: Path) -> None:
+    file.unlink()
+    file.symlink_to("nowhere")
+
+
+def _another_array(file: Path) -> None:
+    """Whole, of another type and shape."""
+    with file.open("wb") as handle:
+        np.save(handle, np.zeros((3, 1), np.complex64))
+
+
+DAMAGES = [
+    *(_truncate, _flip, _empty, os.unlink),
+    *(_garbage, _folder, _pipe, _link_to_nowhere, _another_array),
+]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
 @pytest.mark.parametrize("name", ["inputs.npy", "example_ids.npy", "meta.json"])
 def test_damaged_entries_are_made_anew(
     tmp_path: Path, damage: Callable[[Path], None], name: str
@@ -96,6 +131,43 @@ def test_damaged_entries_are_made_anew(
         assert _same(cached_examples("key", _count(calls), tmp_path), _examples())
     assert len(calls) == 2
     assert len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("[]", "null", "3", "[" * 100_000),
+        *('{"no": "nay"}', '{"0.5": "5"}', '{"checksums": "sums"}', '{"key": "kez"}'),
+    ],
+)
+def test_a_damaged_description_is_no_description(tmp_path: Path, text: str) -> None:
+    """Other JSON, nested too deep, or with a name, a number or a key that was another."""
+    calls: list[int] = []
+    cached_examples("key", _count(calls), tmp_path)
+    (meta,) = tmp_path.glob("*/meta.json")
+    if text.startswith("{"):
+        ((old, new),) = json.loads(text).items()
+        text = meta.read_text().replace(old, new, 1)
+    meta.write_text(text)
+    assert _same(cached_examples("key", _count(calls), tmp_path), _examples())
+    assert len(calls) == 2
+
+
+@pytest.mark.parametrize("damage", [_folder, _pipe, _link_to_nowhere, _garbage])
+def test_whatever_lies_in_the_place_of_an_entry_goes(
+    tmp_path: Path, damage: Callable[[Path], None]
+) -> None:
+    """The next call makes the entry, the one after finds it, and nothing is left beside it."""
+    calls: list[int] = []
+    cached_examples("key", _count(calls), tmp_path)
+    (entry,) = tmp_path.iterdir()
+    shutil.rmtree(entry)
+    entry.write_text("")
+    damage(entry)
+    for _ in range(2):
+        assert _same(cached_examples("key", _count(calls), tmp_path), _examples())
+    assert len(calls) == 2
+    assert list(tmp_path.iterdir()) == [entry]
 
 
 def test_a_failing_make_leaves_nothing(tmp_path: Path) -> None:
