@@ -1,6 +1,8 @@
 """Your own images: FOLDER/class/file, or a CSV table of paths and labels."""
 
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Condition
 from typing import TYPE_CHECKING, Literal
 
 from data_prep.examples import DataError, Description, Examples
@@ -8,6 +10,7 @@ from data_prep.own_files import OwnFiles, description, examples, own_files
 from data_prep.own_tables import OptionError, refuse
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from os import PathLike
 
     import numpy as np
@@ -20,7 +23,16 @@ PREPROCESSING = (
     "turned upright, laid on white where transparent, the shorter side resized (bilinear), the "
     "middle cut out"
 )
+PIXELS_AT_ONCE = 120_000_000
+"""Of all pictures being decoded: 1.5 GB, at 12 bytes for each pixel of a transparent one. Larger
+ones are refused; the finest cameras of phones have 108 million."""
+PIECE_BYTES = 64 * 2**20
+"""Of Pillow's memory for a picture: what is over 32 MiB goes back to the system when it is freed,
+less would stay with the thread that decoded it (six of 100 million pixels: 3.7 GB, not 1.2)."""
 FEW_GREYS = {"L;2": 85, "L;4": 17}  # how Pillow spreads 2 and 4 bits over 0..255
+
+_room = Condition()
+_decoded_now = [0]  # pixels, of all threads
 
 
 def describe(
@@ -83,8 +95,9 @@ def load(
     from concurrent.futures import ThreadPoolExecutor
 
     import numpy as np
-    from PIL import UnidentifiedImageError
+    from PIL import Image, UnidentifiedImageError
 
+    Image.core.set_block_size(PIECE_BYTES)
     own = _own(root, path, size, labels)
     inputs = np.empty((len(own.items), channels, size, size), dtype=np.uint8)
 
@@ -112,17 +125,18 @@ def read_image(file: Path, *, size: int, channels: int) -> "np.ndarray":
     """(channels, size, size) uint8 of one file; the first picture of a moving one.
 
     Raises what Pillow raises for a file that it can't read, and DataError for more bits than 8
-    that a conversion would get wrong.
+    that a conversion would get wrong, and for more than PIXELS_AT_ONCE.
     """
     import numpy as np
     from PIL import Image, ImageOps
 
-    with Image.open(file) as opened:
+    with Image.open(file) as opened, _decoding(opened.width * opened.height):
         if opened.mode.split(";")[0] in DEEP_MODES:
             raise DataError(f"more than 8 bits a channel ({opened.mode}); convert it to 8")
         _mend_transparency(opened)
-        upright = _on_white(ImageOps.exif_transpose(opened), MODES[channels])
-    fitted = ImageOps.fit(upright, (size, size), method=Image.Resampling.BILINEAR)
+        ImageOps.exif_transpose(opened, in_place=True)
+        upright = _on_white(opened, MODES[channels])
+        fitted = ImageOps.fit(upright, (size, size), method=Image.Resampling.BILINEAR)
     return np.asarray(fitted).reshape(size, size, channels).transpose(2, 0, 1)
 
 
@@ -131,6 +145,22 @@ def read_input(path: Path, *, size: int = 64, channels: Literal[1, 3] = 3) -> "n
     from data_prep.reading import picture
 
     return picture(path, size=size, channels=channels)
+
+
+@contextmanager
+def _decoding(pixels: int) -> "Iterator[None]":
+    """Waits until so many pixels fit beside those that other threads decode."""
+    if pixels > PIXELS_AT_ONCE:
+        raise DataError(f"{pixels:,} pixels, more than {PIXELS_AT_ONCE:,}; make it smaller")
+    with _room:
+        _room.wait_for(lambda: _decoded_now[0] + pixels <= PIXELS_AT_ONCE)
+        _decoded_now[0] += pixels
+    try:
+        yield
+    finally:
+        with _room:
+            _decoded_now[0] -= pixels
+            _room.notify_all()
 
 
 def _mend_transparency(opened: "Image") -> None:
@@ -149,8 +179,8 @@ def _on_white(picture: "Image", mode: str) -> "Image":
     from PIL import Image
 
     if not picture.has_transparency_data:
-        return picture.convert(mode)
-    layer = picture.convert("RGBA")
+        return picture if picture.mode == mode else picture.convert(mode)
+    layer = picture if picture.mode == "RGBA" else picture.convert("RGBA")
     return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert(mode)
 
 

@@ -40,6 +40,8 @@ def command(dataset: str, options: tuple[str, ...], data: Path | None) -> None:
     number = f"{len(files):,} file{'' if len(files) == 1 else 's'}"
     inside = all(file.resolve().is_relative_to(root.resolve()) for file in files)
     echo(f"{dataset}: {number} ready in {root if inside else files[0].parent}")
+    if checked := getattr(module, "CHECKED", None):
+        echo(f"{dataset}: {checked}")
 
 
 def _accepted(function: Callable[..., Any], **arguments: Any) -> dict[str, Any]:

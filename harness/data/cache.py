@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from data_prep.examples import Examples
-from harness.data.cache_files import open_regular, read_json, remove, write_json
+from harness.data.cache_files import open_regular, read_cached, remove, write_cached
 from harness.data.values import Array
 
 CACHE_VERSION = 2  # raised when entries written before can't be used any more
@@ -74,7 +74,7 @@ def _store(examples: Examples, entry: Path, key: str) -> None:
             "input_scale": examples.input_scale,
             "checksums": checksums,
         }
-        write_json(temporary / "meta.json", {**meta, "checksum": _checksum_of(meta)})
+        write_cached(temporary / "meta.json", {**meta, "checksum": _checksum_of(meta)})
         if _read(entry, key) is None:
             _remove(entry)
             os.rename(temporary, entry)
@@ -96,7 +96,7 @@ def _write_array(file: Path, values: Array) -> int:
 def _read(entry: Path, key: str) -> Examples | None:
     """The stored examples, or None where the entry is missing or damaged."""
     try:
-        meta = read_json(entry / "meta.json")
+        meta = read_cached(entry / "meta.json")
         if meta.pop("checksum") != _checksum_of(meta) or meta["key"] != key:
             return None
         arrays: dict[str, Any] = dict.fromkeys(ARRAYS)

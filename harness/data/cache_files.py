@@ -29,7 +29,7 @@ def open_regular(file: Path) -> IO[bytes]:
         raise
 
 
-def read_json(file: Path) -> Any:
+def read_cached(file: Path) -> Any:
     """What a JSON file holds; raises OSError where it can't be read, ValueError for no JSON."""
     with open_regular(file) as handle:
         content = handle.read(MOST_BYTES + 1)
@@ -41,7 +41,7 @@ def read_json(file: Path) -> Any:
         raise ValueError(f"{file} is nested too deep") from None
 
 
-def write_json(file: Path, value: Any) -> None:
+def write_cached(file: Path, value: Any) -> None:
     """Put a JSON file in place in one step, whatever lies there; raises OSError where it can't."""
     file.parent.mkdir(parents=True, exist_ok=True)
     temporary = file.with_name(f".{file.name}.{uuid.uuid4().hex[:12]}.tmp")

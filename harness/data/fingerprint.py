@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from harness.data.cache_files import read_json, write_json
+from harness.data.cache_files import read_cached, write_cached
 from harness.errors import BenchError
 
 # A file changed twice within the file system's clock tick keeps its times, so those of a file this
@@ -105,7 +105,7 @@ def _content_hash(path: Path, known: Memory, learned: Memory) -> str:
 def _recall(memory: Path) -> Memory:
     """What the memory file says; nothing where it is missing or damaged."""
     try:
-        stored = read_json(memory)
+        stored = read_cached(memory)
         return {path: _entry(*values) for path, values in stored.items()}
     except (OSError, ValueError, TypeError, AttributeError):
         return {}
@@ -123,4 +123,4 @@ def _entry(numbers: object, content: object) -> tuple[Stamp, str]:
 def _remember(memory: Path, learned: Memory) -> None:
     """Join the file with what was learned; of two writers at once one may lose, harmlessly."""
     with contextlib.suppress(OSError):  # a memory that can't be kept only costs time
-        write_json(memory, {**_recall(memory), **learned})
+        write_cached(memory, {**_recall(memory), **learned})

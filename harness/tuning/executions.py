@@ -6,7 +6,6 @@ each machine, so that nothing is measured twice there.
 """
 
 import contextlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any

@@ -3,10 +3,13 @@
 import hashlib
 import io
 import stat
+import struct
 import tarfile
 import threading
+import time
 import zipfile
 from collections.abc import Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -26,11 +29,23 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_error(404)
             return
         self.server.requests.append(self.path)  # type: ignore[attr-defined]
+        if self.path == "/silent":
+            time.sleep(0.5)  # and hangs up without a word
+            return
         self.send_response(200)
-        if self.path != "/unannounced":
+        if self.path.startswith("/announced/"):
+            self.send_header("Content-Length", self.path.removeprefix("/announced/"))
+        elif self.path not in ("/unannounced", "/endless", "/drips"):
             self.send_header("Content-Length", str(len(BODY)))
         self.end_headers()
-        self.wfile.write(BODY[:100] if self.path == "/short" else BODY)
+        with suppress(OSError):  # whoever has enough hangs up
+            if self.path == "/endless":
+                while True:
+                    self.wfile.write(BODY)
+            for byte in BODY if self.path == "/drips" else b"":
+                self.wfile.write(bytes([byte]))
+                time.sleep(0.02)
+            self.wfile.write(BODY[:100] if self.path == "/short" else BODY)
 
     def log_message(self, *args: object) -> None:
         """Silence."""
@@ -106,6 +121,61 @@ def test_a_short_body_is_refused(server: ThreadingHTTPServer, tmp_path: Path) ->
     with pytest.raises(DataError, match="100 of 6,000 bytes"):
         download(_url(server, "/short"), tmp_path / "f")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("announced", "words"),
+    [
+        ("many", "announces 'many' bytes"),
+        ("-1", "announces '-1' bytes"),
+        ("9" * 5000, "announces '9999"),
+        ("7000", "7,000 bytes announced, more than 6,500; refused"),
+        ("6400", "6,000 of 6,400 bytes"),
+    ],
+)
+def test_a_wrong_length_is_refused(
+    server: ThreadingHTTPServer, tmp_path: Path, announced: str, words: str
+) -> None:
+    """No number, one below zero, one without an end, more than is wanted, more than comes."""
+    with pytest.raises(DataError, match=words):
+        download(_url(server, f"/announced/{announced}"), tmp_path / "f", max_bytes=6500)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_endless_body_is_given_up(server: ThreadingHTTPServer, tmp_path: Path) -> None:
+    """At the most bytes that are wanted; what came is not kept."""
+    with pytest.raises(DataError, match="sends more than 100,000 bytes; refused"):
+        download(_url(server, "/endless"), tmp_path / "f", max_bytes=100_000)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_body_that_drips_is_given_up(
+    server: ThreadingHTTPServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fifty bytes a second, each within the timeout of the socket."""
+    monkeypatch.setattr("data_prep.download.SLOW_S", 0.2)
+    with pytest.raises(DataError, match=r"too slow \(\d+ bytes in 0 s\); try again later"):
+        download(_url(server, "/drips"), tmp_path / "f")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_slow_download_that_moves_is_taken(
+    server: ThreadingHTTPServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pace is asked for anew after each while."""
+    monkeypatch.setattr("data_prep.download.SLOW_S", 0.05)
+    monkeypatch.setattr("data_prep.download.SLOWEST_BYTES_PER_S", 10)
+    monkeypatch.setattr("tests.data_prep.test_download.BODY", BODY[:20])
+    assert download(_url(server, "/drips"), tmp_path / "f").stat().st_size == 40
+
+
+def test_a_server_that_does_not_answer_is_given_up(
+    server: ThreadingHTTPServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Headers that drip in count as no answer."""
+    monkeypatch.setattr("data_prep.download.TIMEOUT_S", 0.1)
+    with pytest.raises(DataError, match=r"no answer within 0\.1 s|timed out"):
+        download(_url(server, "/silent"), tmp_path / "f")
 
 
 def test_a_missing_file_gives_the_servers_answer(
@@ -214,6 +284,48 @@ def test_bombs_are_refused_by_their_unpacked_size(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="more than 1,000,000 bytes"):
         unpack(file, tmp_path / "out", max_bytes=1_000_000)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("suffix", ["zip", "tar"])
+def test_too_many_entries_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
+) -> None:
+    """Before any is written; as many as are allowed come out."""
+    monkeypatch.setattr("data_prep.download.MAX_ENTRIES", 3)
+    for n in (3, 4):
+        file, names = tmp_path / f"{n}.{suffix}", [f"{i}.txt" for i in range(n)]
+        if suffix == "zip":
+            _zip(file, **dict.fromkeys(names, b"x"))
+        else:
+            _tar(file, *map(_info, names))
+    unpack(tmp_path / f"3.{suffix}", tmp_path / "out")
+    assert len(list((tmp_path / "out").iterdir())) == 3
+    with pytest.raises(DataError, match="more than 3 entries; refused"):
+        unpack(tmp_path / f"4.{suffix}", tmp_path / "more")
+    assert not (tmp_path / "more").exists()
+
+
+@pytest.mark.parametrize("wide", [False, True])
+def test_a_zip_with_a_long_list_of_entries_is_not_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wide: bool
+) -> None:
+    """The list is read as a whole: its end says how long it is, in wide numbers where need be."""
+    file = _zip(tmp_path / "a.zip", **{f"{i}.txt": b"x" for i in range(3)})
+    if wide:
+        content = file.read_bytes()
+        place = content.rfind(b"PK\5\6")
+        entries, n_bytes, start = struct.unpack_from("<10xHLL", content, place)
+        sizes = (entries, entries, n_bytes, start)
+        record = struct.pack("<4sQ2H2L4Q", b"PK\6\6", 44, 45, 45, 0, 0, *sizes)
+        locator = struct.pack("<4sLQL", b"PK\6\7", 0, place, 1)
+        end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, *[2**16 - 1] * 2, *[2**32 - 1] * 2, 0)
+        file.write_bytes(content[:place] + record + locator + end)
+    unpack(file, tmp_path / "out")
+    assert len(list((tmp_path / "out").iterdir())) == 3
+    monkeypatch.setattr("data_prep.download.MAX_DIRECTORY_BYTES", 100)
+    monkeypatch.setattr(zipfile, "ZipFile", None)
+    with pytest.raises(DataError, match="more than 50,000 entries; refused"):
+        unpack(file, tmp_path / "more")
 
 
 @pytest.mark.parametrize("content", [b"", b"not an archive", b"PK\x03\x04 broken"])

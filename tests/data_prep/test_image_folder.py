@@ -1,7 +1,9 @@
 """Pictures of a folder become squares of bytes, the same ones every time."""
 
 import struct
+import time
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -221,3 +223,33 @@ def test_a_size_below_one_is_refused(tmp_path: Path) -> None:
         image_folder.describe(tmp_path, path=".", size=0)
 
     assert error.value.option == "size"
+
+
+def test_a_picture_of_too_many_pixels_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """File, pixels and limit; its header is all that is read of it."""
+    folder = write_images(tmp_path / "pets")
+    monkeypatch.setattr(image_folder, "PIXELS_AT_ONCE", 1_000)
+    saved(folder / "cat" / "large.png", Image.new("RGB", (40, 30)))
+    with pytest.raises(
+        DataError, match=r"large\.png: 1,200 pixels, more than 1,000; make"
+    ):
+        image_folder.load(tmp_path, path=str(folder), size=8)
+
+
+def test_pictures_wait_for_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Never more pixels at once than allowed, and all of them in the end."""
+    monkeypatch.setattr(image_folder, "PIXELS_AT_ONCE", 10)
+    most: list[int] = []
+
+    def decode(pixels: int) -> None:
+        with image_folder._decoding(pixels):
+            most.append(image_folder._decoded_now[0])
+            time.sleep(0.001)
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(decode, [4, 7, 10, 1, 3, 6] * 5))
+    assert len(most) == 30
+    assert max(most) <= 10
+    assert image_folder._decoded_now == [0]

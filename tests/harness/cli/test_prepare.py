@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from data_prep import esc50
+
 DATASET = '''"""A dataset that writes a file."""
 
 from pathlib import Path
@@ -46,6 +48,16 @@ def test_a_dataset_is_prepared_in_the_named_folder(bench, folder: Path) -> None:
     assert done.out.startswith("words: 1 file")
     assert done.out.endswith(f"ready in {folder / 'raw'}\n")
     assert (folder / "raw" / "words.txt").read_text() == "word word "
+
+
+def test_what_could_not_be_compared_is_said(bench, folder: Path) -> None:
+    """As of an archive without a published checksum."""
+    file = folder / "data_prep" / "words.py"
+    file.write_text(f'{DATASET}\nCHECKED = "nothing has a checksum"\n')
+    assert bench("prepare", "words", "--data", "raw").out.endswith(
+        "words: nothing has a checksum\n"
+    )
+    assert "no checksum of the archive" in esc50.CHECKED
 
 
 def test_without_a_name_the_folder_is_bench_data_or_the_cache(

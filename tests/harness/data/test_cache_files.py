@@ -6,15 +6,15 @@ from pathlib import Path
 import pytest
 
 from harness.data import cache_files
-from harness.data.cache_files import open_regular, read_json, remove, write_json
+from harness.data.cache_files import open_regular, read_cached, remove, write_cached
 
 
 def test_what_was_written_is_read(tmp_path: Path) -> None:
     """In a folder that is made for it; nothing else stays there."""
     file = tmp_path / "new" / "some.json"
     for value in ({"a": 1}, [2]):
-        write_json(file, value)
-        assert read_json(file) == value
+        write_cached(file, value)
+        assert read_cached(file) == value
     assert list(file.parent.iterdir()) == [file]
 
 
@@ -33,11 +33,11 @@ def test_what_is_no_json_is_a_value_error(tmp_path: Path, monkeypatch: pytest.Mo
     for text in (b"{", b"\\xff", b"[" * 100_000):
         file.write_bytes(text)
         with pytest.raises(ValueError):
-            read_json(file)
+            read_cached(file)
     monkeypatch.setattr(cache_files, "MOST_BYTES", 4)
     file.write_text("[1, 2]")
     with pytest.raises(ValueError, match="larger than 4 bytes"):
-        read_json(file)
+        read_cached(file)
 
 
 def test_anything_is_replaced(tmp_path: Path) -> None:
@@ -49,8 +49,8 @@ def test_anything_is_replaced(tmp_path: Path) -> None:
     other.write_text("kept")
     (tmp_path / "link").symlink_to(other)
     for name in ("folder", "pipe", "link"):
-        write_json(tmp_path / name, 1)
-        assert read_json(tmp_path / name) == 1
+        write_cached(tmp_path / name, 1)
+        assert read_cached(tmp_path / name) == 1
         assert not (tmp_path / name).is_symlink()
     assert other.read_text() == "kept"
 

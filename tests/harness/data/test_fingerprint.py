@@ -3,6 +3,7 @@
 import json
 import os
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
@@ -235,3 +236,16 @@ def test_files_elsewhere_count_by_their_place_below_their_common_folder(
     (pets / "cat/1.png").write_text("b")
     (pets / "dog/1.png").write_text("a")
     assert found(root) != before
+
+
+@pytest.mark.parametrize("lies_there", [Path.mkdir, os.mkfifo, lambda file: file.symlink_to("no")])
+def test_a_memory_that_is_no_file_is_replaced(
+    root: Path, memory: Path, lies_there: Callable[[Path], object]
+) -> None:
+    """A folder, a pipe, a link to nowhere: read anew once, then remembered again."""
+    before = data_fingerprint(_files(root), root=root, memory=memory)
+    memory.unlink()
+    lies_there(memory)
+    assert data_fingerprint(_files(root), root=root, memory=memory) == before
+    assert len(json.loads(memory.read_text())) == 2
+    assert not memory.is_symlink()

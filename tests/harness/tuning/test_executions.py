@@ -70,8 +70,18 @@ def test_a_machine_measures_once(tmp_path: Path) -> None:
 
     assert remembered(tmp_path, "shape", find) == remembered(tmp_path, "shape", find) == STACKED
     assert len(found) == 1
-    (tmp_path / "executions" / "shape.json").write_text("{}")
-    assert remembered(tmp_path, "shape", find) == STACKED
+    kept = tmp_path / "executions" / "shape.json"
+    nonsense = {**STACKED, "execution": "sideways"}
+    for text in ("{}", "[]", "[" * 100_000, "\0", json.dumps(nonsense)):
+        found.clear()
+        kept.write_text(text)
+        for _ in range(2):
+            assert remembered(tmp_path, "shape", find) == STACKED
+        assert len(found) == 1
+    kept.unlink()
+    kept.mkdir()
+    for _ in range(2):
+        assert remembered(tmp_path, "shape", find) == STACKED
     assert len(found) == 2
 
 
