@@ -232,9 +232,7 @@ def test_a_picture_of_too_many_pixels_is_named(
     folder = write_images(tmp_path / "pets")
     monkeypatch.setattr(image_folder, "PIXELS_AT_ONCE", 1_000)
     saved(folder / "cat" / "large.png", Image.new("RGB", (40, 30)))
-    with pytest.raises(
-        DataError, match=r"large\.png: 1,200 pixels, more than 1,000; make"
-    ):
+    with pytest.raises(DataError, match=r"large\.png: 1,200 pixels, more than 1,000; make"):
         image_folder.load(tmp_path, path=str(folder), size=8)
 
 
