@@ -42,6 +42,7 @@ Build = Callable[..., "nn.Module"]
 Weights = Mapping[str, Array]
 Attend = Callable[["nn.Module", "Tensor"], "Tensor"]
 OnEpoch = Callable[[tuple[Row, ...], float], None]
+Attributes = Callable[[], Mapping[str, object] | None]
 _Trained = Generator[tuple[tuple[Row, ...], float], None, "TrialResult"]
 
 _UNKEPT = (
@@ -54,14 +55,14 @@ _UNKEPT = (
 class TrialResult:
     """What a trial leaves.
 
-    weights: (repeat, fold) -> state dict on the CPU, empty if it failed. attributes: what else the
-    models held, where they held anything. changed: what it changed in its process, in words; that
-    process should train nothing else.
+    weights: (repeat, fold) -> state dict on the CPU, empty if it failed. attributes: gives what
+    else the models hold; None where that is nothing. changed: what it changed in its process, in
+    words; that process should train nothing else.
     """
 
     rows: TrialRows
     weights: Mapping[tuple[int, int], Mapping[str, "Tensor"]] = field(default_factory=dict)
-    attributes: Mapping[tuple[int, int], Mapping[str, object]] = field(default_factory=dict)
+    attributes: Mapping[tuple[int, int], Attributes] = field(default_factory=dict)
     changed: tuple[str, ...] = ()
 
 
@@ -268,11 +269,7 @@ def _train(
             layers=tuple(layers),
         ),
         weights={(outcome.repeat, outcome.fold): outcome.state for outcome in outcomes},
-        attributes={
-            (outcome.repeat, outcome.fold): outcome.attributes
-            for outcome in outcomes
-            if outcome.attributes is not None
-        },
+        attributes={(outcome.repeat, outcome.fold): outcome.attributes for outcome in outcomes},
     )
 
 

@@ -36,6 +36,12 @@ def evaluate(
     return Evaluation(probabilities.cpu().numpy(), loss=mean_loss, accuracy=correct / len(targets))
 
 
+def probabilities(logits: Tensor) -> NDArray[np.float32]:
+    """Those that `evaluate` makes of such logits, to the bit."""
+    found: NDArray[np.float32] = F.log_softmax(logits.float(), dim=1).exp().cpu().numpy()
+    return found
+
+
 def predict_logits(
     model: nn.Module, source: FoldSource, indices: Tensor, *, batch_size: int
 ) -> Tensor:

@@ -106,8 +106,9 @@ class FoldOutcome:
 
     best_epoch: the epoch of the weights; weights_source: `best` or `last`, how it was chosen.
     n_train_per_epoch: train examples that an epoch takes.
-    state: the state dict, on the CPU. attributes: what else the model held, for `torch.save`; None
-        where it held nothing else. unkept: in words, what of it could not be kept; mostly empty.
+    state: the state dict, on the CPU. attributes: gives what else the model holds, for
+        `torch.save`; None where that is nothing.
+    unkept: in words, what of the model could not be kept; empty where all could.
     predictions: role -> softmax probabilities (n_role, num_classes) float32, in the order of the
         fold's indices; roles without examples are absent. losses: role -> mean cross-entropy.
     fit_time_s: training and validation of all epochs; predict_time_s: the final predictions.
@@ -126,5 +127,5 @@ class FoldOutcome:
     fit_time_s: float
     predict_time_s: float
     attention: tuple[dict[str, Any], ...] = ()
-    attributes: Mapping[str, Any] | None = None
+    attributes: Callable[[], Mapping[str, Any] | None] = lambda: None
     unkept: str = ""

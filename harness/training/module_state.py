@@ -165,7 +165,7 @@ def attributes(module: nn.Module) -> dict[str, Any] | None:
 
     `put_back_attributes` gives it to a module that was built anew and has its state dict.
     """
-    if not _holds_more(module):
+    if not holds_more(module):
         return None
     state, told = module_state(module), kept_state_dict(module)
     tensors = [*module.named_parameters(), *module.named_buffers()]
@@ -197,6 +197,19 @@ def kept_state_dict(module: nn.Module) -> dict[str, Any]:
         for name, value in module.state_dict().items()
         if isinstance(value, Tensor) or _is_safe(value)
     }
+
+
+def holds_more(module: nn.Module) -> bool:
+    """Whether it may hold what neither its state dict nor building it anew gives.
+
+    Torch's own layers don't, unless code was hooked to them.
+    """
+    return any(
+        not type(one).__module__.startswith("torch.nn.modules.")
+        or bool(one._non_persistent_buffers_set)
+        or any(getattr(one, hooks) for hooks in _HOOKS)
+        for one in module.modules()
+    )
 
 
 class _Walk:
@@ -662,19 +675,6 @@ _FILLED: Mapping[str, Callable[..., Any]] = {
     "random": _Fill._random,
     "script": _Fill._script,
 }
-
-
-def _holds_more(module: nn.Module) -> bool:
-    """Whether it may hold what neither its state dict nor building it anew gives.
-
-    Torch's own layers don't, unless code was hooked to them.
-    """
-    return any(
-        not type(one).__module__.startswith("torch.nn.modules.")
-        or bool(one._non_persistent_buffers_set)
-        or any(getattr(one, hooks) for hooks in _HOOKS)
-        for one in module.modules()
-    )
 
 
 class _Unassigned:

@@ -277,7 +277,8 @@ def _hand_over_weights(result: TrialResult, job: TrialJob, shared: Shared) -> No
         states = result.weights.items()
         files = {f"{repeat}-{fold}.pt": _bytes(state) for (repeat, fold), state in states}
         for (repeat, fold), attributes in result.attributes.items():
-            files[f"{repeat}-{fold}.attributes.pt"] = _bytes(attributes)
+            if (found := attributes()) is not None:
+                files[f"{repeat}-{fold}.attributes.pt"] = _bytes(found)
         get_value(shared.collector.keep_weights.remote(job.trial_id, objective, files))
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from math import ceil, isfinite
 from time import perf_counter
 
@@ -15,7 +16,7 @@ from harness.data.values import Fold
 from harness.results.metrics import METRICS, better, compute
 from harness.training.attention import fold_attention, try_attention
 from harness.training.augmentation import Batch, agreement, augmented
-from harness.training.evaluate import Evaluation, evaluate
+from harness.training.evaluate import Evaluation, evaluate, predict_logits, probabilities
 from harness.training.executions.fold_state import (
     Chosen,
     FoldStates,
@@ -28,6 +29,7 @@ from harness.training.job import Diverged, FoldEpoch, FoldOutcome, TrainingJob
 from harness.training.module_state import (
     ModuleState,
     attributes,
+    holds_more,
     kept_state_dict,
     module_state,
     put_back,
@@ -286,10 +288,10 @@ def _outcome(run: FoldRun) -> FoldOutcome:
     chosen = run.chosen
     if chosen is None:
         raise ValueError("a fold has no outcome before its first epoch")
-    unkept = module_state(run.model, copied=False).unkept
-    if chosen.state is not None:
-        unkept = _choose_again(run, chosen.validation, chosen.state) or unkept
-    kept, more = kept_state_dict(run.model), attributes(run.model)
+    if chosen.state is None:
+        unkept = module_state(run.model, copied=False).unkept
+    else:
+        unkept = _choose_again(run, chosen.validation, chosen.state)
     roles = {role: indices for role, indices in run.indices.items() if len(indices)}
     evaluations = {
         role: chosen.validation if role == "validation" else _evaluate(run, role) for role in roles
@@ -302,8 +304,8 @@ def _outcome(run: FoldRun) -> FoldOutcome:
         best_epoch=chosen.epoch,
         n_train_per_epoch=run.n_examples,
         weights_source=run.job.training.selection,
-        state=kept,
-        attributes=more,
+        state=kept_state_dict(run.model),
+        attributes=partial(attributes, run.model),
         predictions=predictions,
         losses={role: evaluation.loss for role, evaluation in evaluations.items()},
         fit_time_s=run.fit_time_s,
@@ -320,15 +322,25 @@ def _choose_again(run: FoldRun, validation: Evaluation, state: ModuleState) -> s
     model depends on something outside of itself; unless it gives other ones every time.
     """
     lost = put_back(run.model, state)
-    again = _evaluate(run, "validation").probabilities
+    again = _validated(run)
     same = _are_equal(again, validation.probabilities)
-    if not same and _are_equal(again, _evaluate(run, "validation").probabilities):
+    if not same and _are_equal(again, _validated(run)):
         lost = lost or "something outside of the model that its predictions depend on"
-    put_back(run.model, state)  # evaluation may have changed it
+    if holds_more(run.model):
+        put_back(run.model, state)  # evaluation may have changed it
     return lost
 
 
+def _validated(run: FoldRun) -> NDArray[np.float32]:
+    training, indices = run.job.training, run.indices["validation"]
+    with computing(training.precision, run.job.device):
+        logits = predict_logits(run.model, run.source, indices, batch_size=training.batch_size)
+    return probabilities(logits)
+
+
 def _are_equal(one: NDArray[np.float32], other: NDArray[np.float32]) -> bool:
+    if np.array_equal(one, other):
+        return True
     return np.allclose(one, other, rtol=0.0, atol=SAME, equal_nan=True)
 
 
