@@ -215,17 +215,20 @@ def _members(archive: Path) -> Iterator[Iterator[Member]]:
 
 
 def _refuse_long_directory(archive: Path) -> None:
-    """Before `zipfile` reads a list of entries as a whole: how long its end says that it is."""
+    """Before `zipfile` reads a list of entries as a whole: how long the zip's end says it is.
+
+    The number of entries could be another one; the length is what will be read.
+    """
     with archive.open("rb") as file:
         file.seek(max(0, archive.stat().st_size - _ZIP_END_BYTES))
         end = file.read()
     place = end.rfind(b"PK\5\6")
     found = struct.unpack_from("<4s4H2L", end, place) if 0 <= place <= len(end) - 20 else None
     wide = end.rfind(b"PK\6\6", 0, max(0, place))  # of large archives, where numbers are wider
-    n_bytes = found[5] if found else 0
-    if n_bytes == 2**32 - 1 and 0 <= wide <= len(end) - 48:
-        n_bytes = struct.unpack_from("<Q", end, wide + 40)[0]
-    if n_bytes > MAX_DIRECTORY_BYTES:
+    n_entries, n_bytes = found[4:6] if found else (0, 0)
+    if 0 <= wide <= len(end) - 48 and (n_entries == 2**16 - 1 or n_bytes == 2**32 - 1):
+        n_entries, n_bytes = struct.unpack_from("<2Q", end, wide + 32)
+    if n_entries > MAX_ENTRIES or n_bytes > MAX_DIRECTORY_BYTES:
         raise _too_many(archive)
 
 

@@ -322,10 +322,11 @@ def test_a_zip_with_a_long_list_of_entries_is_not_opened(
         file.write_bytes(content[:place] + record + locator + end)
     unpack(file, tmp_path / "out")
     assert len(list((tmp_path / "out").iterdir())) == 3
-    monkeypatch.setattr("data_prep.download.MAX_DIRECTORY_BYTES", 100)
     monkeypatch.setattr(zipfile, "ZipFile", None)
-    with pytest.raises(DataError, match="more than 50,000 entries; refused"):
-        unpack(file, tmp_path / "more")
+    for limit, most in (("MAX_DIRECTORY_BYTES", 100), ("MAX_ENTRIES", 2)):
+        with monkeypatch.context() as patched, pytest.raises(DataError, match="entries; refused"):
+            patched.setattr(f"data_prep.download.{limit}", most)
+            unpack(file, tmp_path / "more")
 
 
 @pytest.mark.parametrize("content", [b"", b"not an archive", b"PK\x03\x04 broken"])
