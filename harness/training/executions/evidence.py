@@ -27,6 +27,7 @@ from harness.training.executions.formulations import GivenMasks
 from harness.training.executions.stack import Stack, hand_back, stack_of
 from harness.training.initial import train_mode
 from harness.training.job import NotAsTheLoop, TrainingJob
+from harness.training.optimizers import make_optimizer, plain_step
 from harness.training.seeds import derive, seed_everything
 
 STEPS = 4  # each on other batches; an evaluation stands before the last one
@@ -108,6 +109,8 @@ def _other_training(job: TrainingJob, *, double: bool) -> str | None:
     if double:
         for run in (*alone, *together):
             run.model.double()
+            run.optimizer = make_optimizer(run.parameters, job.training)
+            run.step = plain_step(run.optimizer)
         _try_in_double(alone[0])
     _perturb(together)
     stack = stack_of(together)
@@ -126,10 +129,10 @@ def _other_training(job: TrainingJob, *, double: bool) -> str | None:
 
 
 def _try_in_double(run: FoldRun) -> None:
-    inputs, _ = next(_batches([run], double=True))[0]
+    inputs, targets = next(_batches([run], double=True))[0]
     try:
         train_mode(run.model, run.frozen)
-        logits = run.model(inputs)
+        _, logits = loop.step(run, inputs, targets, lr=run.job.training.lr)
     except Exception as error:  # whatever torch says of types that don't fit
         raise _NotInDouble from error
     if logits.dtype != torch.float64:

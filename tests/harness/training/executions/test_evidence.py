@@ -114,6 +114,18 @@ def test_layers_that_are_accepted_train_as_in_the_loop(make: Callable[[], nn.Mod
                           lr=0.05, epochs=3, batch_size=8))  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    "training",
+    [{"optimizer": "sgd", "momentum": 0.9}, {"optimizer": "adamw"}, {"precision": "bf16"},
+     {"augmentation": {"mixup": {"alpha": 0.4}}}, {"gradient_clip": 0.01}],
+    ids=lambda one: str(one),
+)  # fmt: skip
+def test_models_in_float32_are_looked_at_in_float64(training: dict[str, Any]) -> None:
+    """However they are trained."""
+    assert verdict(SAME["LayerNorm"], **training) is None
+    assert verdict(SAME["attention"], **training) is None
+
+
 UNSTACKABLE: dict[str, tuple[Callable[[], nn.Module], str]] = {
     "LSTM": (lambda: Built(lambda self, x: self.layer(x.transpose(1, 2))[0][:, -1],
                            layer=nn.LSTM(2, N, batch_first=True)), "aten::lstm"),
