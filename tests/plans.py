@@ -83,13 +83,18 @@ def rows_of(plan: Plan, trial: PlannedTrial, status: str, *, predictions: bool =
         return ended_rows(job, status, ())
     keys = [(repeat, fold) for repeat in range(1, plan.spec.repeats + 1) for fold in (1, 2)]
     folds = [
-        {"repeat": repeat, "fold": fold, "val_accuracy": 2 / 3, "fit_time_s": 1.0}
+        {
+            **{"repeat": repeat, "fold": fold, "split_hash": f"{repeat}-{fold}"},
+            **{"n_train": 6, "n_validation": 3, "n_test": 0},
+            **{"val_accuracy": 2 / 3, "fit_time_s": 1.0},
+        }
         for repeat, fold in keys
     ]
     made = {
         **identity(job, status, started_at=None),
         **trial_summary(folds, ("accuracy",)),
         "n_repeats": plan.spec.repeats,
+        "class_names": '["a", "b"]',
         "fit_time_s": 1.0 * len(folds),
     }
     blocks = [_predictions(*key) for key in keys] if predictions else []

@@ -57,15 +57,22 @@ def pool(rows: "pd.DataFrame", one: Configuration) -> Pooled | None:
         return None
     role = "test" if (rows["role"] == "test").any() else "validation"
     chosen = rows[rows["role"] == role]
+    probabilities = probability_matrix(chosen)
     return Pooled(
         one,
         role,
-        tuple(str(name) for name in json.loads(one.row["class_names"])),
+        class_names_of(one, probabilities.shape[1]),
         chosen["example_id"].to_numpy(dtype=str),
         chosen["target"].to_numpy(dtype=int),
         chosen["predicted"].to_numpy(dtype=int),
-        probability_matrix(chosen),
+        probabilities,
     )
+
+
+def class_names_of(one: Configuration, number: int | None = None) -> tuple[str, ...]:
+    """As its row says; numbers where it names other than `number` classes."""
+    names = tuple(str(name) for name in json.loads(one.row.get("class_names") or "[]"))
+    return names if number in (None, len(names)) else tuple(map(str, range(number or 0)))
 
 
 def pooled_text(found: Pooled) -> str:

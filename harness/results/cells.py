@@ -128,7 +128,8 @@ def _is_config(text: str | None) -> bool:
 
 @lru_cache(maxsize=64)
 def _is_list(text: str | None) -> bool:
-    return isinstance(_parsed(text, []), list)
+    names = _parsed(text, [])
+    return isinstance(names, list) and all(isinstance(name, str) for name in names)
 
 
 @lru_cache(maxsize=64)
@@ -152,7 +153,7 @@ _VALUES: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
     "n_folds": ("a count", _is_count),
     "n_repeats": ("a count", _is_count),
     "config": ("a JSON object of sections", _is_config),
-    "class_names": ("a JSON list", _is_list),
+    "class_names": ("a JSON list of texts", _is_list),
     "versions": ("a JSON object", _is_mapping),
     **{f"{N_ROWS}{table}": ("a count", lambda value: value is None or value >= 0)
        for table in TABLES[:-1]},

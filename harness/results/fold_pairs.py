@@ -121,7 +121,10 @@ def fold_scores(rows: Rows, metric: str, role: Role) -> list[float]:
 
 def scored_train_ratio(rows: Rows, role: Role) -> float:
     """Examples scored over examples trained on, meant over folds: what the correction needs."""
-    return fmean(row[f"n_{role}"] for row in rows) / fmean(row["n_train"] for row in rows)
+    scored, trained = ([row.get(name) or 0 for row in rows] for name in (f"n_{role}", "n_train"))
+    if not all((*scored, *trained)):
+        raise BenchError(f"a fold's row does not say its sizes: n_{role}, n_train")
+    return fmean(scored) / fmean(trained)
 
 
 def _paired(

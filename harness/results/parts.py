@@ -183,6 +183,8 @@ def _opened(path: Path, coded: Sequence[str] = ()) -> Any:
         file = pq.ParquetFile(path, read_dictionary=coded, page_checksum_verification=True)
     except FileNotFoundError:
         raise
+    except KeyError as error:  # a coded column that it lacks
+        raise _damaged(path, f"column {error} is missing") from None
     except (pa.ArrowException, OSError) as error:
         raise _damaged(path, error) from None
     _refuse_newer(path, file.metadata)

@@ -14,9 +14,11 @@ SCHEMA_VERSION = 1
 TABLES = ("attention", "layers", "predictions", "epochs", "folds", "trials")
 _PLACED = ("trial_id", "repeat", "fold")
 KEYS = {
-    **dict.fromkeys(TABLES[:-1], _PLACED),
     "predictions": (*_PLACED, "role", "example_id", "target", "predicted", "probabilities"),
     "epochs": (*_PLACED, "stage", "epoch"),
+    "folds": (*_PLACED, "test_part", "n_train", "n_validation", "n_test", "split_hash"),
+    "attention": (*_PLACED, "class", "token", "block", "head", "count", "score_sum"),
+    "layers": (*_PLACED, "epoch", "position", "layer", "module"),
     "trials": ("trial_id", "status", "config"),
 }  # columns without which a file is no part of the table
 PARAMS = "params."

@@ -1,6 +1,5 @@
 """Which tokens the model attends to, class by class, beside those that are merely frequent."""
 
-import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -17,6 +16,7 @@ from harness.report.content import (
     section,
 )
 from harness.report.draw import figure
+from harness.report.predictions import class_names_of
 from harness.report.study import Configuration, Study
 from harness.report.wording import number
 
@@ -63,9 +63,9 @@ def attention(study: Study) -> Section:
     shown = [(one, rows) for one, rows in frames if not rows.empty][:MOST_CONFIGURATIONS]
     if not shown:
         return empty_section(KEY, TITLE, "No complete configuration shows what it attends to.")
-    found = [(one, compute(rows, _names(one))) for one, rows in shown]
+    found = [(one, compute(rows, class_names_of(one))) for one, rows in shown]
     best, rows = shown[0]
-    views = [(place, compute(rows, _names(best), place)) for place in places(rows)]
+    views = [(place, compute(rows, class_names_of(best), place)) for place in places(rows)]
     return section(
         KEY,
         TITLE,
@@ -183,10 +183,6 @@ def _place_text(place: Place) -> str:
     if block is None:
         return "All blocks and heads"
     return f"Block {block}" if head is None else f"Block {block}, head {head}"
-
-
-def _names(one: Configuration) -> tuple[str, ...]:
-    return tuple(str(name) for name in json.loads(one.row["class_names"]))
 
 
 def _listed(tokens: Sequence[Token]) -> str:
