@@ -176,11 +176,16 @@ TEXTS: dict[str, bytes] = {
     "texts": b'{"d": {"counts": {"a": "many"}, "folds": [3], "classes": [{"peaks": ["x"]}]}}',
     "huge": b'{"d": {"n_examples": 1' + b"0" * 4000 + b', "n_classes": -1}}',
 }
-for _name in ("run.json", "data_card.json", "previews.json"):
-    for _kind, _text in TEXTS.items():
+WRITTEN = {
+    "run.json": ("nothing", "no text", "deep", "text"),
+    "data_card.json": ("half", "list", "null", "nan", "text", "lists", "texts", "huge"),
+    "previews.json": ("number", "nan", "lists", "texts", "huge"),
+}
+for _name, _kinds in WRITTEN.items():
+    for _kind in _kinds:
 
         @case(f"{_name}: {_kind}")
-        def _(folder: Path, outside: Path, name: str = _name, text: bytes = _text) -> None:
+        def _(folder: Path, outside: Path, name: str = _name, text: bytes = TEXTS[_kind]) -> None:
             (folder / "runs" / RUN / name).write_bytes(text)
 
 

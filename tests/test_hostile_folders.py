@@ -12,21 +12,25 @@ from harness.errors import BenchError
 from tests.hostile_folders import CASES, NAME, make_whole
 from tests.plans import FILE
 
+RECORDS = ("plan", "run.json", "data_card.json", "previews.json", "benchmark.yaml")
 STOPPED = "here it would train"
+DRY_RUN = ("run", "rates", "--dry-run")
+REPORT = ("report", NAME, "--format", "md")
+MERGE = ("merge", f"results/{NAME}", "--results", "other")
 READING = (
-    ("run", "rates", "--dry-run"),
-    ("report", NAME, "--format", "md"),
+    DRY_RUN,
+    REPORT,
     ("report", NAME, "--all", "--format", "csv"),
     ("compare", f"{NAME}:training.lr=0.1", f"{NAME}:training.lr=0.2"),
     ("rerun", NAME, "training.lr=0.1"),
     ("export", NAME, "training.lr=0.1", "--out", "model"),
-    ("merge", f"results/{NAME}", "--results", "other"),
+    MERGE,
     ("clean", NAME, "--weights", "--checkpoints", "--damaged", "--dry-run"),
 )
 WRITING = (
     ("run", "rates", "--quiet"),
     ("clean", NAME, "--weights", "--checkpoints", "--damaged", "--yes"),
-    ("report", NAME, "--format", "md"),
+    REPORT,
 )
 
 
@@ -47,6 +51,7 @@ def user(tmp_path: Path, whole: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path / "user")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr("harness.run.Fingerprints", lambda *_, **__: lambda resolved: "d")
+    monkeypatch.setattr("harness.results.provenance.installed_distributions", list)
     monkeypatch.setattr("harness.run.check_models", lambda *_: {})
     monkeypatch.setattr("harness.run.describe_model", lambda model: "a model")
     for place in ("harness.rerun.run_benchmark", "harness.run._train",
@@ -92,6 +97,13 @@ def contents(place: Path) -> Iterator[tuple[str, bytes | str]]:
             yield str(path), ""
 
 
+def _reading(name: str) -> tuple[tuple[str, ...], ...]:
+    """The commands that look at what is wrong; all of them would take a minute."""
+    if ".json: " in name:
+        return DRY_RUN, REPORT
+    return READING if name.startswith(("trials", "plan", "link")) else (*READING[:2], *READING[3:])
+
+
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("name", CASES)
 def test_a_hostile_folder_is_answered_and_leads_nowhere(
@@ -102,14 +114,14 @@ def test_a_hostile_folder_is_answered_and_leads_nowhere(
     CASES[name](folder, outside)
     there, here = [*contents(outside)], [*contents(folder)]
 
-    for command in READING:
+    for command in _reading(name):
         code, said = bench(*command)
         if "link: " in name or "pipe: " in name or "socket: " in name:
             assert code == 2, (command, said)
         for page in folder.glob("report.*"):
             page.unlink()
         assert [*contents(folder)] == here, command
-    for command in WRITING:
+    for command in WRITING if name.startswith(RECORDS) else WRITING[:-1]:
         bench(*command)
 
     assert [*contents(outside)] == there
