@@ -78,7 +78,8 @@ objective: {metric: accuracy}
 
 ERRORS = {
     "exit": "SystemExit: 3",
-    "segfault": "the worker's process crashed 2 times: Segmentation fault",
+    "segfault": "the worker's process crashed 2 times: Segmentation fault, as where a model writes "
+    "into the data that all trials share",
     "kill": "the worker's process died 2 times",
     "hang": "time limit of 4 s reached after 1 epoch; "
     "raise resources.time_limit_s, then --retry-failed",

@@ -10,7 +10,7 @@ import importlib.util
 import os
 import sys
 import sysconfig
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
@@ -38,7 +38,7 @@ DECIDE_NOTHING = ("prepare", *AFTERWARDS)
 
 _PREFIX = "bench"  # of the names under which files are imported
 _INSTALLED = tuple({*sysconfig.get_paths().values(), str(SHIPPED / "harness")})
-_known_sources: dict[str, list[Path]] = {}
+_known_siblings: dict[str, tuple[str, ...]] = {}  # module name -> those of the files it imports
 
 TRAINING_VERSION = 4  # raised whenever the same configuration would give other numbers
 TRAINING_VERSION_LABEL = "the harness's training version"
@@ -134,23 +134,31 @@ def load(entry: Entry) -> ModuleType:
     return sys.modules[name] if name in sys.modules else _imported(entry, name)
 
 
-def import_anew(entry: Entry) -> ModuleType:
-    """The file imported once more, with the siblings it needs: as nobody has used it.
+def importer(entry: Entry) -> Callable[[], ModuleType]:
+    """What imports the file once more, each time it is called, as nobody has used it.
 
-    Raises BenchError where the import fails; what was imported before then stays.
+    The siblings that the file needs are imported anew with it. The call raises BenchError where
+    the import fails; what was imported before then stays.
     """
-    entry = here(entry)
-    siblings = {f"{FOLDERS[entry.kind]}.{file.stem}" for file in _sources(entry)}
-    before = {name: sys.modules.pop(name) for name in siblings if name in sys.modules}
-    for name in before:
-        package, _, stem = name.rpartition(".")
-        if package in sys.modules:  # where `from models import x` looks first
-            vars(sys.modules[package]).pop(stem, None)
-    try:
-        return _imported(entry, module_name(entry))
-    except BenchError:
-        sys.modules.update(before)
-        raise
+    entry, name = here(entry), module_name(entry)
+    if name not in _known_siblings:
+        sources = (file.stem for file in source_files(entry) if file != entry.file)
+        _known_siblings[name] = tuple(f"{FOLDERS[entry.kind]}.{stem}" for stem in sources)
+    siblings = _known_siblings[name]
+
+    def import_anew() -> ModuleType:
+        before = {name: sys.modules.pop(name) for name in siblings if name in sys.modules}
+        for sibling in before:
+            package, _, stem = sibling.rpartition(".")
+            if package in sys.modules:  # where `from models import x` looks first
+                vars(sys.modules[package]).pop(stem, None)
+        try:
+            return _imported(entry, name)
+        except BenchError:
+            sys.modules.update(before)
+            raise
+
+    return import_anew
 
 
 def module_name(entry: Entry) -> str:
@@ -186,14 +194,6 @@ def _imported(entry: Entry, name: str) -> ModuleType:
             sys.modules[name] = before
         raise BenchError(f"{entry.file}: {named(error)}") from error
     return module
-
-
-def _sources(entry: Entry) -> list[Path]:
-    """The siblings that the file needs, read once for each content of the file."""
-    key = module_name(entry)
-    if key not in _known_sources:
-        _known_sources[key] = [file for file in source_files(entry) if file != entry.file]
-    return _known_sources[key]
 
 
 def file_fingerprint(entry: Entry) -> str:

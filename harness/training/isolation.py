@@ -44,13 +44,14 @@ def what_changed(before: ProcessState) -> tuple[str, ...]:
     return (*switched, *names, *_started(before.threads))
 
 
-def put_back(before: ProcessState) -> tuple[str, ...]:
+def put_back(before: ProcessState, *, surroundings: bool = True) -> tuple[str, ...]:
     """Puts back what is different now, as far as that can be done; gives what `what_changed` does.
 
-    The environment, the working directory and the like are put back without a word.
+    surroundings: the environment, the working directory and the like are put back too, without a
+    word.
     """
     changed = what_changed(before)
-    switches.put_back(before.switches)
+    switches.put_back(before.switches, harmless=surroundings)
     if changed:
         for found in list(replaced(before.names)):
             found.put()
@@ -61,13 +62,13 @@ def put_back(before: ProcessState) -> tuple[str, ...]:
 
 
 @contextmanager
-def unchanged_process() -> Iterator[None]:
-    """Puts back whatever the block has changed."""
+def unchanged_process(*, surroundings: bool = True) -> Iterator[None]:
+    """Puts back whatever the block has changed; see `put_back`."""
     before = process_state()
     try:
         yield
     finally:
-        put_back(before)
+        put_back(before, surroundings=surroundings)
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,7 @@ class ModelFile:
 
     def __init__(self, entry: catalog.Entry) -> None:
         self._entry = entry
+        self._import: Callable[[], ModuleType] | None = None
         self._module: ModuleType | None = None
         self._before: ModuleState | None = None
         self._is_unused = False
@@ -88,7 +89,7 @@ class ModelFile:
 
     def _import_again(self, last: "ModuleType") -> "ModuleType":
         try:
-            return catalog.import_anew(self._entry)
+            return self._import_file()
         except BenchError:
             _repeatable[last.__name__] = False
             return last
@@ -96,7 +97,12 @@ class ModelFile:
     def _first_import(self) -> "ModuleType":
         name = catalog.module_name(self._entry)
         before = None if name in _repeatable else process_state()
-        module = catalog.import_anew(self._entry)
+        module = self._import_file()
         if before is not None:
             _repeatable[name] = not what_changed(before)
         return module
+
+    def _import_file(self) -> "ModuleType":
+        if self._import is None:
+            self._import = catalog.importer(self._entry)
+        return self._import()

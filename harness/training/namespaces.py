@@ -8,7 +8,7 @@ so that comparing them takes no longer than looking at each name once.
 import builtins
 import sys
 import types
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
 from pathlib import Path
@@ -80,6 +80,10 @@ _BY_THE_WAY = frozenset(
     }
 )
 """What Python itself, and what makes them, put into a class when it is used."""
+_OPENED = ("torch.",)
+"""Whose functions are looked into, for code and defaults that somebody replaced."""
+_CLOSED = ("torch.distributions", "torch.cuda", "torch.sparse")
+"""And whose not."""
 _FOLLOWS = frozenset({"torch.Storage"})  # the default dtype, which is a switch
 _INNARDS: Callable[[Any], tuple[Any, ...]] = attrgetter(
     "__code__", "__defaults__", "__kwdefaults__"
@@ -105,22 +109,27 @@ class _Space:
 
 @dataclass
 class _Watch:
-    """All that is watched in this process; it only grows. copies: as each was seen last."""
+    """All that is watched in this process; it only grows.
+
+    copies: of the mappings, as each was seen last; innards: of the functions, as each was seen
+    first.
+    """
 
     modules: dict[str, types.ModuleType] = field(default_factory=dict)
     known: set[str] = field(default_factory=set)
     spaces: list[_Space] = field(default_factory=list)
+    mappings: list[Mapping[str, Any]] = field(default_factory=list)
     copies: list[Copy] = field(default_factory=list)
     classes: set[type] = field(default_factory=set)
     functions: dict[types.FunctionType, str] = field(default_factory=dict)
+    innards: list[tuple[Any, ...]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
 class Names:
-    """What the namespaces held at one moment, and what the functions were made of."""
+    """What the namespaces held at one moment."""
 
     copies: tuple[Copy, ...]
-    innards: list[tuple[Any, ...]]
 
 
 @dataclass(frozen=True)
@@ -139,15 +148,15 @@ def read_names() -> Names:
     _look_around()
     for index in _differing(_watch.copies):
         _watch.copies[index] = dict(_watch.spaces[index].mapping)
-    return Names(tuple(_watch.copies), list(map(_INNARDS, _watch.functions)))
+    return Names(tuple(_watch.copies))
 
 
 def replaced(before: Names) -> Iterator[Replaced]:
     """What has been replaced since, also in modules that were imported since."""
     for index in _differing(before.copies):
         yield from _replaced_in(_watch.spaces[index], before.copies[index])
-    if list(map(_INNARDS, _watch.functions))[: len(before.innards)] != before.innards:
-        for (function, name), old in zip(_watch.functions.items(), before.innards, strict=False):
+    if list(map(_INNARDS, _watch.functions)) != _watch.innards:
+        for (function, name), old in zip(_watch.functions.items(), _watch.innards, strict=True):
             if _INNARDS(function) != old:
                 yield Replaced(name, _put_innards(function, old))
     for name, module in _watch.modules.items():
@@ -157,15 +166,19 @@ def replaced(before: Names) -> Iterator[Replaced]:
         yield from _foreign_in(name, sys.modules[name])
 
 
-def _differing(copies: Iterable[Copy]) -> list[int]:
-    pairs = zip(_watch.spaces, copies, strict=False)
-    return [index for index, (space, copy) in enumerate(pairs) if _differs(space.mapping, copy)]
+def _differing(copies: Sequence[Copy]) -> list[int]:
+    """Places of the namespaces that differ from their copies."""
+    mappings = _watch.mappings
+    try:  # the usual way, in half a millisecond
+        return [index for index, copy in enumerate(copies) if mappings[index] != copy]
+    except Exception:  # a value without a truth, such as an array, stands where another one stood
+        return [index for index, copy in enumerate(copies) if _differs(mappings[index], copy)]
 
 
 def _differs(mapping: Mapping[str, Any], copy: Copy) -> bool:
     try:
         return bool(mapping != copy)
-    except Exception:  # values without a truth, such as arrays: one of them is another
+    except Exception:
         return True
 
 
@@ -256,11 +269,18 @@ def _is_watched(name: str) -> bool:
 def _add(space: _Space) -> None:
     copy = dict(space.mapping)
     _watch.spaces.append(space)
+    _watch.mappings.append(space.mapping)
     _watch.copies.append(copy)
+    if space.name.startswith(_OPENED) and not space.name.startswith(_CLOSED):
+        _add_functions(space.name, copy)
+
+
+def _add_functions(space_name: str, copy: Copy) -> None:
     for name, value in copy.items():
         function = value.__func__ if isinstance(value, staticmethod | classmethod) else value
-        if type(function) is types.FunctionType:
-            _watch.functions.setdefault(function, f"{space.name}.{name}")
+        if type(function) is types.FunctionType and function not in _watch.functions:
+            _watch.functions[function] = f"{space_name}.{name}"
+            _watch.innards.append(_INNARDS(function))
 
 
 def _add_class(found: type) -> None:

@@ -67,9 +67,11 @@ def read_all() -> tuple[Any, ...]:
     return tuple(_read(switch) for switch in switches())
 
 
-def put_back(before: Iterable[Any]) -> None:
-    """Sets those that differ to the values that `read_all` gave."""
+def put_back(before: Iterable[Any], *, harmless: bool = True) -> None:
+    """Sets those that differ to the values that `read_all` gave; the harmless ones if asked to."""
     for switch, value in zip(switches(), before, strict=True):
+        if switch.harmless and not harmless:
+            continue
         if switch.put is not None and _read(switch) != value:
             switch.put(value)
 

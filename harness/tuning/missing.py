@@ -27,6 +27,7 @@ from harness.results.runs import summarize, update_run
 from harness.results.widen import compact
 from harness.spec.sections import DatasetSection
 from harness.training.inspect import ModelCounts
+from harness.training.isolation import unchanged_process
 from harness.tuning.collector import CollectorSettings
 from harness.tuning.in_process import check_in_process, no_session, run_in_process
 from harness.tuning.machines.capacity import Capacity, check_capacity
@@ -243,8 +244,9 @@ def _data(
     for trial in plan.ahead:
         key = data_key(trial)
         if key not in found:
-            loaded = _loaded(trial, root)
-            found[key] = _prepared(plan, loaded)
+            with unchanged_process(surroundings=False):  # Ray sets its own meanwhile
+                loaded = _loaded(trial, root)
+                found[key] = _prepared(plan, loaded)
             section = trial.resolved.config["dataset"]
             if line := shortfall(found[key], section.get("train_per_class")):
                 on_event(Note(line))

@@ -14,6 +14,8 @@ Cause = Literal["time limit", "out of memory", "unknown"]
 
 _HUNG = re.compile(r"^Timeout \(\d+:\d\d:\d\d", re.MULTILINE)
 _CRASH = re.compile(r"^Fatal Python error: (.+)$", re.MULTILINE)
+_SEGMENTATION_FAULT = "Segmentation fault"
+_WRITES = ", as where a model writes into the data that all trials share"
 _EXIT_CODE = re.compile(r"exit code (-?\d+)")
 
 
@@ -47,6 +49,7 @@ def judge(remains: Remains, ray_error: str) -> Death:
         return Death("time limit", "time limit reached", log=remains.log, trace=trace)
     if crash:
         reason, trace = crash.group(1).strip(), _from(remains.log, crash.start())
+        reason = f"{reason}{_WRITES}" if reason == _SEGMENTATION_FAULT else reason
         text = "the worker's process crashed"
         return Death("unknown", text, reason, log=remains.log, trace=trace)
     if killed_by_ray(ray_error):
