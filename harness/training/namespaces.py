@@ -77,6 +77,7 @@ _BY_THE_WAY = frozenset(
         "__signature__",
         "__static_attributes__",
         "_abc_impl",
+        "_default_device_type",  # torch.utils.checkpoint's, at the first checkpoint
     }
 )
 """What Python itself, and what makes them, put into a class when it is used."""

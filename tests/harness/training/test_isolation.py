@@ -18,6 +18,7 @@ from torch import nn
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.checkpoint import DefaultDeviceType, checkpoint
 
 from harness.training.isolation import process_state, put_back, what_changed
 from harness.training.resident import as_tensor
@@ -220,6 +221,16 @@ def test_a_trial_that_changes_nothing_has_no_finding() -> None:
     for optimizer in ("adam", "adamw", "sgd"):
         result = run_unwatched(make_trial_job(training={"optimizer": optimizer}), DATA)
         assert (result.changed, result.rows.trial["findings"]) == ((), "")
+
+
+def test_what_torch_notes_of_itself_is_no_finding(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first checkpoint of activations in a process keeps the device it was on."""
+    monkeypatch.setattr(DefaultDeviceType, "_default_device_type", None)
+    before = process_state()
+    layer = nn.Linear(2, 2)
+    checkpoint(layer, torch.ones(1, 2, requires_grad=True), use_reentrant=False).sum().backward()
+    assert DefaultDeviceType.get_device_type()
+    assert what_changed(before) == ()
 
 
 def test_a_trial_that_is_stopped_leaves_nothing() -> None:
