@@ -80,11 +80,11 @@ def _write(predictions: "Iterable[Prediction]", classes: tuple[str, ...], out: P
     from harness.errors import BenchError
 
     if out is None:
-        return _rows(predictions, classes, sys.stdout)
+        return write_rows(predictions, classes, sys.stdout)
     staged = out.absolute().with_name(f".{out.name}.{os.getpid()}.tmp")
     try:
         with staged.open("w", encoding="utf-8", newline="") as file:
-            n = _rows(predictions, classes, file)
+            n = write_rows(predictions, classes, file)
         if n:
             os.replace(staged, out)
         return n
@@ -94,7 +94,8 @@ def _write(predictions: "Iterable[Prediction]", classes: tuple[str, ...], out: P
         staged.unlink(missing_ok=True)
 
 
-def _rows(predictions: "Iterable[Prediction]", classes: tuple[str, ...], file: IO[str]) -> int:
+def write_rows(predictions: "Iterable[Prediction]", classes: tuple[str, ...], file: IO[str]) -> int:
+    """A row for each prediction, below a heading; how many there were."""
     table, n = csv.writer(file, lineterminator="\n"), 0
     shown = printable if file.isatty() else str  # a file keeps every character of a name
     for n, one in enumerate(predictions, start=1):

@@ -11,6 +11,7 @@ from data_prep.litter import is_litter
 from data_prep.own_tables import TableError, table_lines
 from harness.errors import BenchError, nearest
 from harness.failures import USER_CODE_ERRORS, named
+from harness.results.layout import check_files
 
 if TYPE_CHECKING:
     import numpy as np
@@ -51,6 +52,7 @@ def load_model(folder: Path, *, device: str = "cpu") -> "Predictor":
         raise BenchError(
             f"{folder} holds no exported model; `bench export BENCHMARK --out {folder}` writes one"
         )
+    check_files(folder)
     from harness.export.predictor import load
 
     try:

@@ -52,6 +52,15 @@ def check_plain(folder: Path) -> None:
             _check_within(folder / name)
 
 
+def check_files(folder: Path) -> None:
+    """Raises BenchError where anything but files lies in a folder and those in it; links count as
+    what they lead to."""
+    for place, _, names in os.walk(folder):
+        for path in (Path(place, name) for name in names):
+            if path.exists() and not path.is_file():
+                raise _foreign(path, stat.S_IFREG)
+
+
 def check_folder(path: Path) -> bool:
     """Whether it is there. Raises BenchError where it is a link, or no folder."""
     return _check_kind(path, stat.S_IFDIR)

@@ -131,6 +131,19 @@ def test_what_is_not_from_bench_stays_in_the_cache(bench, results: Path) -> None
     assert "not from bench and stay" in done.err
 
 
+def test_tries_are_not_looked_for_behind_a_link(bench, results: Path) -> None:
+    """`_smoke` is a name of bench's, so nobody asked for what it leads to."""
+    outside = results.parent / "precious"
+    (results / "_smoke").rename(outside)
+    (results / "_smoke").symlink_to(outside)
+    before = left(outside)
+    done = bench("clean", "--smoke", "--yes")
+
+    assert done.code == 2
+    assert "_smoke is a link" in done.err
+    assert left(outside) == before
+
+
 def test_links_are_not_followed(bench, results: Path) -> None:
     """What they lead to may be anybody's."""
     outside = results.parent / "precious"

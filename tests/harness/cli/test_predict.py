@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from harness.cli.predict import write_rows
+from harness.export.predict import Prediction
 from tests.exported_models import exported, train, write_digit
 from tests.own_data import write_texts
 
@@ -18,6 +20,24 @@ training: {epochs: 12, batch_size: 8, optimizer: adam, lr: 0.05}
 cross_validation: {strategy: stratified, n_splits: 3}
 objective: {metric: accuracy}
 """
+
+
+class Screen(io.StringIO):
+    """A terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(("out", "shown"), [(io.StringIO(), "\x1b"), (Screen(), "\ufffd")])
+def test_names_are_no_formulas_and_command_no_terminal(out: io.StringIO, shown: str) -> None:
+    """A file keeps every character; numbers have no apostrophe, even where they are negative."""
+    made = [Prediction("-5.png", "=cat\x1b", 1.0, (-0.25, 1.25))]
+    assert write_rows(made, ("=cat\x1b", "dog"), out) == 1
+
+    [row] = rows(out.getvalue())
+    assert (row["input"], row["predicted"]) == ("'-5.png", f"'=cat{shown}")
+    assert (row[f"probability.=cat{shown}"], row["agreement"]) == ("-0.250000", "1")
 
 
 @pytest.fixture
