@@ -104,13 +104,21 @@ class TrialProcess:
 
     def begin(self, data: TrialData) -> None:
         """Remembers the process, and the data that the trial may read only, as they are now."""
+        for abandoned in [*_running]:  # whose generator nobody has closed yet
+            abandoned.end()
         self._arrays = shared_arrays(data)
         self._before = process_state()
         _running[:] = [self]
 
     def end(self) -> Left:
-        """Puts back what the trial has changed; what that was."""
-        _running[:] = []
+        """Puts back what the trial has changed; what that was.
+
+        Nothing once another trial has begun: a generator that is collected late would put back the
+        state of its own time into the middle of that one.
+        """
+        if self not in _running:
+            return Left((), ())
+        _running.remove(self)
         if self._before is None or self._arrays is None:
             return Left((), ())
         return Left(put_back(self._before), self._arrays.put_back())
@@ -122,6 +130,11 @@ class TrialProcess:
 
 
 _running: list[TrialProcess] = []
+
+
+def forget_running_trial() -> None:
+    """Let a trial that nobody will end put nothing back."""
+    _running.clear()
 
 
 def running_trial_changed_process() -> bool:

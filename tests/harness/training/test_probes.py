@@ -13,6 +13,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from harness.training import facts
+from harness.training.executions import fold_run
 from harness.training.facts import model_facts
 from harness.training.probes import Probe, probe
 from tests.builders import build_linear, make_job, make_trial_data, trained
@@ -309,8 +310,12 @@ def test_training_after_a_probe_is_that_without_to_the_bit(seed: int, **model: A
     assert all(is_same(a.state, b.state) for a, b in zip(outcomes, others, strict=True))
 
 
-def test_a_model_that_build_gives_out_twice_is_put_back() -> None:
-    """Weights, buffers, counters, lists, modes and gradients, though the probe trains it."""
+def test_a_model_that_build_gives_out_twice_is_put_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Weights, buffers, counters, lists, modes and gradients, though the probe trains it.
+
+    Folds that share it are refused later; the probe alone would not notice.
+    """
+    monkeypatch.setattr(fold_run, "refuse_shared_storage", lambda model: None)
     model = Counting(depth=1, dropout=0.5, normalise=True, in_place=True)
     model.head.eval()
     model.head.bias.grad = torch.ones(3)
