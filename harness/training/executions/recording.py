@@ -1,6 +1,6 @@
 """What a computation does to tensors, written down while it runs."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,17 +46,6 @@ class Operation:
         """The tensors that it gives."""
         return tensors_in(self.outputs)
 
-    def memories(self) -> set[int]:
-        """Where the tensors lie that it is given and gives."""
-        return {memory(one) for one in (*self.read(), *self.made())}
-
-    def written(self) -> Iterator[Tensor]:
-        """The tensors that it changes."""
-        for place, described in enumerate(self.function._schema.arguments):
-            if described.alias_info is not None and described.alias_info.is_write:
-                given = self.arguments[place : place + 1] or self.named.get(described.name)
-                yield from tensors_in(given)
-
 
 @dataclass(frozen=True, eq=False)
 class Recording:
@@ -66,10 +55,6 @@ class Recording:
     operations: list[Operation]
     outputs: list[Any]
     structure: TreeSpec
-
-    def written(self) -> set[int]:
-        """The memories that the operations change."""
-        return {memory(one) for operation in self.operations for one in operation.written()}
 
     def n_bytes(self) -> int:
         """Of all tensors that were met, each memory once: more than is held at any time."""
@@ -108,13 +93,6 @@ def memory(tensor: Tensor) -> int:
 def geometry(tensor: Tensor) -> Geometry:
     """How a tensor lies in its memory."""
     return tuple(tensor.shape), tuple(tensor.stride()), int(tensor.storage_offset())
-
-
-def strided(base: Tensor, view: Tensor) -> Operation:
-    """The operation that takes a view of the tensor whose memory it lies in."""
-    shape, strides, offset = geometry(view)
-    arguments = (base, list(shape), list(strides), offset)
-    return Operation(torch.ops.aten.as_strided.default, arguments, {}, (view,))
 
 
 class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]

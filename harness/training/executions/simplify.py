@@ -1,7 +1,7 @@
-"""Fewer operations that give the same: what torch asks for step by step, in one.
+"""Fewer operations that give the same, to the last digit.
 
-Batching rules and autograd spell a computation out in small steps. Of those on small tensors most
-take as long to call as to do. Rounding may differ in the last digit, nothing else.
+Batching rules and autograd look at a tensor in one way after another. Such views are most of what a
+small model does, and each takes as long to call as a product.
 """
 
 from dataclasses import replace
@@ -11,30 +11,21 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_map
 
-from harness.training.executions.joins import joined
 from harness.training.executions.recording import (
     Geometry,
     Operation,
     Recording,
     geometry,
     memory,
-    strided,
-    tensors_in,
 )
 
 
 def simplified(recording: Recording) -> Recording:
-    """The same computation on inputs of the same shapes and strides.
+    """The same computation on inputs of the same shapes and strides, every view taken once.
 
-    Tensors that are neither inputs nor made on the way are taken to stay where they lie.
+    Each is taken of what holds the memory; of tensors that are neither inputs nor made on the way,
+    before the run: those are taken to stay where they lie.
     """
-    recording = _without_ones(_views_once(recording))
-    recording = joined(_views_once(recording))
-    return _needed(_views_once(recording))
-
-
-def _views_once(recording: Recording) -> Recording:
-    """Every view is taken of what holds the memory, and once; of what stays, before the run."""
     inputs = {id(tensor) for tensor in recording.inputs}
     made = {id(one) for operation in recording.operations for one in operation.made()}
     bases: dict[int, Tensor] = {}
@@ -58,7 +49,7 @@ def _views_once(recording: Recording) -> Recording:
                 seen[key] = base
             elif key not in seen and id(base) in made:
                 seen[key] = view
-                operations.append(strided(base, view))
+                operations.append(_strided(base, view))
             elif key not in seen:
                 seen[key] = base.detach().as_strided(*key[1])
             same[id(view)] = seen[key]
@@ -67,8 +58,6 @@ def _views_once(recording: Recording) -> Recording:
 
 
 def _is_view(operation: Operation) -> bool:
-    if operation.function is torch.ops.aten.as_strided.default:
-        return True  # maybe of what has taken the place of its source
     source = operation.arguments[0] if operation.arguments else None
     return (
         isinstance(source, Tensor)
@@ -83,37 +72,11 @@ def _is_view(operation: Operation) -> bool:
     )
 
 
-def _without_ones(recording: Recording) -> Recording:
-    """Nothing is multiplied by one."""
-    written = recording.written()
-    same: dict[int, Tensor] = {}
-    operations = []
-    for operation in recording.operations:
-        read = _with(operation, same)
-        if _multiplies_by_one(read) and not read.memories() & written:
-            same[id(read.outputs[0])] = read.arguments[0]
-        else:
-            operations.append(read)
-    return replace(recording, operations=operations, outputs=_replaced(recording.outputs, same))
-
-
-def _multiplies_by_one(operation: Operation) -> bool:
-    if operation.function is not torch.ops.aten.mul.Scalar or operation.arguments[1] != 1:
-        return False
-    given, made = operation.arguments[0], operation.outputs[0]
-    return given.dtype == made.dtype and geometry(given) == geometry(made)
-
-
-def _needed(recording: Recording) -> Recording:
-    """Without operations whose results nobody reads."""
-    needed = {id(one) for one in tensors_in(recording.outputs)}
-    kept = []
-    for operation in reversed(recording.operations):
-        draws = torch.Tag.nondeterministic_seeded in operation.function.tags
-        if operation.writes or draws or any(id(one) in needed for one in operation.made()):
-            kept.append(operation)
-            needed |= {id(one) for one in operation.read()}
-    return replace(recording, operations=kept[::-1])
+def _strided(base: Tensor, view: Tensor) -> Operation:
+    """The operation that takes a view of the tensor whose memory it lies in."""
+    shape, strides, offset = geometry(view)
+    arguments = (base, list(shape), list(strides), offset)
+    return Operation(torch.ops.aten.as_strided.default, arguments, {}, (view,))
 
 
 def _with(operation: Operation, same: dict[int, Tensor]) -> Operation:

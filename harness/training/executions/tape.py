@@ -6,13 +6,14 @@ graph. Recorded below all of them, forward and backward are one list of operatio
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from operator import getitem
 from typing import Any
 
 import torch
-from torch import Tensor
-from torch.utils._pytree import tree_unflatten
+from torch import Tensor, fx
+from torch.utils._pytree import tree_map, tree_unflatten
 
-from harness.training.executions.recording import Operation, Recording, recorded
+from harness.training.executions.recording import Recording, recorded
 from harness.training.executions.simplify import simplified
 
 aten = torch.ops.aten
@@ -22,7 +23,6 @@ Function = Callable[..., Any]
 # The same by torch's functions, which take less time to be called than an operator by its name.
 _FUNCTIONS = {
     aten.add.Tensor: torch.add,
-    aten.addcmul.default: torch.addcmul,
     aten.as_strided.default: torch.as_strided,
     aten.baddbmm.default: torch.baddbmm,
     aten.bmm.default: torch.bmm,
@@ -62,7 +62,7 @@ def record(function: Function, inputs: Sequence[Tensor]) -> Tape:
 
 def _player(recording: Recording) -> Function:
     """Holds what stays, and none of the tensors that were met on the way."""
-    play, structure = _compiled(simplified(recording)), recording.structure
+    play, structure = module_of(simplified(recording)).forward, recording.structure
 
     def player(tensors: Sequence[Tensor]) -> Any:
         with torch.no_grad():
@@ -71,60 +71,34 @@ def _player(recording: Recording) -> Function:
     return player
 
 
-class _Names:
-    """What everything is called in the function that is written."""
+def module_of(recording: Recording) -> fx.GraphModule:
+    """The operations as one Python function, without those whose results nobody reads."""
+    graph, constants = fx.Graph(), dict[str, Tensor]()
+    nodes: dict[int, fx.Node] = {}
 
-    def __init__(self, inputs: Sequence[Tensor]) -> None:
-        self.tensors = {id(tensor): f"i{place}" for place, tensor in enumerate(inputs)}
-        self.constants: dict[str, Any] = {}
-        self._constant_of: dict[int, str] = {}
-
-    def made(self, value: Any) -> str:
+    def node(value: Any) -> Any:
         if not isinstance(value, Tensor):
-            return "_"
-        return self.tensors.setdefault(id(value), f"t{len(self.tensors)}")
+            return value
+        if id(value) not in nodes:
+            name = f"c{len(constants)}"
+            constants[name] = value
+            nodes[id(value)] = graph.get_attr(name)
+        return nodes[id(value)]
 
-    def text(self, value: Any) -> str:
-        if isinstance(value, list | tuple):
-            return f"[{', '.join(map(self.text, value))}]"
-        if value is None or type(value) in (bool, int):
-            return repr(value)
-        return self.tensors.get(id(value)) or self.constant(value)
-
-    def constant(self, value: Any) -> str:
-        name = self._constant_of.setdefault(id(value), f"c{len(self.constants)}")
-        self.constants[name] = value
-        return name
-
-
-def _compiled(recording: Recording) -> Function:
-    """The operations as one Python function; a variable is dropped after its last reader."""
-    names = _Names(recording.inputs)
-    lines = [_line(operation, names) for operation in recording.operations]
-    outputs = [names.text(value) for value in recording.outputs]
-    last = {name: place for place, (_, used) in enumerate(lines) for name in used}
-    body = []
-    for place, (text, used) in enumerate(lines):
-        body.append(text)
-        over = sorted(name for name in used if last[name] == place and name not in outputs)
-        if over:
-            body.append(f"del {', '.join(over)}")
-    body.append(f"return [{', '.join(outputs)}]")
-    arguments = ", ".join(f"i{place}" for place in range(len(recording.inputs)))
-    source = f"def play({arguments}):\n" + "".join(f"    {line}\n" for line in body)
-    space = dict(names.constants)
-    exec(compile(source, "<tape>", "exec"), space)
-    played: Function = space["play"]
-    return played
+    for place, tensor in enumerate(recording.inputs):
+        nodes[id(tensor)] = graph.placeholder(f"i{place}")
+    for operation in recording.operations:
+        function = _FUNCTIONS.get(operation.function, operation.function)
+        given = tree_map(node, (operation.arguments, operation.named))
+        made = graph.call_function(function, *given)
+        for place, output in enumerate(operation.outputs):
+            if isinstance(output, Tensor) and id(output) not in nodes:
+                part = graph.call_function(getitem, (made, place)) if operation.several else made
+                nodes[id(output)] = part
+    graph.output([node(value) for value in recording.outputs])
+    graph.eliminate_dead_code(_has_effects)
+    return fx.GraphModule(constants, graph)
 
 
-def _line(operation: Operation, names: _Names) -> tuple[str, set[str]]:
-    """A line of Python, and the variables in it."""
-    given = [names.text(value) for value in operation.arguments]
-    given += [f"{key}={names.text(value)}" for key, value in operation.named.items()]
-    made = [names.made(value) for value in operation.outputs]
-    function = names.constant(_FUNCTIONS.get(operation.function, operation.function))
-    left = ", ".join(made) + ("," if operation.several else "")
-    text = f"{left} = {function}({', '.join(given)})"
-    used = {names.tensors.get(id(one), "") for one in (*operation.read(), *operation.made())}
-    return text, {name for name in used if name.startswith("t")}
+def _has_effects(node: fx.Node) -> bool:
+    return node.is_impure() or torch.Tag.nondeterministic_seeded in getattr(node.target, "tags", ())
