@@ -174,7 +174,7 @@ def _follow(alone: Sequence[FoldRun], stack: Stack) -> None:
                 own.copy_(tensor)
             for own, parameter in zip(run.parameters, other.parameters, strict=True):
                 kept = other.optimizer.state.get(parameter, {})
-                run.optimizer.state[own] = {key: _copied(value) for key, value in kept.items()}
+                run.optimizer.state[own] = {k: _laid_out(v, own) for k, v in kept.items()}
 
 
 def _masks(stack: Stack, batches: Sequence[Batch], seeds: Sequence[int]) -> list[Tensor]:
@@ -355,6 +355,13 @@ def _size(tensor: Tensor) -> float:
 
 def _tensor(value: Any) -> Tensor | None:
     return value if value is None or isinstance(value, Tensor) else torch.tensor(float(value))
+
+
+def _laid_out(value: Any, parameter: Tensor) -> Any:
+    """A copy that lies in memory as the parameter does, which fused optimizers take for granted."""
+    if isinstance(value, Tensor) and value.shape == parameter.shape:
+        return torch.empty_like(parameter).copy_(value)
+    return _copied(value)
 
 
 def _copied(value: Any) -> Any:

@@ -77,6 +77,13 @@ def verdict(make: Callable[[], nn.Module], **more: Any) -> str | None:
     return obstacle(job)
 
 
+def turned_weight() -> nn.Module:
+    model = flat(nn.Linear(N, N))
+    model.layer.weight = nn.Parameter(model.layer.weight.detach().t().clone())
+    assert not model.layer.weight.is_contiguous()
+    return model
+
+
 SAME: dict[str, Callable[[], nn.Module]] = {
     "padding": lambda: tokens(nn.Embedding(10, N, padding_idx=0)),
     "padding from the end": lambda: tokens(nn.Embedding(10, N, padding_idx=-2)),
@@ -87,6 +94,7 @@ SAME: dict[str, Callable[[], nn.Module]] = {
     "BatchNorm without statistics": lambda: flat(nn.BatchNorm1d(N, track_running_stats=False)),
     "InstanceNorm": lambda: along(nn.InstanceNorm1d(N, affine=True, track_running_stats=True)),
     "GroupNorm": lambda: along(nn.GroupNorm(2, N)),
+    "a weight laid out column by column": turned_weight,
     "LayerNorm": lambda: flat(nn.LayerNorm(N)),
     "dropout": lambda: flat(nn.Dropout(0.3, inplace=True)),
     "dropout of channels": lambda: along(nn.Dropout1d(0.3)),
