@@ -6,6 +6,7 @@ so that comparing them takes no longer than looking at each name once.
 """
 
 import builtins
+import inspect
 import sys
 import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -85,7 +86,13 @@ _OPENED = ("torch.",)
 """Whose functions are looked into, for code and defaults that somebody replaced."""
 _CLOSED = ("torch.distributions", "torch.cuda", "torch.sparse")
 """And whose not."""
-_FOLLOWS = frozenset({"torch.Storage"})  # the default dtype, which is a switch
+_TORCHS_OWN = frozenset(
+    {
+        "torch.Storage",  # follows the default dtype, which is a switch
+        "torch.distributions.distribution.Distribution._validate_args",  # off where torch compiles
+        "torch.nn.modules.module.Module.___needs_generation_tag_patch",
+    }
+)
 _INNARDS: Callable[[Any], tuple[Any, ...]] = attrgetter(
     "__code__", "__defaults__", "__kwdefaults__"
 )
@@ -94,6 +101,7 @@ _TORCH = Path(torch.__file__).parent
 _WRAPPERS = tuple(
     str(_TORCH / place) for place in ("optim/optimizer.py", "_compile.py", "_dynamo/")
 )
+_MUTATION_GUARD = str(_TORCH / "_dynamo" / "mutation_guard.py")
 _HEAP_TYPE = 1 << 9  # of a class's flags: of others no attribute can be set
 
 Copy = dict[str, Any]
@@ -187,23 +195,21 @@ def _replaced_in(space: _Space, copy: Copy) -> Iterator[Replaced]:
     now = dict(space.mapping)
     for name, old in copy.items():
         new = now.get(name)
-        if _is_by_the_way(space, name):
+        if new is old or (name in now and _is_equal(new, old)):
             continue
-        if new is old or (name in now and _is_equal(new, old)) or _wraps(new, old):
-            continue
-        yield Replaced(_full_name(space, name), _put_value(space, name, old))
+        if not _is_torchs_own(space, name, new, old):
+            yield Replaced(_full_name(space, name), _put_value(space, name, old))
     if isinstance(space.owner, types.ModuleType) and space.owner is not builtins:
         return  # a further name in a module is nobody's concern
     for name in now.keys() - copy.keys():
-        if _is_by_the_way(space, name):
-            continue
-        yield Replaced(_full_name(space, name), _put_nothing(space, name))
+        if not _is_torchs_own(space, name, now[name], _inherited(space.owner, name)):
+            yield Replaced(_full_name(space, name), _put_nothing(space, name))
 
 
-def _is_by_the_way(space: _Space, name: object) -> bool:
-    if isinstance(space.owner, type):
-        return name in _BY_THE_WAY or str(name).startswith("__pydantic_")
-    return _full_name(space, name) in _FOLLOWS
+def _inherited(owner: Any, name: str) -> Any:
+    """What a class had under a name before it got one of its own."""
+    bases = owner.__mro__[1:] if isinstance(owner, type) else ()
+    return next((vars(base)[name] for base in bases if name in vars(base)), None)
 
 
 def _is_equal(new: Any, old: Any) -> bool:
@@ -213,14 +219,19 @@ def _is_equal(new: Any, old: Any) -> bool:
         return False
 
 
-def _wraps(new: Any, old: Any) -> bool:
-    """Whether torch wrapped its own function, as optimizers do with `step` when they are made."""
-    code = getattr(new, "__code__", None)
-    own = code is not None and code.co_filename.startswith(_WRAPPERS)
-    return own and getattr(new, "__wrapped__", None) is old
+def _is_torchs_own(space: _Space, name: str, new: Any, old: Any) -> bool:
+    """Whether torch put it there: it wraps the steps of optimizers that are made, and more where
+    something is compiled."""
+    if isinstance(space.owner, type) and (name in _BY_THE_WAY or name.startswith("__pydantic_")):
+        return True
+    if _full_name(space, name) in _TORCHS_OWN:
+        return True
+    file = getattr(getattr(new, "__code__", None), "co_filename", "")
+    wraps = file.startswith(_WRAPPERS) and inspect.unwrap(new) is inspect.unwrap(old)
+    return wraps or file == _MUTATION_GUARD
 
 
-def _full_name(space: _Space, name: object) -> str:
+def _full_name(space: _Space, name: str) -> str:
     if isinstance(space.owner, types.ModuleType | type):
         return f"{space.name}.{name}"
     return space.name

@@ -233,6 +233,18 @@ def test_what_torch_notes_of_itself_is_no_finding(monkeypatch: pytest.MonkeyPatc
     assert what_changed(before) == ()
 
 
+def test_what_torch_replaces_to_compile_is_no_finding() -> None:
+    """It wraps functions of optimizers and modules once, for as long as the process lives."""
+    from torch._dynamo.eval_frame import TorchPatcher
+    from torch._dynamo.mutation_guard import install_generation_tagging_init
+
+    before = process_state()
+    TorchPatcher.patch()
+    install_generation_tagging_init()
+
+    assert what_changed(before) == ()
+
+
 def test_a_trial_that_is_stopped_leaves_nothing() -> None:
     """As one that a scheduler ends between two epochs."""
     clean()
