@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import nn
@@ -12,16 +13,18 @@ from harness.training.plain import keep_compiler_out
 
 
 def make_optimizer(parameters: Sequence[nn.Parameter], training: Training) -> Optimizer:
-    """The optimizer of one fold over its trainable parameters, with torch's other defaults.
+    """The optimizer of one fold over all of its parameters, with torch's other defaults.
 
+    Frozen ones have no gradient, so torch leaves them alone; a model may train them later.
     Adam adds weight decay to the gradient, AdamW takes it from the weights.
     Raises ValueError where nothing is trainable.
     """
-    if not parameters:
+    trainable = [parameter for parameter in parameters if parameter.requires_grad]
+    if not trainable:
         raise ValueError("the model has no trainable parameters")
     keep_compiler_out(Optimizer.add_param_group, Optimizer.state_dict, Optimizer.load_state_dict)
     lr, weight_decay = training.lr, training.weight_decay
-    fused = all(_can_fuse(parameter) for parameter in parameters)
+    fused = all(_can_fuse(parameter) for parameter in trainable)
     match training.optimizer:
         case "adam":
             return Adam(parameters, lr=lr, weight_decay=weight_decay, fused=fused)
@@ -33,7 +36,7 @@ def make_optimizer(parameters: Sequence[nn.Parameter], training: Training) -> Op
                 parameters, lr=lr, momentum=momentum, weight_decay=weight_decay, fused=fused
             )
             if fused and momentum:
-                _begin_momentum(optimizer, parameters)
+                _begin_momentum(optimizer, trainable)
             return optimizer
 
 
@@ -44,9 +47,13 @@ def plain_step(optimizer: Optimizer) -> Callable[[], None]:
     a tenth of its training.
     """
     step = inspect.unwrap(type(optimizer).step)
+    groups = optimizer.param_groups
+    frozen = [one for group in groups for one in group["params"] if not one.requires_grad]
 
     def stepped() -> None:
         with torch.no_grad():
+            if frozen:
+                frozen[:] = _still_frozen(optimizer, frozen)
             try:
                 step(optimizer)
             except RuntimeError:  # raised before anything is changed
@@ -105,12 +112,34 @@ def _begin_momentum(optimizer: SGD, parameters: Sequence[nn.Parameter]) -> None:
         optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
 
 
+def _still_frozen(optimizer: Optimizer, frozen: Sequence[nn.Parameter]) -> list[nn.Parameter]:
+    """Those without a gradient; the others are trained from now on, as if they always had been."""
+    begun = [parameter for parameter in frozen if parameter.grad is not None]
+    if not begun:
+        return list(frozen)
+    if _fused_groups(optimizer):
+        if not all(map(_can_fuse, begun)):
+            _take_plain_steps(optimizer)
+        elif isinstance(optimizer, SGD) and optimizer.defaults["momentum"]:
+            # what goes on from a checkpoint has its momentum already
+            new = [one for one in begun if "momentum_buffer" not in optimizer.state[one]]
+            _begin_momentum(optimizer, new)
+    return [parameter for parameter in frozen if parameter.grad is None]
+
+
 def _unfused(optimizer: Optimizer) -> bool:
     """Takes plain steps from now on where a gradient is sparse, which no fused kernel knows."""
-    groups = [group for group in optimizer.param_groups if group.get("fused")]
-    gradients = [one.grad for group in groups for one in group["params"]]
+    gradients = [one.grad for group in _fused_groups(optimizer) for one in group["params"]]
     if not any(one is not None and one.is_sparse for one in gradients):
         return False
-    for group in groups:
-        group["fused"] = False
+    _take_plain_steps(optimizer)
     return True
+
+
+def _fused_groups(optimizer: Optimizer) -> list[dict[str, Any]]:
+    return [group for group in optimizer.param_groups if group.get("fused")]
+
+
+def _take_plain_steps(optimizer: Optimizer) -> None:
+    for group in optimizer.param_groups:
+        group["fused"] = False

@@ -128,7 +128,7 @@ def _start(job: PretrainingJob) -> _Run:
         )
         begin(model, Start(job.weights, head))
     model = model.to(job.device)
-    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    parameters = list(model.parameters())
     optimizer = make_optimizer(parameters, job.section.training)
     roles = (examples.train, examples.validation, examples.test)
     train, validation, test = (as_tensor(indices).to(job.device) for indices in roles)

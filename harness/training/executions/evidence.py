@@ -64,12 +64,15 @@ _Tensors = Sequence[Tensor | None]
 
 @dataclass(frozen=True, eq=False)
 class _Left:
-    """What a step of one fold leaves; tensors in the order of the model's."""
+    """What a step of one fold leaves; tensors in the order of the model's.
+
+    weights: of parameters that are trained, frozen: of the others; None in the place of the rest.
+    """
 
     logits: Tensor
     gradients: _Tensors
-    weights: Sequence[Tensor]
-    frozen: Sequence[Tensor]
+    weights: _Tensors
+    frozen: _Tensors
     buffers: Sequence[Tensor]
     optimizer: Mapping[str, _Tensors]
 
@@ -227,7 +230,7 @@ def _difference(
     _, logits = vectorized.step(stack, inputs, targets, lr=lr, generators=generators)
     hand_back(stack.runs)
     for place, (run, own) in enumerate(zip(stack.runs, alone, strict=True)):
-        gradients = [None if one.grad is None else one.grad[place] for one in stack.trainable]
+        gradients = [None if one.grad is None else one.grad[place] for one in stack.parameters]
         kind = _other_kind(own, _left_by(run, logits[place], gradients), exactness)
         if kind is not None:
             return f"a training step of fold {run.fold.fold} gives other {kind} than in the loop"
@@ -238,8 +241,8 @@ def _left_by(run: FoldRun, logits: Tensor, gradients: _Tensors) -> _Left:
     return _Left(
         logits,
         [_copied(one) for one in gradients],
-        [one.detach().clone() for one in run.parameters],
-        [one.detach().clone() for one in run.model.parameters() if not one.requires_grad],
+        [one.detach().clone() if one.requires_grad else None for one in run.parameters],
+        [None if one.requires_grad else one.detach().clone() for one in run.parameters],
         [one.clone() for one in run.model.buffers()],
         _kept(run),
     )
@@ -290,6 +293,10 @@ def _are_weights_close(own: _Left, other: _Left, exactness: Exactness) -> bool:
     for weight, there, gradient, beside in zip(
         own.weights, other.weights, own.gradients, other.gradients, strict=True
     ):
+        if weight is None or there is None:
+            if weight is not there:
+                return False
+            continue
         difference = weight - there
         if gradient is not None and beside is not None:
             gradient, beside = gradient.to_dense(), beside.to_dense()

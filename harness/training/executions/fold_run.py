@@ -66,6 +66,7 @@ class FoldRun:
     indices: role -> indices of its examples, on the device.
     n_examples: train examples per epoch.
     forward: the model as it is called in training.
+    parameters: all of the model's, frozen ones too, which it may train later.
     stack: of harness.training.executions.stack, where the fold is a slice of one.
     """
 
@@ -240,7 +241,7 @@ def build_model(job: TrainingJob, index: int, *, seed: int | None = None) -> nn.
 def _start_fold(job: TrainingJob, index: int) -> FoldRun:
     fold, model = job.data.folds[index], build_model(job, index)
     roles = {"train": fold.train, "validation": fold.validation, "test": fold.test}
-    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    parameters = list(model.parameters())
     optimizer = make_optimizer(parameters, job.training)
     return FoldRun(
         job=job,

@@ -40,15 +40,15 @@ class Stack:
     """Folds of one epoch length, trained as one.
 
     template: a model without tensors of its own, in training mode.
-    parameters, buffers: (folds, *shape), in the order of the model's; frozen ones need no gradient.
-    trainable: those that the optimizer changes. plays: what a step does, by its batch's shapes.
+    parameters, buffers: (folds, *shape), in the order of the model's.
+    trainable: parameters that need a gradient. plays: what a step does, by its batch's shapes.
     masks: what dropout draws, by the same shapes.
     """
 
     runs: tuple[FoldRun, ...]
     template: nn.Module
     slots: tuple[Slot, ...]
-    parameters: list[Tensor]
+    parameters: list[nn.Parameter]
     buffers: list[Tensor]
     trainable: list[nn.Parameter]
     optimizer: Optimizer
@@ -67,17 +67,18 @@ def stack_of(runs: Sequence[FoldRun]) -> Stack:
         return found
     hand_back(runs)
     template = found.template if isinstance(found, Stack) else _template(runs[0])
-    parameters = _stacked([list(run.model.named_parameters()) for run in runs])
+    joined = _stacked([list(run.model.named_parameters()) for run in runs])
     buffers = _stacked([list(run.model.named_buffers()) for run in runs])
-    trainable = [one for one in parameters if isinstance(one, nn.Parameter)]
-    optimizer = make_optimizer(trainable, runs[0].job.training)
+    trains = [own.requires_grad for own in runs[0].model.parameters()]
+    parameters = [nn.Parameter(*one) for one in zip(joined, trains, strict=True)]
+    optimizer = make_optimizer(parameters, runs[0].job.training)
     stack = Stack(
         runs=tuple(runs),
         template=template,
         slots=_slots(template, runs[0].model),
         parameters=parameters,
         buffers=buffers,
-        trainable=trainable,
+        trainable=[one for one in parameters if one.requires_grad],
         optimizer=optimizer,
         step=plain_step(optimizer),
     )
@@ -92,7 +93,7 @@ def hand_back(runs: Sequence[FoldRun]) -> None:
     for run in runs:
         if isinstance(run.stack, Stack):
             place = run.stack.runs.index(run)
-            for own, stacked in zip(run.parameters, run.stack.trainable, strict=True):
+            for own, stacked in zip(run.parameters, run.stack.parameters, strict=True):
                 kept = run.stack.optimizer.state.get(stacked)
                 if kept is not None:
                     run.optimizer.state[own] = {
@@ -168,17 +169,13 @@ def _slots(template: nn.Module, model: nn.Module) -> tuple[Slot, ...]:
 
 
 def _stacked(folds: Sequence[Sequence[tuple[str, Tensor]]]) -> list[Tensor]:
-    """Equal tensors of all folds as one; a parameter where they are trained."""
+    """Equal tensors of all folds as one."""
     described = [
         [(name, one.shape, one.dtype, one.requires_grad) for name, one in fold] for fold in folds
     ]
     if any(other != described[0] for other in described):
         raise Unstackable("the folds' models have tensors of different names, shapes or types")
-    stacked: list[Tensor] = []
-    for same in zip(*folds, strict=True):
-        joined = _joined([one for _, one in same])
-        stacked.append(nn.Parameter(joined) if same[0][1].requires_grad else joined)
-    return stacked
+    return [_joined([one for _, one in same]) for same in zip(*folds, strict=True)]
 
 
 def _joined(tensors: Sequence[Tensor]) -> Tensor:
@@ -192,7 +189,7 @@ def _take_over(stack: Stack) -> None:
         own = [*run.model.parameters(), *run.model.buffers()]
         for tensor, stacked in zip(own, [*stack.parameters, *stack.buffers], strict=True):
             tensor.data = stacked.detach()[place]
-    for place, stacked in enumerate(stack.trainable):
+    for place, stacked in enumerate(stack.parameters):
         kept = [run.optimizer.state.get(run.parameters[place], {}) for run in stack.runs]
         for key, value in kept[0].items():
             several = isinstance(value, Tensor) and value.shape == stacked.shape[1:]

@@ -109,6 +109,8 @@ class _Watch(TorchFunctionMode):
         kwargs = kwargs or {}
         if func in _HOOKING:
             raise Unstackable("the forward pass puts a hook on a gradient")
+        if func in _FREEZING:
+            raise Unstackable("the forward pass changes what is trained")
         if func in _ASKING:
             raise Unstackable("the forward pass asks what is trained, which stacked nothing seems")
         if any(map(self._is_foreign, tree_leaves((args, kwargs)))):
@@ -131,6 +133,10 @@ _HOOKING: tuple[Any, ...] = (
     Tensor.retain_grad,
     vars(torch._C.TensorBase)["grad_fn"].__get__,
 )
+_FREEZING = (
+    Tensor.requires_grad_,
+    vars(torch._C.TensorBase)["requires_grad"].__set__,
+)
 _ASKING = tuple(vars(torch._C.TensorBase)[name].__get__ for name in ("requires_grad", "is_leaf"))
 
 
@@ -141,7 +147,8 @@ def _changes_more(runs: list[FoldRun]) -> str | None:
     model's instead of each fold's.
     """
     stack = stack_of(runs)
-    tensors = _small_step(stack)
+    with _Watch(stack):
+        tensors = _small_step(stack)
     with restored_buffers(stack):
         with _Watch(stack):
             training_step(stack, tensors)  # may keep something for the others, as positions

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from harness.training.checkpoint import Past, TrainingState, pack, setting_of, unpack
+from harness.training.executions.fold_run import start_folds, steps_per_epoch
 from harness.training.initial import Start
 from harness.training.job import EpochResult, FoldOutcome, TrainingJob
 from harness.training.lockstep import train_folds
@@ -162,7 +163,35 @@ def test_frozen_layers_and_given_weights_stay_as_they_are() -> None:
     packed = stopped_after(job, 2)
     assert_equal(job, packed)
     (one, _) = unpack(packed).state.folds.values()
-    assert sorted(one["optimizer"]) == [0, 1]
+    assert sorted(one["optimizer"]) == [4, 5]  # their places among all six
+
+
+class Unfreezes(nn.Module):
+    """Begins to train its first layer after some steps."""
+
+    def __init__(self, n: int, num_classes: int) -> None:
+        super().__init__()
+        self.body, self.head, self.steps = nn.Linear(n, 8), nn.Linear(8, num_classes), 0
+        self.body.requires_grad_(False)
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        self.steps += self.training
+        if self.steps == 10:
+            self.body.requires_grad_(True)
+        return self.head(torch.relu(self.body(inputs.flatten(1))))
+
+
+@pytest.mark.parametrize("epoch", [1, 2, 4, 5])
+@pytest.mark.parametrize("training", [{"optimizer": "adam"}, {"optimizer": "sgd", "momentum": 0.9}])
+def test_what_was_unfrozen_goes_on_so(training: Mapping[str, Any], epoch: int) -> None:
+    """Before the first layer trains, in the epoch in which it begins to, and after it."""
+    build = lambda *, input_shape, num_classes: Unfreezes(input_shape[0], num_classes)  # noqa: E731
+    job = make_job(make_trial_data(noise=1.5), build=build, **{"epochs": 6, "lr": 0.05} | training)
+    packed = stopped_after(job, epoch)
+    (one, _) = unpack(packed).state.folds.values()
+    n_steps = epoch * steps_per_epoch(start_folds(job)[0])
+    assert sorted(one["optimizer"]) == ([0, 1, 2, 3] if n_steps >= 10 else [2, 3])
+    assert_equal(job, packed)
 
 
 def test_a_checkpoint_is_what_its_epoch_left() -> None:

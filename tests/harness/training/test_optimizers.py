@@ -110,6 +110,38 @@ def test_a_parameter_may_get_no_gradient_in_some_steps(optimizer: str) -> None:
     torch.testing.assert_close(found, expected(Branches(), losses, makers[optimizer]))
 
 
+@pytest.mark.parametrize("weight", [torch.ones(3), torch.ones(3, 2)[:, 0]], ids=["whole", "part"])
+@pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw"])
+def test_a_frozen_parameter_may_be_trained_later(optimizer: str, weight: torch.Tensor) -> None:
+    """Until then it keeps its value, decay or not; from then on it takes torch's steps.
+
+    part: of a larger tensor, which the fused kernels that train the other one can't take.
+    """
+
+    def make() -> nn.Module:
+        model = Branches()
+        model.b = nn.Parameter(weight, requires_grad=False)
+        return model
+
+    def unfrozen(model: nn.Module) -> torch.Tensor:
+        model.b.requires_grad_(True)
+        return (model.a * model.b).sum()
+
+    losses = [lambda model: (model.a * model.b).sum()] * 2 + [unfrozen] * 3
+    options = {"lr": 0.1, "weight_decay": 0.1}
+    momentum = {"momentum": 0.9} if optimizer == "sgd" else {}
+    kind = {"sgd": SGD, "adam": Adam, "adamw": AdamW}[optimizer]
+    weight.fill_(1.0)
+    first = descended(make(), losses[:2], optimizer=optimizer, **options, **momentum)
+    assert first[1].tolist() == [1.0, 1.0, 1.0]
+    found = descended(make(), losses, optimizer=optimizer, **options, **momentum)
+    found = [one.clone() for one in found]  # the part is memory that the next model shares
+    weight.fill_(1.0)
+    plain = expected(make(), losses, lambda parameters: kind(parameters, **options, **momentum))
+    torch.testing.assert_close(found, plain)
+    assert (plain[1] - 1.0).abs().min() > 0.1
+
+
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
 def test_sparse_gradients_take_torchs_plain_steps(momentum: float) -> None:
     """Rows that a batch does not name keep their place, without momentum of their own."""

@@ -237,6 +237,20 @@ def counting_in_an_object() -> nn.Module:
     return Built(run, state=State())
 
 
+def unfreezing(**how: bool) -> nn.Module:
+    """A frozen layer that the forward pass has trained from the first step on."""
+
+    def run(self: Any, x: Tensor) -> Tensor:
+        if "at once" in how:
+            self.enter.requires_grad_(True)
+        else:
+            self.enter.weight.requires_grad = True
+        y: Tensor = self.enter(x.flatten(1))
+        return y
+
+    return Built(run, enter=nn.Linear(10, N).requires_grad_(False))
+
+
 def drawing_itself() -> nn.Module:
     own = random.Random(1)
     return Built(lambda self, x: x.flatten(1)[:, :N] * own.random())
@@ -283,6 +297,10 @@ REFUSED: dict[str, tuple[Callable[[], nn.Module], str]] = {
     ),
     "a counter in an object": (counting_in_an_object, "a training step changes `state` of Built"),
     "chance of its own": (drawing_itself, "a training step changes `run` of Built"),
+    "layers that are unfrozen": (
+        lambda: unfreezing(**{"at once": True}), "the forward pass changes what is trained"
+    ),
+    "a weight that is unfrozen": (unfreezing, "the forward pass changes what is trained"),
     "an input that is changed": (
         lambda: Built(lambda self, x: x.mul_(2).flatten(1)[:, :N]),
         "gives other logits than in the loop",
@@ -390,6 +408,57 @@ def test_random_models_train_as_plain_pytorch_does(seed: int) -> None:
     for index, end in enumerate(ends):
         for name, tensor in by_hand(job, index).items():
             torch.testing.assert_close(end.state[name], tensor, rtol=0, atol=1e-12, msg=name)
+
+
+class Unfreezes(nn.Module):
+    """Begins to train its first layer with the third step."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body, self.head, self.steps = nn.Linear(10, N), nn.Linear(N, 3), 0
+        self.body.requires_grad_(False)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        self.steps += self.training
+        self.body.requires_grad_(self.steps > 2)
+        return self.head(torch.tanh(self.body(inputs.flatten(1))))
+
+
+@pytest.mark.parametrize(
+    "training",
+    [{"optimizer": "adam"}, {"optimizer": "adamw", "weight_decay": 0.1},
+     {"optimizer": "sgd", "momentum": 0.9, "weight_decay": 0.1, "gradient_clip": 0.1}],
+    ids=["adam", "adamw", "sgd"],
+)  # fmt: skip
+def test_what_is_unfrozen_later_trains_as_plain_pytorch_trains_it(training: dict[str, Any]) -> None:
+    """In the loop, which the folds take whatever is asked for; in float64."""
+    job = small_job(data=DATA, build=lambda **_: Unfreezes(), epochs=2, batch_size=8, lr=0.05,
+                    selection="last", **training)  # fmt: skip
+    assert obstacle(job) is not None
+    _, ends = trained(replace(job, execution="loop"))
+    for index, end in enumerate(ends):
+        start = build_model(job, index).state_dict()
+        assert not torch.equal(end.state["model.body.weight"], start["model.body.weight"])
+        for name, tensor in by_hand(job, index).items():
+            torch.testing.assert_close(end.state[name], tensor, rtol=0, atol=1e-12, msg=name)
+
+
+def test_a_layer_that_stays_frozen_is_batched_and_keeps_its_weights() -> None:
+    """Weight decay included."""
+
+    def build(**_: Any) -> nn.Module:
+        return Built(lambda self, x: torch.tanh(self.enter(x.flatten(1))),
+                     enter=nn.Linear(10, N).requires_grad_(False))  # fmt: skip
+
+    job = small_job(data=DATA, build=build, epochs=2, batch_size=8, lr=0.05, optimizer="sgd",
+                    momentum=0.9, weight_decay=0.1)  # fmt: skip
+    assert obstacle(job) is None
+    assert_same(job)
+    _, ends = trained(replace(job, execution="vectorized"))
+    for index, end in enumerate(ends):
+        start = build_model(job, index).state_dict()
+        assert torch.equal(end.state["model.enter.weight"], start["model.enter.weight"])
+        assert not torch.equal(end.state["model.head.weight"], start["model.head.weight"])
 
 
 def drawn_training(draw: random.Random) -> dict[str, Any]:
