@@ -21,23 +21,16 @@ def derive_32(*parts: int | str) -> int:
 
 
 @contextmanager
-def fixed_random_state() -> Iterator[None]:
-    """Python's, NumPy's and torch's random numbers from one seed; afterwards as they were.
+def random_state_kept() -> Iterator[None]:
+    """Put the global random generators of Python, NumPy and torch back where they stood.
 
-    A library that nobody has imported is not imported for this.
+    A library that nobody has imported, or a GPU that nobody has used, is not touched for this.
     """
     python, numpy, torch = random.getstate(), sys.modules.get("numpy"), sys.modules.get("torch")
     arrays = None if numpy is None else numpy.random.get_state()
     tensors = None if torch is None else torch.default_generator.get_state()
     on_gpu = torch is not None and torch.cuda.is_initialized()
     devices = torch.cuda.get_rng_state_all() if torch is not None and on_gpu else []
-    random.seed(IMPORT_SEED)
-    if numpy is not None:
-        numpy.random.seed(IMPORT_SEED)
-    if torch is not None:
-        torch.default_generator.manual_seed(IMPORT_SEED)
-    if torch is not None and on_gpu:
-        torch.cuda.manual_seed_all(IMPORT_SEED)
     try:
         yield
     finally:
@@ -48,3 +41,17 @@ def fixed_random_state() -> Iterator[None]:
             torch.default_generator.set_state(tensors)
         if torch is not None and on_gpu:
             torch.cuda.set_rng_state_all(devices)
+
+
+@contextmanager
+def fixed_random_state() -> Iterator[None]:
+    """Seed the same generators with one seed, and put them back where they stood."""
+    with random_state_kept():
+        random.seed(IMPORT_SEED)
+        if (numpy := sys.modules.get("numpy")) is not None:
+            numpy.random.seed(IMPORT_SEED)
+        if (torch := sys.modules.get("torch")) is not None:
+            torch.default_generator.manual_seed(IMPORT_SEED)
+            if torch.cuda.is_initialized():
+                torch.cuda.manual_seed_all(IMPORT_SEED)
+        yield

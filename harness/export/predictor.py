@@ -184,7 +184,7 @@ def _folds(
             raise ValueError(f"{folder / fold['weights']}: no {', '.join(missing)}")
         if fold.get("attributes"):
             given = torch.load(folder / fold["attributes"], weights_only=True)
-            lost = _module(folder, "", "module_state", name).put_back_attributes(model, given)
+            lost = _module(folder, "", "module_state", name).restore_attributes(model, given)
             if lost:
                 warnings.warn(f"{lost} is not what it was after the training", stacklevel=2)
         mean, std = (

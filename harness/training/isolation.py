@@ -44,14 +44,14 @@ def what_changed(before: ProcessState) -> tuple[str, ...]:
     return (*switched, *names, *_started(before.threads))
 
 
-def put_back(before: ProcessState, *, surroundings: bool = True) -> tuple[str, ...]:
+def restore_process(before: ProcessState, *, surroundings: bool = True) -> tuple[str, ...]:
     """Puts back what is different now, as far as that can be done; gives what `what_changed` does.
 
     surroundings: the environment, the working directory and the like are put back too, without a
     word.
     """
     changed = what_changed(before)
-    switches.put_back(before.switches, harmless=surroundings)
+    switches.restore(before.switches, harmless=surroundings)
     if changed:
         for found in list(replaced(before.names)):
             found.put()
@@ -63,12 +63,12 @@ def put_back(before: ProcessState, *, surroundings: bool = True) -> tuple[str, .
 
 @contextmanager
 def unchanged_process(*, surroundings: bool = True) -> Iterator[None]:
-    """Puts back whatever the block has changed; see `put_back`."""
+    """Puts back whatever the block has changed; see `restore_process`."""
     before = process_state()
     try:
         yield
     finally:
-        put_back(before, surroundings=surroundings)
+        restore_process(before, surroundings=surroundings)
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ class TrialProcess:
         _running.remove(self)
         if self._before is None or self._arrays is None:
             return Left((), ())
-        return Left(put_back(self._before), self._arrays.put_back())
+        return Left(restore_process(self._before), self._arrays.restore())
 
     @property
     def is_changed(self) -> bool:

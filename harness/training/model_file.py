@@ -12,15 +12,13 @@ from weakref import WeakKeyDictionary
 from harness.data import catalog
 from harness.data.signature import defines
 from harness.errors import BenchError
+from harness.training.file_globals import FileGlobals, file_globals
 from harness.training.isolation import process_state, what_changed
-from harness.training.python_state import changed_names, module_state
 
 if TYPE_CHECKING:
     from types import ModuleType
 
     from torch import Tensor, nn
-
-    from harness.training.python_state import ModuleState
 
 # Whether a second import does nothing that the first one has not done: of each file, by its name
 # in sys.modules, which changes with its content.
@@ -38,7 +36,7 @@ class ModelFile:
         self._entry = entry
         self._import: Callable[[], ModuleType] | None = None
         self._module: ModuleType | None = None
-        self._before: ModuleState | None = None
+        self._globals: FileGlobals | None = None
         self._is_unused = False
         self._modules: WeakKeyDictionary[nn.Module, ModuleType] = WeakKeyDictionary()
 
@@ -64,9 +62,7 @@ class ModelFile:
 
     def changed_names(self) -> tuple[str, ...]:
         """What the file's globals, classes and functions keep of the model that was built last."""
-        if self._module is None or self._before is None:
-            return ()
-        return changed_names(self._module, self._before)
+        return () if self._globals is None else self._globals.changed_names()
 
     def _attention(self, model: "nn.Module", *arguments: Any) -> "Tensor":
         module = self._modules.get(model, self._module) or self._imported()
@@ -84,7 +80,7 @@ class ModelFile:
             module = self._import_again(last)
         else:
             return last
-        self._module, self._before = module, module_state(module)
+        self._module, self._globals = module, file_globals(module)
         return module
 
     def _import_again(self, last: "ModuleType") -> "ModuleType":

@@ -128,8 +128,8 @@ def module_state(module: nn.Module, *, copied: bool = True) -> ModuleState:
     return ModuleState(tree, tuple(tensors), walk.unkept, tuple(walk.objects), tuple(walk.tensors))
 
 
-def put_back(module: nn.Module, state: ModuleState) -> str:
-    """Lets the module, or one that was built in the same way, hold what it held then.
+def restore_state(module: nn.Module, state: ModuleState) -> str:
+    """Let the module, or one that was built in the same way, hold what it held then.
 
     Parameters and buffers are written where they are: optimizers know them by their place. Returns
     in words the first thing that isn't as it was; empty where all is.
@@ -139,9 +139,9 @@ def put_back(module: nn.Module, state: ModuleState) -> str:
     return fill.lost or state.unkept
 
 
-def put_back_wholly(module: nn.Module, state: ModuleState) -> str:
-    """The same, looked at again afterwards: what was put back differs in nothing."""
-    lost = put_back(module, state)
+def restore_exactly(module: nn.Module, state: ModuleState) -> str:
+    """Do the same and compare afterwards: what was put back differs in nothing."""
+    lost = restore_state(module, state)
     if lost or _same_state(module_state(module, copied=False), state):
         return lost
     return f"something in {type(module).__name__}"
@@ -149,21 +149,29 @@ def put_back_wholly(module: nn.Module, state: ModuleState) -> str:
 
 @contextmanager
 def undisturbed(module: nn.Module) -> Iterator[None]:
-    """Whatever is done to the module meanwhile, afterwards it holds what it held before."""
+    """Whatever is done to the module meanwhile, afterwards it holds what it held before.
+
+    Gradients too: they are set aside, so that a backward pass adds to none of them.
+    """
     modes = {one: one.training for one in module.modules()}
+    gradients = {parameter: parameter.grad for parameter in module.parameters()}
     before = module_state(module)
+    for parameter in gradients:
+        parameter.grad = None
     try:
         yield
     finally:
-        put_back(module, before)
+        restore_state(module, before)
         for one, training in modes.items():
             one.training = training
+        for parameter, gradient in gradients.items():
+            parameter.grad = gradient
 
 
 def attributes(module: nn.Module) -> dict[str, Any] | None:
     """What a state dict lacks of the module, for `torch.save`; None where that is nothing.
 
-    `put_back_attributes` gives it to a module that was built anew and has its state dict.
+    `restore_attributes` gives it to a module that was built anew and has its state dict.
     """
     if not holds_more(module):
         return None
@@ -180,14 +188,14 @@ def attributes(module: nn.Module) -> dict[str, Any] | None:
     }
 
 
-def put_back_attributes(module: nn.Module, given: Mapping[str, Any]) -> str:
-    """Lets the module hold what `attributes` gave. Returns what `put_back` does."""
+def restore_attributes(module: nn.Module, given: Mapping[str, Any]) -> str:
+    """Let the module hold what `attributes` gave. Returns what `restore_state` does."""
     told = module.state_dict()
     tensors = [
         one if name is None else told[name].detach().clone()
         for name, one in zip(given["names"], given["tensors"], strict=True)
     ]
-    return put_back(module, state_of({**given, "tensors": tensors}))
+    return restore_state(module, state_of({**given, "tensors": tensors}))
 
 
 def kept_state_dict(module: nn.Module) -> dict[str, Any]:

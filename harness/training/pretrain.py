@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from harness.data.values import TrialData
 from harness.spec.pretraining import Pretraining
 from harness.training.initial import Start, begin, head_entries
-from harness.training.module_state import module_state, put_back_wholly, state_of
+from harness.training.module_state import module_state, restore_exactly, state_of
 from harness.training.optimizers import descend, make_optimizer, plain_step
 from harness.training.resident import (
     FoldSource,
@@ -100,7 +100,7 @@ def pretrain(
     run = _start(job)
     rows: tuple[Row, ...] = ()
     if progress is not None:
-        if put_back_wholly(run.model, state_of(progress.model)):
+        if restore_exactly(run.model, state_of(progress.model)):
             run = _start(job)
         else:
             run.optimizer.load_state_dict(dict(progress.optimizer))

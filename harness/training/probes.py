@@ -5,7 +5,7 @@ Nothing a probe does stays: random generators stand afterwards where they stood,
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from harness.data.seeds import random_state_kept
 from harness.failures import USER_CODE_ERRORS
 from harness.training.executions.fold_run import build_model, init_seed
 from harness.training.initialisers import initialiser_is_untouched, weights_are_constant
@@ -24,9 +25,10 @@ from harness.training.mixing import (
     watched_attention,
     weights_mix_tokens,
 )
+from harness.training.module_state import undisturbed
 from harness.training.outputs import wrong_output
 from harness.training.plain import without_compiler
-from harness.training.reseeding import Draws, SeedWatch, chance_kept, drew_alike, starts_alike
+from harness.training.reseeding import Draws, SeedWatch, drew_alike, starts_alike
 from harness.training.resident import (
     FoldSource,
     as_tensor,
@@ -91,7 +93,7 @@ def probe(job: TrainingJob) -> Probe:
     Raises ValueError where the outputs are not logits (batch, num_classes), and what the model
     raises.
     """
-    with chance_kept(job.device):
+    with random_state_kept():
         watch, index = SeedWatch(job.device), job.folds[0]
         with watch.seeded(derive(job.seed, "probe")) as seed:
             twin = build_model(job, index, seed=seed)
@@ -99,7 +101,7 @@ def probe(job: TrainingJob) -> Probe:
             model = build_model(job, index, seed=seed)
         alike = starts_alike(twin, model)
         del twin
-        with _put_back(model):
+        with undisturbed(model):
             return _probe(job, model, seeded_in_build=watch.found or alike)
 
 
@@ -154,45 +156,6 @@ class _Evaluated:
     random: bool
     mixed: bool
     unmixed_tokens: bool
-
-
-@contextmanager
-def _put_back(model: nn.Module) -> Iterator[None]:
-    """Leave weights, buffers, gradients, modes and plain attributes as they were."""
-    attributes = [(module, _saved(vars(module))) for module in model.modules()]
-    tensors = [
-        (tensor, tensor.detach().clone(), tensor.grad)
-        for tensor in (*model.parameters(), *model.buffers())
-        if not nn.parameter.is_lazy(tensor)
-    ]
-    try:
-        yield
-    finally:
-        for module, saved in attributes:
-            _restore(vars(module), saved)
-        for tensor, values, gradient in tensors:
-            with torch.no_grad():
-                tensor.copy_(values)
-            tensor.grad = gradient
-
-
-def _saved(attributes: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
-    """Name -> value, and a copy of a container's contents."""
-    return {
-        name: (value, value.copy() if isinstance(value, dict | list | set) else None)
-        for name, value in attributes.items()
-    }
-
-
-def _restore(attributes: dict[str, Any], saved: dict[str, tuple[Any, Any]]) -> None:
-    attributes.clear()
-    for name, (value, contents) in saved.items():
-        attributes[name] = value
-        if isinstance(value, list):
-            value[:] = contents
-        elif contents is not None:
-            value.clear()
-            value.update(contents)
 
 
 def _batches(job: TrainingJob, source: FoldSource) -> Iterator[tuple[Tensor, Tensor]]:

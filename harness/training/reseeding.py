@@ -10,28 +10,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from harness.training.seeds import seed_everything
+from harness.training.seeds import numpy_state, seed_everything
 
 _SAMPLE = 1000  # values of a tensor that are compared
 _FEWEST_DRAWN = 8  # values that look like chance
 _DIFFERING = 20  # expected differences between two draws from which equality is no accident
-
-
-@contextmanager
-def chance_kept(device: torch.device) -> Iterator[None]:
-    """Put the random generators of Python, NumPy and torch back where they were."""
-    python, numpy = random.getstate(), np.random.get_state()
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        try:
-            yield
-        finally:
-            random.setstate(python)
-            np.random.set_state(numpy)
 
 
 @dataclass(eq=False)
@@ -51,9 +38,9 @@ class SeedWatch:
         """Seed all generators; at the end see whether torch has another seed, or whether Python
         or NumPy stand where code under an earlier seed left them."""
         seed_everything(seed, self.device)
-        begins = _elsewhere()
+        begins = random.getstate(), numpy_state()
         yield seed
-        ends = _elsewhere()
+        ends = random.getstate(), numpy_state()
         self.drawn |= begins != ends
         same = any(a == b for earlier in self._ends for a, b in zip(earlier, ends, strict=True))
         self.found |= same or any(one != seed for one in _torch_seeds(self.device))
@@ -106,12 +93,6 @@ def _expected_differences(values: Tensor) -> float:
     counts = torch.unique(values, return_counts=True)[1]
     shares = counts / len(values)
     return float(len(values) * (1 - (shares**2).sum()))
-
-
-def _elsewhere() -> tuple[Any, Any]:
-    """Where Python's and NumPy's generators stand."""
-    _, numbers, position, *_ = np.random.get_state(legacy=True)
-    return random.getstate(), (np.asarray(numbers).tobytes(), position)
 
 
 def _torch_seeds(device: torch.device) -> list[int]:

@@ -1,13 +1,14 @@
 """Everything random follows from hashes of seed, repeat, fold and epoch, and from nothing else."""
 
 import random
+from typing import Any
 
 import numpy as np
 import torch
 
 from harness.data.seeds import derive
 
-__all__ = ["derive", "permutation", "seed_everything"]
+__all__ = ["derive", "generator_state", "numpy_state", "permutation", "seed_everything"]
 
 
 def seed_everything(seed: int, device: torch.device) -> None:
@@ -25,3 +26,20 @@ def permutation(n: int, *, seed: int, repeat: int, fold: int, epoch: int) -> tor
     generator = torch.Generator()
     generator.manual_seed(derive(seed, repeat, fold, epoch, "permutation"))
     return torch.randperm(n, generator=generator)
+
+
+def numpy_state() -> tuple[bytes, int]:
+    """Where NumPy's global generator stands: its numbers, and the place of the next."""
+    _, numbers, position, *_ = np.random.get_state(legacy=True)
+    return np.asarray(numbers).tobytes(), int(position)
+
+
+def generator_state(value: Any) -> Any:
+    """Where a generator of torch, NumPy or Python stands, to be compared; None of anything else."""
+    if isinstance(value, torch.Generator):
+        return value.get_state().numpy().tobytes()
+    if isinstance(value, np.random.Generator):
+        return repr(value.bit_generator.state)
+    if isinstance(value, np.random.RandomState):
+        return repr(value.get_state())
+    return value.getstate() if isinstance(value, random.Random) else None

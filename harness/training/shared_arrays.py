@@ -41,7 +41,7 @@ class SharedArrays:
     data: TrialData
     known: tuple[_Known, ...]
 
-    def put_back(self) -> tuple[str, ...]:
+    def restore(self) -> tuple[str, ...]:
         """Write the small ones as they were; give the names of all that had changed."""
         changed = [one for one in self.known if _content(one.array, one.content) != one.content]
         for one in changed:

@@ -67,7 +67,7 @@ def read_all() -> tuple[Any, ...]:
     return tuple(_read(switch) for switch in switches())
 
 
-def put_back(before: Iterable[Any], *, harmless: bool = True) -> None:
+def restore(before: Iterable[Any], *, harmless: bool = True) -> None:
     """Sets those that differ to the values that `read_all` gave; the harmless ones if asked to."""
     for switch, value in zip(switches(), before, strict=True):
         if switch.harmless and not harmless:

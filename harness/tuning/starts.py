@@ -230,7 +230,7 @@ def pretraining_steps(
     """(`epoch`, checkpoint) after each epoch, then (`done`, ...), or (`failed`, text)."""
     import torch
 
-    from harness.training.isolation import process_state, put_back
+    from harness.training.isolation import process_state, restore_process
     from harness.training.model_file import ModelFile
     from harness.training.pretrain import PretrainingJob, Progress, pretrain
     from harness.training.process import prepare_process
@@ -257,7 +257,7 @@ def pretraining_steps(
     except Exception as error:
         yield "failed", named(error)
     finally:
-        put_back(before)
+        restore_process(before)
 
 
 def _packed(

@@ -32,7 +32,7 @@ from harness.training.module_state import (
     holds_more,
     kept_state_dict,
     module_state,
-    put_back,
+    restore_state,
 )
 from harness.training.optimizers import make_optimizer, plain_step
 from harness.training.precision import computing
@@ -322,13 +322,13 @@ def _choose_again(run: FoldRun, validation: Evaluation, state: ModuleState) -> s
     The validation predictions are made again. Where they differ, though all could be put back, the
     model depends on something outside of itself; unless it gives other ones every time.
     """
-    lost = put_back(run.model, state)
+    lost = restore_state(run.model, state)
     again = _validated(run)
     same = _are_equal(again, validation.probabilities)
     if not same and _are_equal(again, _validated(run)):
         lost = lost or "something outside of the model that its predictions depend on"
     if holds_more(run.model):
-        put_back(run.model, state)  # evaluation may have changed it
+        restore_state(run.model, state)  # evaluation may have changed it
     return lost
 
 

@@ -13,7 +13,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from harness.training.evaluate import Evaluation
-from harness.training.module_state import ModuleState, put_back_wholly, state_of
+from harness.training.module_state import ModuleState, restore_exactly, state_of
 from harness.training.packed import CheckpointError
 
 FoldState = Mapping[str, Any]
@@ -66,7 +66,7 @@ def restore_model(model: nn.Module, optimizer: Optimizer, state: FoldState) -> N
     Raises CheckpointError where it belongs to another model or is not all that the model held,
     RuntimeError or ValueError where the optimizer is another.
     """
-    lost = put_back_wholly(model, state_of(state["model"]))
+    lost = restore_exactly(model, state_of(state["model"]))
     if lost:
         raise CheckpointError(f"it does not fit the model: {lost} is not what it was")
     groups = optimizer.state_dict()["param_groups"]

@@ -14,6 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from harness.training.seeds import generator_state, numpy_state
+
 _DEPTH = 3  # of lists in lists, and of objects that keep objects
 _OF_THE_STATE = ("_parameters", "_buffers", "_modules")
 
@@ -77,7 +79,7 @@ def _mark(value: Any, kept: list[Any], depth: int) -> Any:
         return id(value), value._version
     if isinstance(value, np.ndarray):
         return id(value), hash(value.tobytes()) if value.dtype != object else None
-    state = _state_of_chance(value)
+    state = generator_state(value)
     if state is not None:
         return id(value), state
     if isinstance(value, Iterator):
@@ -96,25 +98,11 @@ def _mark(value: Any, kept: list[Any], depth: int) -> Any:
     return id(value), [_mark(one, kept, depth - 1) for one in inner]
 
 
-def _state_of_chance(value: Any) -> Any:
-    """Of a generator of random numbers that the model keeps."""
-    if isinstance(value, torch.Generator):
-        return value.get_state().numpy().tobytes()
-    if isinstance(value, np.random.Generator):
-        return repr(value.bit_generator.state)
-    return value.getstate() if isinstance(value, random.Random) else None
-
-
-def _of_numpy() -> Any:
-    _, numbers, place, *_ = np.random.get_state(legacy=True)
-    return np.asarray(numbers).tobytes(), place
-
-
 def _of_torch() -> Any:
-    return torch.get_rng_state().numpy().tobytes()
+    return generator_state(torch.default_generator)
 
 
-def _of_the_card() -> Any:
+def _of_gpu() -> Any:
     if not torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
         return None
     return torch.cuda.get_rng_state().numpy().tobytes()
@@ -122,7 +110,7 @@ def _of_the_card() -> Any:
 
 _CHANCE: Mapping[str, Callable[[], Any]] = {
     "Python's random numbers": random.getstate,
-    "numpy's random numbers": _of_numpy,
+    "numpy's random numbers": numpy_state,
     "torch's random numbers": _of_torch,
-    "the graphics card's random numbers": _of_the_card,
+    "the GPU's random numbers": _of_gpu,
 }

@@ -20,7 +20,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.checkpoint import DefaultDeviceType, checkpoint
 
-from harness.training.isolation import process_state, put_back, what_changed
+from harness.training.isolation import process_state, restore_process, what_changed
 from harness.training.resident import as_tensor
 from harness.trial import TrialResult, run_trial
 from tests.builders import build_linear, make_trial_data, make_trial_job, run_unwatched
@@ -150,7 +150,7 @@ def tidied() -> Iterator[None]:
     """A failed test leaves the process as it was, too."""
     before = process_state()
     yield
-    put_back(before)
+    restore_process(before)
     KEPT.clear()
 
 
@@ -270,7 +270,7 @@ def test_what_changed_is_named_with_its_values() -> None:
         "default dtype (torch.float32 -> torch.float64)",
         "torch.nn.functional.relu",
     )
-    put_back(before)
+    restore_process(before)
     assert what_changed(before) == ()
 
 

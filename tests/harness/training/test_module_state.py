@@ -25,9 +25,9 @@ from harness.training.module_state import (
     attributes,
     kept_state_dict,
     module_state,
-    put_back,
-    put_back_attributes,
-    put_back_wholly,
+    restore_attributes,
+    restore_exactly,
+    restore_state,
     state_of,
     undisturbed,
 )
@@ -471,7 +471,7 @@ def test_kept_weights_and_attributes_make_the_same_model(kind: type[nn.Module]) 
     given = through_a_file(attributes(first))
     second = model(2)
     second.load_state_dict(weights)
-    assert put_back_attributes(second, given) == ""
+    assert restore_attributes(second, given) == ""
     assert torch.equal(second.eval()(inputs), first(inputs))
 
 
@@ -540,9 +540,9 @@ def test_another_function_than_was_built_can_not_be_read_back() -> None:
     state = module_state(model)
     model.thing = torch.tanh
     later = state_of(through_a_file(module_state(model).plain()))
-    assert put_back(model, state) == ""
+    assert restore_state(model, state) == ""
     assert model.thing is torch.relu
-    assert put_back_wholly(Reading(torch.relu), later) == "`thing` of Reading"
+    assert restore_exactly(Reading(torch.relu), later) == "`thing` of Reading"
 
 
 STEPS = Counter[str]()
@@ -585,5 +585,16 @@ def test_looking_at_a_model_changes_nothing(kind: type[nn.Module]) -> None:
         for _ in range(3):
             model(torch.randn(6, WIDTH))
         model.eval()
-    assert put_back_wholly(model, before) == ""
+    assert restore_exactly(model, before) == ""
     assert all(one.training for one in model.modules())
+
+
+def test_gradients_are_set_aside_while_a_model_is_looked_at() -> None:
+    """A backward pass adds to none of them, and none is left where there was none."""
+    model = nn.Linear(2, 1)
+    model.weight.grad = gradient = torch.ones(1, 2)
+    with undisturbed(model):
+        model(torch.ones(3, 2)).sum().backward()
+    assert model.weight.grad is gradient
+    assert gradient.tolist() == [[1.0, 1.0]]
+    assert model.bias.grad is None

@@ -11,8 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from harness.training.probes import probe
-from harness.training.reseeding import chance_kept
-from tests.builders import CPU, make_job
+from tests.builders import make_job
 
 
 class Net(nn.Module):
@@ -117,14 +116,3 @@ def test_weights_that_follow_a_rule_are_no_flaw() -> None:
 
     for module in (Zero, Eye):
         assert probe(make_job(build=lambda module=module, **_: module())).findings == ()
-
-
-def test_chance_is_put_back_after_an_error_too() -> None:
-    """All three generators stand where they stood."""
-    states = random.getstate(), np.random.get_state()[1].copy(), torch.get_rng_state()
-    with pytest.raises(ValueError), chance_kept(CPU):
-        random.seed(1), np.random.seed(1), torch.manual_seed(1)
-        raise ValueError
-    assert random.getstate() == states[0]
-    assert np.array_equal(np.random.get_state()[1], states[1])
-    assert torch.equal(torch.get_rng_state(), states[2])

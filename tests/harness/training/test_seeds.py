@@ -1,11 +1,19 @@
 """Seeds follow from what they are for."""
 
 import random
+from typing import Any
 
 import numpy as np
+import pytest
 import torch
 
-from harness.training.seeds import derive, permutation, seed_everything
+from harness.training.seeds import (
+    derive,
+    generator_state,
+    numpy_state,
+    permutation,
+    seed_everything,
+)
 
 CPU = torch.device("cpu")
 
@@ -59,3 +67,35 @@ def test_seeding_equals_torch_manual_seed_on_the_cpu() -> None:
     ours = torch.rand(4)
     torch.manual_seed(123)
     assert torch.equal(ours, torch.rand(4))
+
+
+GENERATORS: list[tuple[Any, Any]] = [
+    (torch.Generator(), lambda generator: torch.rand((), generator=generator)),
+    (np.random.default_rng(0), lambda generator: generator.random()),
+    (np.random.RandomState(0), lambda generator: generator.rand()),
+    (random.Random(0), lambda generator: generator.random()),
+]
+
+
+@pytest.mark.parametrize(("generator", "draw"), GENERATORS)
+def test_a_generator_stands_elsewhere_once_it_has_drawn(generator: Any, draw: Any) -> None:
+    before = generator_state(generator)
+    assert generator_state(generator) == before
+    draw(generator)
+    assert generator_state(generator) != before
+
+
+def test_what_is_no_generator_has_no_state_of_one() -> None:
+    assert [generator_state(value) for value in (None, 1, np.zeros(2), torch)] == [None] * 4
+
+
+def test_numpy_stands_elsewhere_once_it_has_drawn() -> None:
+    """Its position alone moves with the first draws: 624 numbers are made at a time."""
+    seed_everything(5, CPU)
+    numbers, position = numpy_state()
+    assert (len(numbers), position) == (624 * 4, 624)
+    np.random.rand()
+    seed_numbers, after = numpy_state()
+    assert (seed_numbers == numbers, after) == (False, 2)
+    np.random.rand()
+    assert numpy_state() == (seed_numbers, 4)

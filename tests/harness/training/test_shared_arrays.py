@@ -13,9 +13,9 @@ def test_small_arrays_are_put_back() -> None:
     known, before = shared_arrays.shared_arrays(data), data.inputs[0].copy()
     as_tensor(data.inputs[0])[3].zero_()
 
-    assert known.put_back() == ("inputs 0",)
+    assert known.restore() == ("inputs 0",)
     assert (data.inputs[0] == before).all()
-    assert known.put_back() == ()
+    assert known.restore() == ()
 
 
 def test_large_arrays_are_known_by_a_checksum(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -24,8 +24,8 @@ def test_large_arrays_are_known_by_a_checksum(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(shared_arrays, "_PIECE_BYTES", 64)
     data = make_trial_data(seed=1)
     known = shared_arrays.shared_arrays(data)
-    assert known.put_back() == ()
+    assert known.restore() == ()
     as_tensor(data.targets)[-1] += 1
 
-    assert known.put_back() == ("targets",)
-    assert known.put_back() == ("targets",)
+    assert known.restore() == ("targets",)
+    assert known.restore() == ("targets",)

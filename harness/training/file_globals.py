@@ -1,9 +1,10 @@
-"""What a module of Python keeps: its globals, its classes, and what its functions remember."""
+"""What an imported file keeps: its globals, its classes, and what its functions remember."""
 
 import functools
 import itertools
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from types import FunctionType, ModuleType
 from typing import Any
 
@@ -12,23 +13,38 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-DEEPEST = 3  # containers inside containers
-LARGEST = 1000  # entries of a container that are looked at
-LARGEST_ARRAY = 100_000  # bytes of an array whose numbers are
+from harness.training.seeds import generator_state
 
-ModuleState = dict[str, Any]
+# Containers inside containers: a dict of lists of tuples is three, more than a file's own cache
+# needs; containers that hold one another would be walked for ever.
+DEEPEST = 3
+# Entries of a container that are compared. What a file keeps of its models is short; a table of
+# words that it has read is long and stays as it is, and its length is compared all the same.
+LARGEST = 1000
+# Bytes of an array whose numbers are compared, each time a model is built: statistics and counters
+# are smaller, and of a table of embeddings a copy would have to be made and hashed.
+LARGEST_ARRAY = 100_000
 
 
-def module_state(module: ModuleType) -> ModuleState:
-    """Dotted name -> something that is equal as long as what it stands for does not change."""
-    return dict(_entries(module, vars(module), prefix=""))
+@dataclass(frozen=True, eq=False)
+class FileGlobals:
+    """What an imported file kept at one moment.
+
+    marks: dotted name -> something that is equal as long as what it stands for does not change.
+    """
+
+    module: ModuleType
+    marks: Mapping[str, Any]
+
+    def changed_names(self) -> tuple[str, ...]:
+        """Return the names that now stand for something else, or for something that has changed."""
+        before, now = self.marks, file_globals(self.module).marks
+        return tuple(name for name in {**before, **now} if before.get(name) != now.get(name))
 
 
-def changed_names(module: ModuleType, before: ModuleState) -> tuple[str, ...]:
-    """The names that stand for something else than before, or for something that has changed."""
-    now = module_state(module)
-    names = {**before, **now}
-    return tuple(name for name in names if before.get(name) != now.get(name))
+def file_globals(module: ModuleType) -> FileGlobals:
+    """Return what the file keeps now. module: the file as it was imported."""
+    return FileGlobals(module, dict(_entries(module, vars(module), prefix="")))
 
 
 def _entries(module: ModuleType, names: Any, *, prefix: str) -> Iterator[tuple[str, Any]]:
@@ -96,10 +112,10 @@ _READ: dict[type, Callable[[Any], Any]] = {
     Tensor: lambda tensor: tensor._version,
     nn.Module: _of_module,
     np.ndarray: _of_array,
-    torch.Generator: lambda generator: generator.get_state().numpy().tobytes(),
-    np.random.Generator: lambda generator: repr(generator.bit_generator.state),
-    np.random.RandomState: lambda generator: repr(generator.get_state()),
-    random.Random: lambda generator: generator.getstate(),
+    torch.Generator: generator_state,
+    np.random.Generator: generator_state,
+    np.random.RandomState: generator_state,
+    random.Random: generator_state,
     type(functools.cache(lambda: None)): lambda cached: cached.cache_info(),
     type(itertools.count()): repr,
 }
