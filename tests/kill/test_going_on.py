@@ -124,10 +124,10 @@ def test_a_trial_outlives_its_worker_and_its_driver(tmp_path: Path, straight: Pa
         left = still_there(started)
     (kept,) = checkpoints(folder)
     done = again(folder)
+    assert done.returncode == 0, done.stderr
     trial = pd.read_parquet(tables_of(folder) / "trials").iloc[0]
 
     assert left == []
-    assert done.returncode == 0, done.stderr
     assert "1 trial goes on from its checkpoint (epoch 1" in done.stderr
     assert "goes on from its checkpoint, after epoch 1" in logs(folder)
     assert steps(folder) < steps(straight) + 4 * EPOCH_STEPS  # anew, it would be 20 more each time

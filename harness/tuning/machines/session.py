@@ -120,7 +120,7 @@ def _start_private(num_cpus: int, on_event: OnEvent) -> Session:
             end.close()
             text = _in_one_line(error)
             if attempt < ATTEMPTS:
-                on_event(Note(f"Ray did not start ({text}): trying again"))
+                on_event(Note("Ray did not start, the machine may be busy: trying again"))
                 time.sleep(PAUSE_S)
     load = f"{os.getloadavg()[0]:.0f} on {available_cores()} cores"
     raise BenchError(
