@@ -4,6 +4,7 @@ import bdb
 import contextlib
 import traceback
 from collections.abc import Generator, Iterator
+from types import TracebackType
 from typing import TypeVar
 
 from harness.printable import printable
@@ -111,6 +112,22 @@ def as_exceptions(*, interruptible: bool) -> Iterator[None]:
         raise NoException(error) from error
     except BaseException as error:
         raise NoException(error) from error
+
+
+class UserErrorsIgnored(contextlib.suppress):
+    """Suppress what code of a user raises where that says nothing; leaving the debugger passes."""
+
+    def __init__(self) -> None:
+        super().__init__(*USER_CODE_ERRORS)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> bool:
+        """Return whether the error ends here."""
+        return not isinstance(error, bdb.BdbQuit) and bool(super().__exit__(kind, error, trace))
 
 
 def guarded(

@@ -14,14 +14,18 @@ def bench(
     folder: Path,
     timeout_s: float = 240,
     through: Sequence[str] = (),
+    typed: str = "",
     **environment: str,
 ) -> "subprocess.CompletedProcess[str]":
-    """`bench ARGUMENTS` in a folder, with caches of its own. through: a command that runs it."""
+    """`bench ARGUMENTS` in a folder, with caches of its own.
+
+    through: a command that runs it. typed: what it reads from its standard input.
+    """
     return subprocess.run(
         [*through, *BENCH, *arguments],
         cwd=folder,
         env=surroundings(folder, **environment),
-        stdin=subprocess.DEVNULL,
+        input=typed,
         capture_output=True,
         text=True,
         timeout=timeout_s,

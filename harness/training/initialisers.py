@@ -1,5 +1,6 @@
 """Whether a model's weights were initialised as its author meant."""
 
+import bdb
 import inspect
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -70,6 +71,8 @@ def _changes_a_parameter(module: nn.Module, call: Callable[[], Any]) -> bool:
         parameter.fill_(marker)
     try:
         call()
+    except bdb.BdbQuit:  # leaving the debugger ends the run
+        raise
     except Exception:  # called out of its turn, it says nothing
         return True
     return any(

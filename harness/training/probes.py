@@ -5,7 +5,6 @@ Nothing a probe does stays: random generators stand afterwards where they stood,
 """
 
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from harness.data.seeds import random_state_kept
-from harness.failures import USER_CODE_ERRORS
+from harness.failures import UserErrorsIgnored
 from harness.training.executions.fold_run import build_model, init_seed
 from harness.training.initialisers import initialiser_is_untouched, weights_are_constant
 from harness.training.job import TrainingJob
@@ -204,7 +203,7 @@ def _train(job: TrainingJob, model: nn.Module, batches: list[tuple[Tensor, Tenso
 def _forward(model: nn.Module, inputs: Tensor, draws: Draws | None) -> Any:
     """The model's outputs; what it draws is noted where the model allows that."""
     if draws is not None:
-        with suppress(*USER_CODE_ERRORS), without_compiler(), draws:
+        with UserErrorsIgnored(), without_compiler(), draws:
             return model(inputs.clone())  # a model may write into its input
         draws.samples.clear()
     return model(inputs.clone())
@@ -274,12 +273,12 @@ def _has_unmixed_tokens(job: TrainingJob, model: nn.Module, inputs: Tensor) -> b
     """By the model's own attention weights where it shows them, and by its modules that attend."""
     model.eval()
     with (
-        suppress(*USER_CODE_ERRORS),
+        UserErrorsIgnored(),
         torch.no_grad(),
     ):  # called out of its turn, an error says nothing
         if job.attention is not None and not weights_mix_tokens(job.attention(model, inputs)):
             return True
-    with suppress(*USER_CODE_ERRORS), torch.no_grad():
+    with UserErrorsIgnored(), torch.no_grad():
         with watched_attention(model, len(inputs)) as calls:
             model(inputs.clone())
         return any(not mixes_tokens(call) for call in calls)

@@ -44,7 +44,8 @@ def check_in_process(plan: Plan) -> None:
     }
     refused = [name for name, asked in wanted.items() if asked]
     if refused:
-        raise BenchError(f"--in-process runs without Ray, which {' and '.join(refused)} needs")
+        need = "needs" if len(refused) == 1 else "need"
+        raise BenchError(f"--in-process runs without Ray, which {' and '.join(refused)} {need}")
 
 
 @contextlib.contextmanager

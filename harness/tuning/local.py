@@ -14,10 +14,6 @@ class Value:
 
     value: Any
 
-    def hex(self) -> str:
-        """Return a name that no other living value has, as Ray's references do."""
-        return f"{id(self.value):x}"
-
 
 class LocalActor:
     """Answers `actor.method.remote(...)` at once, with the method of an object that lives here."""

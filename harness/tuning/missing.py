@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from harness.data import catalog
 from harness.data.card import data_card
@@ -36,12 +36,29 @@ from harness.tuning.machines.session import ray_session
 from harness.tuning.making import kept_repeats, maker
 from harness.tuning.recovery.checkpoints import go_on
 from harness.tuning.search.asked import steering
-from harness.tuning.starts import Starts, find_starts
+from harness.tuning.starts import PretrainSteps, Starts, find_starts, in_this_process, in_worker
 from harness.tuning.sweep import SweepEnd, SweepRequest, run_sweep
 from harness.tuning.tracking import FOLDER, Tracking, TrackingCallback, open_tracking
 from harness.tuning.trainable import SweepTrial
 
 Clock = Callable[[str], AbstractContextManager[None]]
+
+
+class Runner(NamedTuple):
+    """What trains the trials: Ray, or this process.
+
+    announced: what a user reads while the data is read. session: starts what trains, and waits for
+    its capacity. pretrain_steps, run_sweep: train on it.
+    """
+
+    announced: str
+    session: Callable[..., AbstractContextManager[Callable[[], Capacity]]]
+    pretrain_steps: PretrainSteps
+    run_sweep: Callable[..., SweepEnd]
+
+
+ON_RAY = Runner("reading the data, starting Ray", ray_session, in_worker, run_sweep)
+IN_PROCESS = Runner("reading the data", no_session, in_this_process, run_in_process)
 
 
 def train_missing(
@@ -70,8 +87,8 @@ def train_missing(
     load = os.getloadavg()[0]  # before this run adds to it
     if in_process:
         check_in_process(plan)
-    start = no_session if in_process else ray_session
-    session = start(address=address, num_cpus=num_cpus, threads=cpu, on_event=on_event)
+    runner = IN_PROCESS if in_process else ON_RAY
+    session = runner.session(address=address, num_cpus=num_cpus, threads=cpu, on_event=on_event)
     with session as capacity:
         if address is not None:
             with clock("waiting for Ray"):
@@ -80,7 +97,7 @@ def train_missing(
                 ahead = [trial.resolved for trial in plan.ahead]
                 check_precision(plan.spec, ahead, gpus=capacity().gpus > 0)
         with clock("data"):
-            on_event(StepStarted(f"reading the data{'' if in_process else ', starting Ray'}"))
+            on_event(StepStarted(runner.announced))
             data, cards, shown = _data(plan, root, on_event)
         with clock("waiting for Ray"):
             ready = capacity()  # before anything is written: where Ray fails, nothing is
@@ -95,7 +112,11 @@ def train_missing(
             on_event(Note(line))
         with clock("pretraining"):
             starts = find_starts(
-                plan, data, gpus=ready.gpus, on_event=on_event, in_process=in_process
+                plan,
+                data,
+                gpus=ready.gpus,
+                pretrain_steps=runner.pretrain_steps,
+                on_event=on_event,
             )
         with clock("tables"):
             request = _work(
@@ -105,8 +126,7 @@ def train_missing(
             )  # fmt: skip
         on_event(_planned(plan))
         with clock("sweep"):
-            sweep = run_in_process if in_process else run_sweep
-            end = sweep(request, capacity=ready, on_event=on_event)
+            end = runner.run_sweep(request, capacity=ready, on_event=on_event)
     with clock("tables"):
         error = _tidied(plan.folder, run_id, end, clock)
     return replace(end, write_error=end.write_error or error)

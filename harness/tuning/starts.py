@@ -3,7 +3,7 @@
 from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import ray
 
@@ -54,6 +54,23 @@ class PretrainingTask:
     fast_operators: bool = False
 
 
+class PretrainSteps(Protocol):
+    """Where a pretraining runs: `in_worker` or `in_this_process`."""
+
+    def __call__(
+        self, task: PretrainingTask, data: TrialData, checkpoint: bytes | None, *, gpu: float
+    ) -> Iterator[Step]:
+        """Yield what `pretraining_steps` yields.
+
+        Args:
+            task: The pretraining.
+            data: Of the trials that start from its weights.
+            checkpoint: Where an interrupted one goes on; None begins anew.
+            gpu: GPUs, or the share of one, that it is given.
+        """
+        ...
+
+
 def start_key(trial: PlannedTrial) -> str | None:
     """Equal for trials that start from the same weights; None for random ones."""
     config = trial.resolved.config
@@ -67,14 +84,20 @@ def find_starts(
     data: Mapping[str, TrialData],
     *,
     gpus: float,
+    pretrain_steps: PretrainSteps,
     on_event: OnEvent,
-    in_process: bool = False,
 ) -> Starts:
-    """The weights that the plan's missing trials start from; a Ray session is there.
+    """Find or make the weights that the plan's missing trials start from.
 
-    Pretraining that is on disk is taken from there, one that was interrupted goes on. data: by
-    data key. gpus: what there is. in_process: pretraining runs here, without Ray.
-    A pretraining that fails becomes its trials' error.
+    Pretraining that is on disk is taken from there, one that was interrupted goes on; one that
+    fails becomes its trials' error.
+
+    Args:
+        plan: The plan.
+        data: By data key.
+        gpus: GPUs that there are.
+        pretrain_steps: Pretrains in a worker of the Ray session that is there, or in this process.
+        on_event: Receives how far pretraining is.
     """
     initial: dict[str, Initial] = {}
     weights: dict[str, Mapping[str, Array]] = {}
@@ -83,7 +106,10 @@ def find_starts(
         if FILE_HASH in trial.resolved.config:
             initial[key], weights[key] = _from_file(trial)
             continue
-        known, found = _pretrained(plan, trial, data[data_key(trial)], gpus, on_event, in_process)
+        given = data[data_key(trial)]
+        known, found = _pretrained(
+            plan, trial, given, gpus=gpus, pretrain_steps=pretrain_steps, on_event=on_event
+        )
         initial[key] = known
         if found is not None:
             weights[key] = found
@@ -118,9 +144,10 @@ def _pretrained(
     plan: Plan,
     trial: PlannedTrial,
     data: TrialData,
+    *,
     gpus: float,
+    pretrain_steps: PretrainSteps,
     on_event: OnEvent,
-    in_process: bool,
 ) -> tuple[Initial, Mapping[str, Array] | None]:
     from harness.training.weight_files import read_pretrained, write_pretrained
 
@@ -131,7 +158,7 @@ def _pretrained(
     if found is None:
         task = _task(plan, trial, gpu=gpus > 0)
         try:
-            found = _made(plan, task, name, data, on_event, in_process=in_process)
+            found = _made(plan, task, name, data, pretrain_steps=pretrain_steps, on_event=on_event)
         except (_Failed, ray.exceptions.RayError) as error:
             why = str(error) if isinstance(error, _Failed) else "the worker's process died"
             on_event(Note(f"{source} failed: {why}"))
@@ -176,11 +203,11 @@ def _made(
     task: PretrainingTask,
     name: str,
     data: TrialData,
-    on_event: OnEvent,
     *,
-    in_process: bool,
+    pretrain_steps: PretrainSteps,
+    on_event: OnEvent,
 ) -> Any:
-    """Pretrain, in a Ray worker unless in process; a checkpoint is written after each epoch."""
+    """Pretrain; a checkpoint is written after each epoch."""
     from harness.training.pretrain import Pretrained
     from harness.training.weight_files import read_checkpoint, unpack, write_checkpoint
 
@@ -188,11 +215,7 @@ def _made(
     say = _teller(task.section.epochs, on_event)
     say(0 if checkpoint is None else unpack(checkpoint).epoch, None)
     gpu = plan.spec.resources.gpu if task.device == "cuda" else 0.0
-    if in_process:
-        steps: Iterator[Step] = pretraining_steps(task, data, checkpoint, interruptible=True)
-    else:
-        steps = in_worker(task, data, checkpoint, gpu=gpu)
-    for kind, content in steps:
+    for kind, content in pretrain_steps(task, data, checkpoint, gpu=gpu):
         if kind == "failed":
             raise _Failed(content)
         progress = unpack(content["progress"])
@@ -218,6 +241,13 @@ def in_worker(
     )
     for reference in remote.remote(task, data, checkpoint):
         yield ray.get(reference)
+
+
+def in_this_process(
+    task: PretrainingTask, data: TrialData, checkpoint: bytes | None, *, gpu: float
+) -> Iterator[Step]:
+    """`pretraining_steps` here, without Ray: Ctrl-C and leaving the debugger end it."""
+    return pretraining_steps(task, data, checkpoint, interruptible=True)
 
 
 def pretraining_steps(

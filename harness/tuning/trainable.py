@@ -304,7 +304,7 @@ def _bytes(state: Mapping[str, Any]) -> bytes:
 
 def _fetch(reference: Any, get: Callable[[Any], Any] | None = None) -> Any:
     """The value behind a reference, fetched once per worker; arrays stay in shared memory."""
-    if isinstance(reference, Value):
+    if isinstance(reference, Value):  # it is here, and has no name that lasts as Ray's do
         return (get or get_value)(reference)
     key = reference.hex()
     if key not in _fetched:

@@ -1,5 +1,7 @@
 """An error in one line, and whether it means that memory ran out."""
 
+import bdb
+
 import numpy as np
 import pytest
 import torch
@@ -11,6 +13,7 @@ from harness.failures import (
     TRACEBACK_LINES,
     NoException,
     TimeLimitReached,
+    UserErrorsIgnored,
     as_exceptions,
     error_text,
     guarded,
@@ -178,3 +181,12 @@ def test_a_generator_exit_from_within_is_an_error() -> None:
     next(running)
     with pytest.raises(NoException):
         next(running)
+
+
+def test_what_user_code_raises_is_ignored_but_for_those_who_end_the_run() -> None:
+    for ignored in (ValueError, SystemExit, GeneratorExit):
+        with UserErrorsIgnored():
+            raise ignored
+    for ends in (KeyboardInterrupt, bdb.BdbQuit):
+        with pytest.raises(ends), UserErrorsIgnored():
+            raise ends

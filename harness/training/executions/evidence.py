@@ -5,6 +5,7 @@ where the model allows it. While the first trial of the shape trains, the first 
 is also done by the loop.
 """
 
+import bdb
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -136,6 +137,8 @@ def _try_in_double(run: FoldRun) -> None:
     try:
         train_mode(run.model, run.frozen)
         _, logits = loop.step(run, inputs, targets, lr=run.job.training.lr)
+    except bdb.BdbQuit:  # leaving the debugger ends the run
+        raise
     except Exception as error:  # whatever torch says of types that don't fit
         raise _NotInDouble from error
     if logits.dtype != torch.float64:

@@ -1,5 +1,6 @@
 """Whether the models of some folds can be trained as one, tried before anything depends on it."""
 
+import bdb
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -43,6 +44,8 @@ def obstacle(job: TrainingJob) -> str | None:
     try:
         text = _forbidden(runs) or _changes_more(runs)
         return text or other_training(job)
+    except bdb.BdbQuit:  # leaving the debugger ends the run
+        raise
     except Exception as error:  # operators without a batching rule raise whatever they like
         lines = str(error).strip().splitlines() or [""]
         name = "" if isinstance(error, Unstackable) else f"{type(error).__name__}: "

@@ -81,8 +81,7 @@ def test_the_rows_are_those_of_a_run_with_ray(folder: Path) -> None:
 
 
 def test_no_ray_is_started(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr(missing, "ray_session")
-    monkeypatch.delattr(missing, "run_sweep")
+    monkeypatch.delattr(missing, "ON_RAY")
 
     assert run("quiet").exit_code == 0
 
@@ -106,25 +105,37 @@ def test_what_a_model_prints_is_shown_and_stdout_stays_clean(
     assert "a model speaks" in err
 
 
-def test_leaving_the_debugger_ends_the_run(folder: Path) -> None:
+def test_leaving_the_debugger_once_ends_the_run_in_one_sentence(folder: Path) -> None:
+    """The first breakpoint that a model meets lies in a probe, which ignores other errors."""
     (folder / "models" / "mine.py").write_text(
-        MODEL.replace("raise KeyboardInterrupt", "import bdb; raise bdb.BdbQuit")
+        MODEL.replace("raise KeyboardInterrupt", "breakpoint()")
     )
-    assert run("interrupted").exit_code == 130
+    (folder / "mine.yaml").write_text(FILE.replace("MODES", "interrupted"))
+    ended = bench("run", "mine", "--in-process", "--quiet", folder=folder, typed="q\n")
+
+    assert ended.returncode == 130
+    assert ended.stderr.count("(Pdb)") == 1
+    assert "Traceback" not in ended.stderr
+    said = "interrupted: finished trials are kept, the same command goes on"
+    assert (ended.stdout + ended.stderr).count(said) == 1
 
 
 @pytest.mark.parametrize(
     ("overrides", "named"),
     [
-        (("search.algorithm=tpe", "search.num_samples=3"), "search.algorithm: tpe"),
-        (("search.scheduler=asha",), "search.scheduler"),
-        (("tracking=[tensorboard]",), "tracking: tensorboard"),
+        (("search.algorithm=tpe", "search.num_samples=3"), "search.algorithm: tpe needs"),
+        (("search.scheduler=asha",), "search.scheduler needs"),
+        (("tracking=[tensorboard]",), "tracking: tensorboard needs"),
+        (
+            ("search.scheduler=asha", "tracking=[tensorboard]"),
+            "search.scheduler and tracking: tensorboard need",
+        ),
     ],
 )
 def test_what_needs_ray_is_refused_in_one_sentence(
     folder: Path, overrides: tuple[str, ...], named: str
 ) -> None:
-    with pytest.raises(BenchError, match=f"--in-process runs without Ray, which {named} needs"):
+    with pytest.raises(BenchError, match=f"--in-process runs without Ray, which {named}$"):
         run("quiet", *overrides)
 
     assert not Path("results", "mine", "trials").exists()

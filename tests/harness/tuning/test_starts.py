@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from harness.run import RunOptions, RunOutcome, run_benchmark
-from harness.tuning import starts
+from harness.tuning import missing
 from tests.without_ray import run_without_ray
 
 FILE = """\
@@ -54,13 +54,13 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def made(monkeypatch: pytest.MonkeyPatch) -> list[bytes | None]:
     """The checkpoint that each pretraining so far began with."""
     begun: list[bytes | None] = []
-    in_process = starts.in_worker
+    whole = missing.ON_RAY.pretrain_steps
 
     def noted(task, data, checkpoint, *, gpu):
         begun.append(checkpoint)
-        yield from in_process(task, data, checkpoint, gpu=gpu)
+        yield from whole(task, data, checkpoint, gpu=gpu)
 
-    monkeypatch.setattr(starts, "in_worker", noted)
+    monkeypatch.setattr(missing, "ON_RAY", missing.ON_RAY._replace(pretrain_steps=noted))
     return begun
 
 
@@ -113,14 +113,14 @@ def test_every_configuration_trains_on_the_same_examples(made):
 
 def test_an_interrupted_pretraining_goes_on_to_the_same_weights(made, monkeypatch):
     """Interrupted after its first epoch; nothing but a checkpoint is left then."""
-    whole = starts.in_worker
+    whole = missing.ON_RAY.pretrain_steps
 
     def interrupted(task, data, checkpoint, *, gpu):
         yield next(whole(task, data, checkpoint, gpu=gpu))
         raise KeyboardInterrupt
 
     with monkeypatch.context() as context:
-        context.setattr(starts, "in_worker", interrupted)
+        context.setattr(missing, "ON_RAY", missing.ON_RAY._replace(pretrain_steps=interrupted))
         with pytest.raises(KeyboardInterrupt):
             run()
     left = [file.suffix for file in Path("results/turned/pretraining").iterdir()]
