@@ -1,18 +1,17 @@
 """Check an installed wheel: every declared package imports, pictures, sounds and texts train."""
 
 import csv
-import importlib
 import json
-import re
 import subprocess
 import sys
 import tempfile
-from importlib.metadata import packages_distributions, requires
 from pathlib import Path
 
 import numpy as np
 import soundfile
 from PIL import Image
+
+from harness.cli.imports import failing_imports, not_installed, required_modules
 
 N_CLASSES = 2
 N_PER_CLASS = 12
@@ -41,31 +40,21 @@ objective: {metric: accuracy}
 """
 
 
-def declared_packages() -> set[str]:
-    """Return the importable names of every package that the distribution requires.
+def check_imports() -> None:
+    """Import every package that the distribution requires.
 
     Raises:
-        SystemExit: A package is required and not installed.
+        SystemExit: One is not installed or can't be imported, or bench is no distribution here.
     """
-    names = {
-        re.split(r"[^\w.-]", line, maxsplit=1)[0].lower().replace("_", "-")
-        for line in requires("bench-harness") or []
-        if "extra ==" not in line
-    }
-    installed = {
-        name.lower().replace("_", "-")
-        for distributions in packages_distributions().values()
-        for name in distributions
-    }
-    if names - installed:
-        raise SystemExit(f"required and not installed: {', '.join(sorted(names - installed))}")
-    return {
-        module
-        for module, distributions in packages_distributions().items()
-        if names & {name.lower().replace("_", "-") for name in distributions}
-        and not module.startswith("_")
-        and "." not in module
-    }
+    if missing := not_installed():
+        raise SystemExit(f"required and not installed: {', '.join(missing)}")
+    modules = [*required_modules()]
+    if not modules:
+        raise SystemExit("bench is not installed as a distribution")
+    if failures := failing_imports(modules):
+        reasons = (f"{module}: {reason}" for module, reason in failures.items())
+        raise SystemExit(f"can't be imported: {'; '.join(reasons)}")
+    print(f"{len(modules)} packages import: {', '.join(modules)}")
 
 
 def write_data(folder: Path) -> None:
@@ -91,10 +80,7 @@ def write_data(folder: Path) -> None:
 
 def main() -> None:
     """Import, train, and stop with the first failure."""
-    modules = sorted(declared_packages())
-    for module in modules:
-        importlib.import_module(module)
-    print(f"{len(modules)} packages import: {', '.join(modules)}")
+    check_imports()
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         write_data(folder)

@@ -26,11 +26,7 @@ for name in sys.argv[1:]:
 
 def required_modules() -> dict[str, str]:
     """Return module -> distribution of all that is required; empty where bench is not installed."""
-    try:
-        lines = metadata.requires(DISTRIBUTION) or []
-    except metadata.PackageNotFoundError:
-        return {}
-    required = {_name(line) for line in lines if "extra ==" not in line}
+    required = _required()
     return {
         module: distribution
         for module, distributions in sorted(metadata.packages_distributions().items())
@@ -41,12 +37,8 @@ def required_modules() -> dict[str, str]:
 
 def not_installed() -> list[str]:
     """Return the required distributions that are not there at all."""
-    try:
-        lines = metadata.requires(DISTRIBUTION) or []
-    except metadata.PackageNotFoundError:
-        return []
     installed = {_plain(one.metadata["Name"] or "") for one in metadata.distributions()}
-    return sorted({_name(line) for line in lines if "extra ==" not in line} - installed)
+    return sorted(_required() - installed)
 
 
 def failing_imports(modules: Sequence[str]) -> dict[str, str]:
@@ -66,6 +58,15 @@ def failing_imports(modules: Sequence[str]) -> dict[str, str]:
     if not complete and imported and imported[-1] not in failures:
         failures[imported[-1]] = ended
     return failures
+
+
+def _required() -> set[str]:
+    """Distributions without those of extras; none where bench itself is not installed."""
+    try:
+        lines = metadata.requires(DISTRIBUTION) or []
+    except metadata.PackageNotFoundError:
+        return set()
+    return {_name(line) for line in lines if "extra ==" not in line}
 
 
 def _failures(said: str) -> Iterator[tuple[str, str]]:
