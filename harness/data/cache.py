@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from data_prep.examples import Examples
-from harness.data.cache_files import open_regular, read_cached, remove, write_cached
+from harness.data.cache_files import read_cached, remove, write_cached
 from harness.data.values import Array
+from harness.regular_files import open_regular
 
 CACHE_VERSION = 2  # raised when entries written before can't be used any more
 ARRAYS = ("inputs", "targets", "example_ids", "parts", "groups")
@@ -119,7 +120,7 @@ def _checksum_of(meta: dict[str, Any]) -> int:
 
 def _checksum(file: Path) -> int:
     value = 0
-    with open_regular(file) as handle:
+    with os.fdopen(open_regular(file), "rb") as handle:
         while block := handle.read(_BLOCK_BYTES):
             value = zlib.crc32(block, value)
     return value

@@ -6,32 +6,18 @@ Anything may lie in their place: a folder, a pipe, a link to nowhere, half a fil
 import json
 import os
 import shutil
-import stat
 import uuid
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
+
+from harness.regular_files import open_regular
 
 MOST_BYTES = 64 * 2**20  # of a JSON file: 100,000 fingerprints or class names take 20 MB
 
 
-def open_regular(file: Path) -> IO[bytes]:
-    """The file opened for reading; raises OSError for whatever is no plain file.
-
-    A pipe would otherwise be waited for, for ever.
-    """
-    descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise OSError(f"{file} is no plain file")
-        return os.fdopen(descriptor, "rb")
-    except BaseException:
-        os.close(descriptor)
-        raise
-
-
 def read_cached(file: Path) -> Any:
     """What a JSON file holds; raises OSError where it can't be read, ValueError for no JSON."""
-    with open_regular(file) as handle:
+    with os.fdopen(open_regular(file), "rb") as handle:
         content = handle.read(MOST_BYTES + 1)
     if len(content) > MOST_BYTES:
         raise ValueError(f"{file} is larger than {MOST_BYTES:,} bytes")

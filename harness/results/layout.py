@@ -4,7 +4,6 @@ A folder may come from anybody, or have lain where a sync program put its own fi
 Links, pipes, sockets and devices in the places of our files are refused before one is opened.
 """
 
-import errno
 import os
 import re
 import stat
@@ -13,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from harness.errors import BenchError
+from harness.regular_files import NotRegular, open_regular
 from harness.results.schema import TABLES
 
 TEMPORARY = ".tmp"
@@ -126,15 +126,9 @@ def unknown_lines(folder: Path) -> list[str]:
 def open_plain(path: Path, flags: int = os.O_RDONLY) -> int:
     """A descriptor of a regular file. Raises BenchError for anything else, and never waits."""
     try:
-        descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
-    except OSError as error:
-        if error.errno in (errno.ELOOP, errno.ENXIO):  # a link; a socket, or a pipe without reader
-            raise _foreign(path, stat.S_IFREG) from None
-        raise
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise _foreign(path, stat.S_IFREG)
-    return descriptor
+        return open_regular(path, flags | os.O_NOFOLLOW)
+    except NotRegular:
+        raise _foreign(path, stat.S_IFREG) from None
 
 
 def read_plain(path: Path) -> bytes:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from harness.data import cache_files
-from harness.data.cache_files import open_regular, read_cached, remove, write_cached
+from harness.data.cache_files import read_cached, remove, write_cached
 
 
 def test_what_was_written_is_read(tmp_path: Path) -> None:
@@ -18,13 +18,13 @@ def test_what_was_written_is_read(tmp_path: Path) -> None:
     assert list(file.parent.iterdir()) == [file]
 
 
-def test_only_plain_files_are_opened(tmp_path: Path) -> None:
+def test_what_is_no_file_is_not_read(tmp_path: Path) -> None:
     """A folder, a pipe that nobody writes to, a link to nowhere, a device without an end."""
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "link").symlink_to("nowhere")
     for path in (tmp_path, tmp_path / "pipe", tmp_path / "link", Path("/dev/zero")):
         with pytest.raises(OSError):
-            open_regular(path)
+            read_cached(path)
 
 
 def test_what_is_no_json_is_a_value_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
