@@ -77,7 +77,7 @@ def bandwidth() -> float:
 
 
 def median_s(call) -> float:
-    """Seconds of one warm call, in processor time: a busy machine matters less."""
+    """Seconds of one warm call, in CPU time: a busy machine matters less."""
     call()
     spent = []
     for _ in range(ROUNDS):

@@ -91,7 +91,7 @@ def step_alone(runs: list, batches: list) -> None:
 
 
 def timed(way: Callable[[], None], device: torch.device) -> float:
-    """Seconds that this thread computed; on a graphics card those until it has finished."""
+    """Seconds that this thread computed; on a GPU those until it has finished."""
     on_gpu = device.type == "cuda"
     clock = time.perf_counter if on_gpu else time.thread_time
     if on_gpu:

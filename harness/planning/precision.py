@@ -10,7 +10,7 @@ from harness.spec.benchmark import BenchmarkSpec
 def check_precision(
     spec: BenchmarkSpec, configurations: Sequence[Resolved], *, gpus: bool = True
 ) -> None:
-    """Raises SpecError where a configuration asks for tf32 and its trial gets no graphics card.
+    """Raises SpecError where a configuration asks for tf32 and its trial gets no GPU.
 
     gpus: whether there is one to be shared; True where that is not known.
     """
@@ -20,7 +20,7 @@ def check_precision(
     why = "a trial has one where resources.gpu is above 0" if gpus else "this machine has none"
     problem = spec.problem(
         "training.precision",
-        f"tf32 needs a graphics card: {why}",
+        f"tf32 needs a GPU: {why}",
         found="tf32",
         allowed="float32, bf16",
         variant=asking[0].variant,
@@ -30,7 +30,7 @@ def check_precision(
 
 
 def has_gpu() -> bool:
-    """Whether this machine has a graphics card that torch can use."""
+    """Whether this machine has a GPU that torch can use."""
     import torch
 
     return torch.cuda.is_available()

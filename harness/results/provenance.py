@@ -62,18 +62,18 @@ def installed_distributions() -> list[tuple[str, str]]:
 
 
 def device_name(device: str = "cpu") -> str:
-    """The processor's or the graphics card's name.
+    """The name of the CPU or the GPU.
 
-    device: `cpu`, `cuda` or `cuda:N`; a card's name needs torch to be imported already.
+    device: `cpu`, `cuda` or `cuda:N`; a GPU's name needs torch to be imported already.
     """
     torch = sys.modules.get("torch")
     if device.startswith("cuda") and torch is not None and torch.cuda.is_available():
         return str(torch.cuda.get_device_name(device))
-    return _processor() if device == "cpu" else device
+    return _cpu_name() if device == "cpu" else device
 
 
 @cache
-def _processor() -> str:
+def _cpu_name() -> str:
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:

@@ -144,14 +144,14 @@ class Training(Section):
     precision: Precision | None = Field(
         default=None,
         description="of products and convolutions; bf16: torch's autocast; default: torch's own, "
-        "float32 on a processor",
+        "float32 on a CPU",
     )
     compile: bool = Field(
         default=False, description="training steps through torch.compile, which takes its time"
     )
     fast_operators: bool = Field(
         default=False,
-        description="on a processor, pools, dropout and attention by bench's faster operators in "
+        description="on a CPU, pools, dropout and attention by bench's faster operators in "
         "place of torch's: other masks, other rounding",
     )
     initial_weights: str | None = Field(

@@ -1,4 +1,4 @@
-"""Operators that torch is slow at on processors, made faster where a benchmark file asks for them.
+"""Operators that torch is slow at on CPUs, made faster where a benchmark file asks for them.
 
 A pool of maxima gives the values and indices that torch's own gives, attention its numbers but for
 rounding. Random masks (dropout's) of many numbers come from another generator, seeded by torch's:
@@ -14,10 +14,10 @@ from torch import Tensor
 
 from harness.training.short_attention import attend, is_short
 
-BLOCK = 2**18  # numbers drawn at a time: their bits stay in the processor's cache
+BLOCK = 2**18  # numbers drawn at a time: their bits stay in the CPU's cache
 FEW = 2**13  # below, seeding another generator costs more than it saves
 WIDEST = 255  # a window's places fit a byte
-HEAD_WIDTH = 16  # the narrowest head whose products use all of a processor's registers
+HEAD_WIDTH = 16  # the narrowest head whose products use all of a CPU's registers
 LONG = 256  # tokens from which on widening the heads pays
 
 _DIFFERENTIATED = ("scaled_dot_product_attention",)  # torch leaves that to what it consists of
@@ -67,7 +67,7 @@ def _bernoulli_(own: Any) -> Any:
 def fill_bernoulli(mask: Tensor, p: float, *, seed: int) -> None:
     """Ones with probability p (to 2 ** -32), zeros elsewhere, in the order of the memory.
 
-    mask: dense, of floats, on the processor.
+    mask: dense, of floats, on the CPU.
     """
     bits = np.random.SFC64(seed)
     below = min(round(p * 2**32), 2**32 - 1) - 2**31

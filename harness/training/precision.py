@@ -8,7 +8,7 @@ import torch
 
 from harness.spec.sections import Precision
 
-_COMPUTE_CAPABILITY = (8, 0)  # of the first cards that have tf32 and bf16
+_COMPUTE_CAPABILITY = (8, 0)  # of the first GPUs that have tf32 and bf16
 
 
 class Unsupported(Exception):
@@ -28,12 +28,12 @@ def computing(precision: Precision | None, device: torch.device) -> AbstractCont
 def prepare_precision(precision: Precision | None, device: torch.device) -> None:
     """Sets what torch keeps for the whole process; None is torch's own choice.
 
-    Torch's own choice on a graphics card is tf32 in convolutions and float32 in products.
+    Torch's own choice on a GPU is tf32 in convolutions and float32 in products.
     Raises Unsupported.
     """
     on_gpu = device.type == "cuda"
     if precision == "tf32" and not on_gpu:
-        raise Unsupported("training.precision tf32 needs a graphics card; here: float32, bf16")
+        raise Unsupported("training.precision tf32 needs a GPU; here: float32, bf16")
     if on_gpu and precision in ("tf32", "bf16"):
         _check_capability(precision, torch.cuda.get_device_capability(device))
     if on_gpu:
@@ -61,5 +61,5 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
 def _check_capability(precision: str, found: tuple[int, int]) -> None:
     if found < _COMPUTE_CAPABILITY:
         has, needs = (".".join(map(str, one)) for one in (found, _COMPUTE_CAPABILITY))
-        text = f"training.precision {precision} needs compute capability {needs}, this card has"
+        text = f"training.precision {precision} needs compute capability {needs}, this GPU has"
         raise Unsupported(f"{text} {has}; here: float32")

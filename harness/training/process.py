@@ -16,7 +16,7 @@ _NEVER = -1
 def prepare_process(*, threads: int, device: str, fast_operators: bool = False) -> None:
     """Threads as asked for; on a GPU only algorithms that repeat themselves.
 
-    device: as torch names it. fast_operators: those of harness.training.kernels, on a processor;
+    device: as torch names it. fast_operators: those of harness.training.kernels, on a CPU;
     a trial before may have asked for the other.
     """
     import torch

@@ -1,4 +1,4 @@
-"""Attention over few tokens on a processor: products of many small matrices, forward and backward.
+"""Attention over few tokens on a CPU: products of many small matrices, forward and backward.
 
 Torch's kernel takes such matrices one by one. Here all of a batch's are multiplied at a time, each
 in the layout in which torch multiplies its shape fastest.
@@ -12,7 +12,7 @@ from torch.autograd import forward_ad
 
 SHORTEST, SHORT = 4, 50  # tokens: of fewer and of more, torch's own kernel is faster
 TINY = 400  # multiplications of a product that torch does number by number
-NARROW = 16  # columns: of fewer, a processor's registers are not filled
+NARROW = 16  # columns: of fewer, a CPU's registers are not filled
 FEW = 24  # keys: of fewer, a softmax down the columns is faster than along the rows
 
 _DTYPES = (torch.float32, torch.float64)

@@ -19,14 +19,14 @@ _C: Any = torch._C  # its stubs lack much of this
 _RANDOM: Any = np.random
 _DEVICE_TYPES = ("cpu", "cuda")
 _NAMED = {
-    "matmul precision on processors": "onednn_allow_tf32",
+    "matmul precision on CPUs": "onednn_allow_tf32",
     "cudnn": "cudnn_enabled",
     "cudnn benchmark": "cudnn_benchmark",
     "deterministic cudnn": "cudnn_deterministic",
     "mkldnn": "mkldnn_enabled",
     "deterministic mkldnn": "mkldnn_deterministic",
     "nnpack": "nnpack_enabled",
-    "fp16 reduction on processors": "cpu_allow_fp16_reduced_precision_reduction",
+    "fp16 reduction on CPUs": "cpu_allow_fp16_reduced_precision_reduction",
     "fp16 accumulation": "cublas_allow_fp16_accumulation",
     "filling of uninitialised memory": "deterministic_fill_uninitialized_memory",
     "quantized engine": "qengine",

@@ -61,7 +61,7 @@ def test_memory_that_runs_out_is_recognised(allocate) -> None:
         (ValueError("the word 'out of memory' is no class"), False),
     ],
 )
-def test_words_of_graphics_cards_and_systems(error: Exception, expected: bool) -> None:
+def test_words_of_gpus_and_systems(error: Exception, expected: bool) -> None:
     """Only errors that say so of memory."""
     assert is_out_of_memory(error) is expected
 

@@ -61,7 +61,7 @@ def _trained(study: Study) -> str:
     told = [words for key, words in fixed.items() if f"training.{key}" not in searched]
     text += f" {', '.join(told)}." if told else "."
     if training.fast_operators or "training.fast_operators" in searched:
-        text += " On processors, pools, dropout and attention were bench's operators, not torch's"
+        text += " On CPUs, pools, dropout and attention were bench's operators, not torch's"
         text += "." if training.fast_operators else ", where training.fast_operators says so."
     unfinished = len(study.configurations) - len(study.complete)
     text += f" {len(study.complete):,} of them completed." if unfinished else ""

@@ -186,7 +186,7 @@ def _follow(alone: Sequence[FoldRun], stack: Stack) -> None:
 def _masks(stack: Stack, batches: Sequence[Batch], seeds: Sequence[int]) -> list[Tensor]:
     """Dropout's masks (folds, *shape) where the loop alone would draw others.
 
-    A graphics card draws a dropout's numbers otherwise than its generator gives them.
+    A GPU draws a dropout's numbers otherwise than its generator gives them.
     """
     inputs = torch.stack([inputs for inputs, _ in batches])
     if inputs.device.type != "cuda":

@@ -1,6 +1,6 @@
 """How a job's folds are trained: one after the other, or as one batched model.
 
-Both give the same numbers but for rounding (on a graphics card also but for the masks of dropout),
+Both give the same numbers but for rounding (on a GPU also but for the masks of dropout),
 so the choice is one of speed. It is made once for a model's shape and remembered: trials of one
 shape don't differ in it.
 """
@@ -134,10 +134,10 @@ def _agreed(
 ) -> Choice:
     """What is known of the shape; found where nothing is, unless that can be spared."""
     model = build_model(job, job.folds[0])
-    on_processor = job.device.type == "cpu"
+    on_cpu = job.device.type == "cpu"
     convolves = any(isinstance(one, _CONVOLUTIONS) for one in model.modules())
-    if job.training.fold_execution == "auto" and on_processor and convolves:
-        return Choice("loop", "convolutions on a processor are slower stacked")
+    if job.training.fold_execution == "auto" and on_cpu and convolves:
+        return Choice("loop", "convolutions on a CPU are slower stacked")
     if agree is None:
         return find(job)
     key = prefix + shape_key(job, model, code)

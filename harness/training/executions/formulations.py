@@ -2,7 +2,7 @@
 
 Dropout, that of attention too, takes its masks from outside, so that every fold draws from a
 generator of its own, in the order in which its model alone would draw. In attention the folds join
-the batch; on a graphics card short sequences are written as products instead.
+the batch; on a GPU short sequences are written as products instead.
 """
 
 from collections.abc import Callable, Iterator, Sequence

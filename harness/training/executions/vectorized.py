@@ -3,7 +3,7 @@
 The same numbers as the loop's but for rounding: every fold has its own examples, augmentation,
 dropout, clipping, chosen epoch and end. Only the training steps are batched; validation and test
 are the loop's. Folds that left keep their weights, the others are stacked anew without them.
-On a graphics card dropout draws other masks than the loop does, from the same seeds.
+On a GPU dropout draws other masks than the loop does, from the same seeds.
 """
 
 from collections.abc import Callable, Sequence

@@ -40,7 +40,7 @@ def larger_share(gpu: float, *, at_a_time: int) -> float | None:
 
 
 def free_gpu_cache() -> None:
-    """Gives back what torch keeps of a graphics card's memory; the next trial needs it."""
+    """Gives back what torch keeps of a GPU's memory; the next trial needs it."""
     gc.collect()
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_initialized():

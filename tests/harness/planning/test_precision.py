@@ -31,7 +31,7 @@ def test_other_precisions_need_no_graphics_card(precision: str) -> None:
 
 def test_tf32_is_refused_where_trials_get_no_card() -> None:
     """At the line of the space that asks for it."""
-    with pytest.raises(SpecError, match=r"a.yaml:7.*tf32 needs a graphics card: a trial has one"):
+    with pytest.raises(SpecError, match=r"a.yaml:7.*tf32 needs a GPU: a trial has one"):
         check(SEARCHED)
     with pytest.raises(SpecError, match="this machine has none; found tf32; allowed: float32"):
         check(SEARCHED, "resources.gpu=0.5", gpus=False)

@@ -68,7 +68,7 @@ def test_distributions_are_sorted_by_name():
     assert "pyarrow" in names
 
 
-def test_the_processor_has_a_name_and_an_absent_card_keeps_its_word():
+def test_the_cpu_has_a_name_and_an_absent_gpu_keeps_its_word():
     assert device_name("cpu") not in ("", "cpu")
     torch = pytest.importorskip("torch")
     if not torch.cuda.is_available():

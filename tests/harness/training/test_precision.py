@@ -9,7 +9,7 @@ from torch import nn
 from harness.training.precision import Unsupported, forget_compiled, prepare_precision
 from tests.builders import CPU, build_linear, make_job, make_trial_job, run_unwatched, trained
 
-NEEDS_GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="no graphics card here")
+NEEDS_GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
 EXECUTIONS = ("loop", "vectorized")
 
 
@@ -44,11 +44,11 @@ def test_bf16_is_equal_in_both_ways_but_for_its_rounding() -> None:
 
 def test_tf32_needs_a_graphics_card() -> None:
     """The trial fails with what there is instead."""
-    with pytest.raises(Unsupported, match="tf32 needs a graphics card; here: float32, bf16"):
+    with pytest.raises(Unsupported, match="tf32 needs a GPU; here: float32, bf16"):
         prepare_precision("tf32", CPU)
     row = run_unwatched(make_trial_job(training={"precision": "tf32"})).rows.trial
     assert row["status"] == "failed"
-    assert "training.precision tf32 needs a graphics card" in row["error"]
+    assert "training.precision tf32 needs a GPU" in row["error"]
 
 
 @NEEDS_GPU

@@ -211,7 +211,7 @@ def test_methods_say_whose_operators_trained(tmp_path):
     training = study.spec.training.model_copy(update={"fast_operators": True})
     variants = (replace(study.spec.variants[0], training=training),)
     other = replace(study, spec=replace(study.spec, variants=variants))
-    text = "On processors, pools, dropout and attention were bench's operators, not torch's."
+    text = "On CPUs, pools, dropout and attention were bench's operators, not torch's."
     assert text in methods.compute(other)
 
 

@@ -126,13 +126,13 @@ def test_a_choice_holds_for_one_source() -> None:
     assert key_of(make_job(**LONG), "edited") != key_of(make_job(**LONG))
 
 
-def test_short_trials_and_convolutions_on_a_processor_are_not_measured() -> None:
+def test_short_trials_and_convolutions_on_a_cpu_are_not_measured() -> None:
     """The first would pay more than they could gain; the second are known to be slower."""
     short = make_job(epochs=1, build=unasked)
     assert choose(short, agree=unasked) == Choice("loop", "too short to measure")
     job = make_job(make_trial_data(input_shape=(2, 5)), build=small_net, **LONG)
     choice = choose(job, agree=unasked)
-    assert choice.reason == "convolutions on a processor are slower stacked"
+    assert choice.reason == "convolutions on a CPU are slower stacked"
 
 
 def test_steps_are_those_of_the_fold_with_the_fewest() -> None:
