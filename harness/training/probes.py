@@ -58,7 +58,9 @@ _CUT_OFF = (
     "parameters"
 )
 _N_BATCHES = 4
-_ROUNDS = 4  # of the batches, where chance decides which layers run
+# Of the batches, where chance decides which layers run: a layer that seven steps of eight leave out
+# is missed by four steps in 59 % of all cases, by sixteen in 12 %.
+_ROUNDS = 4
 _BATCH_SIZE = 4
 _EVALUATED = 3  # examples of a batch: as few as change places; seldom a number of tokens too
 

@@ -36,6 +36,8 @@ EXECUTIONS: dict[str, ModuleType] = {one.NAME: one for one in (loop, vectorized)
 # fast, one measurement would say this and the next that, and with it the last digits of a row.
 WORTH_IT = 1.2
 FEWEST_STEPS = 200  # a shorter trial would pay more for the measurement than it could gain
+# Of each way the fastest step counts, so a few may be disturbed by what else the machine does; a
+# model of quickstart has all of them in 0.4 s.
 ROUNDS = 7
 MEASURED_S = 1.0  # no further round after so long
 

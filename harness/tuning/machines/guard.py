@@ -20,6 +20,8 @@ from pathlib import Path
 MARK = "BENCH_RAY_FOLDER"  # in the environment of every process of a private Ray
 PROCESSES = Path("/proc")  # Linux; elsewhere only the processes named on the pipe are killed
 ROUND_S = 0.03  # a process that is being forked while the others are killed shows up next time
+# Three seconds in all: a process that can't be killed, such as one that waits for a disk, must not
+# keep the guard for ever.
 ROUNDS = 100
 
 

@@ -15,6 +15,7 @@ from typing import Any
 from harness.data.places import available_cores
 from harness.errors import BenchError
 from harness.events import Note, OnEvent
+from harness.failures import message
 from harness.tuning.machines.capacity import Capacity as Capacity
 from harness.tuning.machines.capacity import Node
 from harness.tuning.machines.cluster import join
@@ -44,6 +45,8 @@ QUIET = {
 }
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 ATTEMPTS = 3  # a start that fails on a crowded machine mostly succeeds a little later
+# Between two attempts, so that what crowds the machine can pass; a run whose Ray never starts waits
+# ten seconds in all.
 PAUSE_S = 5.0
 
 
@@ -168,7 +171,7 @@ SILENT: Mapping[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": Fa
 
 def _in_one_line(error: Exception) -> str:
     """Return what Ray says of a failed start, without its advice of many lines."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    lines = [line.strip() for line in message(error).splitlines() if line.strip()]
     first = lines[0] if lines else type(error).__name__
     return first if len(first) <= 200 else f"{first[:200]}…"
 
