@@ -1,4 +1,4 @@
-"""What `make test` leaves to `make test-all`, said aloud."""
+"""What `make test` leaves to `make test-all`, said aloud, and the order of the files."""
 
 import sys
 from collections.abc import Iterator
@@ -11,13 +11,28 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--all", action="store_true", help="also the tests of `make test-all`")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep xdist from sorting the files by how many tests they have: the slowest have one."""
+    config.option.loadscopereorder = False
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Skips what is marked `all`, unless it was asked for."""
-    if config.getoption("--all"):
-        return
-    for item in items:
-        if item.get_closest_marker("all"):
-            item.add_marker(pytest.mark.skip(reason="slow or needs root: make test-all"))
+    """Skip what is marked `all`, unless it was asked for; put the files with slow tests first.
+
+    Two files run at a time, so a slow one that came last would run alone.
+    """
+    if not config.getoption("--all"):
+        for item in items:
+            if item.get_closest_marker("all"):
+                item.add_marker(pytest.mark.skip(reason="slow or needs root: make test-all"))
+    slow = {item.path for item in items if _takes_long(item)}
+    items.sort(key=lambda item: item.path not in slow)
+
+
+def _takes_long(item: pytest.Item) -> bool:
+    """Whether the test runs and is marked as slow or as one that starts Ray."""
+    marks = {mark.name for mark in item.iter_markers()}
+    return bool(marks & {"ray", "slow"}) and "skip" not in marks
 
 
 @pytest.fixture(autouse=True)
