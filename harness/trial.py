@@ -104,6 +104,7 @@ def trial_epochs(
     tell: Callable[[str], None] = print,
     interruptible: bool = True,
     changed_names: Callable[[], tuple[str, ...]] = tuple,
+    on_findings: Callable[[tuple[str, ...]], None] = lambda codes: None,
 ) -> Generator[tuple[tuple[Row, ...], float], None, TrialResult]:
     """The same as a generator: yields each epoch's rows and mean, returns the trial's result.
 
@@ -116,6 +117,7 @@ def trial_epochs(
     Where folds trained as one turn out to train otherwise than in the loop, the trial begins anew,
     in the loop; its epochs are yielded again.
     tell: gets what a user should know once. changed_names: what the model's file keeps afterwards.
+    on_findings: gets the codes of what is found in the model and the data before the first epoch.
     """
     from harness.training.facts import model_facts
     from harness.training.isolation import TrialProcess
@@ -124,6 +126,7 @@ def trial_epochs(
     epochs: list[Row] = []
     layers: list[Row] = []
     process = TrialProcess()
+    findings: tuple[str, ...] | None = None  # unknown until the model was looked at
     try:
         with as_exceptions(interruptible=interruptible):
             _prepare(job)
@@ -132,6 +135,8 @@ def trial_epochs(
             past = checkpoints.past() if checkpoints else None
             # before anything else runs the model, so that its own mistakes are named as such
             facts = model_facts(training, key=_model_key(job, data), counts=job.counts)
+            findings = _findings(data, facts)
+            on_findings(findings)
             training, choice = _chosen(job, training, past, agreement=agreement, tell=tell)
 
         def train(training: "TrainingJob", past: "Past | None") -> _Trained:
@@ -154,23 +159,28 @@ def trial_epochs(
         result = yield from trained
     except Exception as error:
         text, trace = error_text(error), traceback_text(error)
-        rows = failed_rows(job, text, epochs, trace=trace, started_at=started_at)
+        rows = failed_rows(job, text, epochs, trace=trace, started_at=started_at, findings=findings)
         result = TrialResult(replace(rows, layers=tuple(layers)))
     finally:  # also where nobody wants the epochs that are left
         left = process.end()
     if left.written:
-        result = _spoilt(job, left.written, epochs, started_at=started_at)
+        result = _spoilt(job, left.written, epochs, started_at=started_at, findings=findings)
     return _with_changes(job, result, left.changed, changed_names(), tell=tell)
 
 
 def _spoilt(
-    job: TrialJob, written: tuple[str, ...], epochs: Sequence[Row], *, started_at: datetime
+    job: TrialJob,
+    written: tuple[str, ...],
+    epochs: Sequence[Row],
+    *,
+    started_at: datetime,
+    findings: Sequence[str] | None,
 ) -> TrialResult:
     """Of a trial that wrote into the data it trained on: no number of it means anything."""
     from harness.training.shared_arrays import SharedDataWritten
 
     text = error_text(SharedDataWritten(written))
-    return TrialResult(failed_rows(job, text, epochs, started_at=started_at))
+    return TrialResult(failed_rows(job, text, epochs, started_at=started_at, findings=findings))
 
 
 def _with_changes(
@@ -383,8 +393,8 @@ def _noted(
 
 
 def _findings(
-    data: TrialData, facts: "ModelFacts", ended: Sequence[tuple[Fold, "FoldOutcome"]]
-) -> list[str]:
+    data: TrialData, facts: "ModelFacts", ended: Sequence[tuple[Fold, "FoldOutcome"]] = ()
+) -> tuple[str, ...]:
     """The codes found in the model, the data and the predictions, in their usual order."""
     from harness.training.probes import place
 
@@ -393,7 +403,7 @@ def _findings(
         found.add("constant_predictions")
     if any(outcome.unkept for _, outcome in ended):
         found.add("unkept_state")
-    return sorted(found, key=place)
+    return tuple(sorted(found, key=place))
 
 
 def _is_constant(data: TrialData, fold: Fold, outcome: "FoldOutcome") -> bool:

@@ -85,18 +85,33 @@ def failed_rows(
     *,
     trace: str | None = None,
     started_at: datetime | None = None,
+    findings: Sequence[str] | None = None,
 ) -> TrialRows:
     """The rows of a trial that failed: its epochs, no folds, no predictions."""
-    rows = ended_rows(job, "failed", epochs, started_at=started_at)
+    rows = ended_rows(job, "failed", epochs, started_at=started_at, findings=findings)
     return TrialRows(trial={**rows.trial, "error": error, "traceback": trace}, epochs=rows.epochs)
 
 
 def ended_rows(
-    job: TrialJob, status: str, epochs: Sequence[Row], *, started_at: datetime | None = None
+    job: TrialJob,
+    status: str,
+    epochs: Sequence[Row],
+    *,
+    started_at: datetime | None = None,
+    findings: Sequence[str] | None = None,
 ) -> TrialRows:
-    """The rows of a trial that did not complete. status: `pruned`, `interrupted` or `failed`."""
+    """The rows of a trial that did not complete.
+
+    Args:
+        job: What was to be trained.
+        status: `pruned`, `interrupted` or `failed`.
+        epochs: Its epoch rows so far.
+        started_at: When its last attempt began.
+        findings: Codes known so far; None where it ended before its model was looked at.
+    """
     trial = {
         **identity(job, status, started_at=started_at),
+        "findings": None if findings is None else ",".join(findings),
         "epochs_trained": max((row["epoch"] for row in epochs), default=0),
         "fit_time_s": float(sum(row["epoch_time_s"] for row in epochs)),
     }

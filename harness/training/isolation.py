@@ -124,9 +124,9 @@ class TrialProcess:
         return Left(restore_process(self._before), self._arrays.restore())
 
     @property
-    def is_changed(self) -> bool:
-        """Whether the trial has changed its process so far."""
-        return self._before is not None and bool(what_changed(self._before))
+    def changes(self) -> tuple[str, ...]:
+        """What the trial has changed in its process so far, in words."""
+        return () if self._before is None else what_changed(self._before)
 
 
 _running: list[TrialProcess] = []
@@ -137,9 +137,9 @@ def forget_running_trial() -> None:
     _running.clear()
 
 
-def running_trial_changed_process() -> bool:
-    """Whether the trial that this process trains now has changed it so far."""
-    return any(trial.is_changed for trial in _running)
+def changes_of_running_trial() -> tuple[str, ...]:
+    """What the trial that this process trains now has changed in it so far, in words."""
+    return tuple(change for trial in _running for change in trial.changes)
 
 
 def _switched(before: tuple[Any, ...], now: tuple[Any, ...]) -> Iterator[str]:

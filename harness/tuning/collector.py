@@ -61,11 +61,13 @@ class Begun(NamedTuple):
     """A trial that began and has not ended.
 
     attempts: how often this run began it; started_at: the last time. epochs: its rows so far.
+    findings: codes known with the last of them; None before the first one.
     """
 
     attempts: int
     epochs: list[dict[str, Any]]
     started_at: datetime | None = None
+    findings: tuple[str, ...] | None = None
 
 
 @dataclass
@@ -73,6 +75,7 @@ class _Pending:
     attempts: int = 0
     epochs: list[dict[str, Any]] = field(default_factory=list)
     started_at: datetime | None = None
+    findings: tuple[str, ...] | None = None
 
 
 class Collector:
@@ -99,6 +102,7 @@ class Collector:
         pending = self._pending.setdefault(trial_id, _Pending())
         pending.attempts, pending.started_at = pending.attempts + 1, utc_now()
         pending.epochs.clear()
+        pending.findings = None
         return pending.attempts, self._wanted
 
     def offer(self, index: int, trial: Any) -> None:
@@ -109,8 +113,10 @@ class Collector:
         """The trial that was drawn under this index."""
         return self._offered[index]
 
-    def epochs(self, trial_id: str, rows: Sequence[dict[str, Any]]) -> None:
-        """Epoch rows of a running trial, kept in case it never ends.
+    def epochs(
+        self, trial_id: str, rows: Sequence[dict[str, Any]], findings: Sequence[str] | None = None
+    ) -> None:
+        """Epoch rows of a running trial, and what is found by then, in case it never ends.
 
         A trial that begins anew within its process comes with epochs that it had before.
         """
@@ -118,6 +124,7 @@ class Collector:
         if pending.epochs and rows and rows[0]["epoch"] <= pending.epochs[-1]["epoch"]:
             pending.epochs[:] = [one for one in pending.epochs if one["epoch"] < rows[0]["epoch"]]
         pending.epochs.extend(rows)
+        pending.findings = None if findings is None else tuple(findings)
 
     def keep_checkpoint(self, trial_id: str, packed: Packed) -> str | None:
         """Keeps where a running trial stands; why the last one couldn't be written, or None."""
@@ -200,7 +207,7 @@ class Collector:
     def unfinished(self) -> dict[str, Begun]:
         """Trial id -> what is known of trials that began and have not ended."""
         return {
-            key: Begun(one.attempts, one.epochs, one.started_at)
+            key: Begun(one.attempts, one.epochs, one.started_at, one.findings)
             for key, one in self._pending.items()
         }
 

@@ -156,9 +156,15 @@ def _ended(
         ended = TrialEnded(trial_id, "interrupted", None, None, 0.0, None)
         if not may_replace(trial, died=False):
             return {}
-        attempts, epochs, started_at = collector.unfinished()[trial_id]
-        job = replace(trial.job, attempt=trial.job.attempt + attempts)
-        rows = ended_rows(job, "interrupted", epochs, started_at=started_at)
+        begun = collector.unfinished()[trial_id]
+        job = replace(trial.job, attempt=trial.job.attempt + begun.attempts)
+        rows = ended_rows(
+            job,
+            "interrupted",
+            begun.epochs,
+            started_at=begun.started_at,
+            findings=begun.findings,
+        )
         collector.add(trial_id, to_tables(rows, request.settings.schemas))
     on_event(ended)
     return {trial_id: ended.status}

@@ -14,7 +14,7 @@ from harness.data import catalog
 from harness.data.places import cache_dir
 from harness.failures import OUT_OF_MEMORY, TimeLimitReached, log_of_failure, time_limit_text
 from harness.results.rows import to_ipc, to_tables
-from harness.training.isolation import running_trial_changed_process
+from harness.training.isolation import changes_of_running_trial, codes
 from harness.training.model_file import ModelFile
 from harness.trial import TrialJob, TrialResult, trial_epochs
 from harness.tuning.collector import Wanted
@@ -128,6 +128,7 @@ class TrialWorker:
         self._log = TrialLog(shared.terms.logs, job.trial_id)
         self._log.write(first_words())
         self._spent_s, self._epoch = 0.0, 0
+        self._findings: tuple[str, ...] = ()
         model = self._trial.model
         file = ModelFile(model)
         self._keeper = Keeper(shared.collector, self._job, interval_s=shared.checkpoint_interval_s)
@@ -144,7 +145,12 @@ class TrialWorker:
             tell=self._tell,
             interruptible=shared.in_process,
             changed_names=file.changed_names,
+            on_findings=self._note_findings,
         )
+        self._file = file
+
+    def _note_findings(self, findings: tuple[str, ...]) -> None:
+        self._findings = findings
 
     def _tell(self, text: str) -> None:
         assert self._keeper is not None
@@ -178,14 +184,21 @@ class TrialWorker:
             if self._shared.tracked:
                 curve.append(epoch_point(new_rows, objective))
             if self._is_due(until_s):
-                kept = self._shared.collector.epochs.remote(self._job.trial_id, rows)
+                changes = changes_of_running_trial()
+                findings = self._findings_so_far(changes)
+                kept = self._shared.collector.epochs.remote(self._job.trial_id, rows, findings)
                 if self._shared.judged:
                     get_value(kept)  # what Tune hears next may end the trial
                 epoch = rows[-1]["epoch"]
                 running = {"epoch": epoch, "objective": objective, "status": "running"}
-                if running_trial_changed_process():  # a scheduler may end the trial here
+                if changes:  # a scheduler may end the trial here
                     running[CHANGED] = True
                 return {**running, **self._tracked(curve), **self._notes()}
+
+    def _findings_so_far(self, changes: tuple[str, ...]) -> tuple[str, ...]:
+        """What the trial's row says of it if it is ended from outside."""
+        names = self._file.changed_names()
+        return (*self._findings, *codes("changed_process", changes), *codes("changed_names", names))
 
     def _is_due(self, until_s: float) -> bool:
         """Whether Tune is told now; a scheduler hears of every epoch but the last, which ends the

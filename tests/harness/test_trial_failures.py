@@ -88,6 +88,35 @@ def test_a_failure_becomes_a_row_with_the_epochs_so_far(
     assert made["epochs_trained"] == n_epochs // 2
 
 
+class Unused(Linear):
+    """Has a layer that no output depends on, and fails when it is told to."""
+
+    fails = False
+
+    def __init__(self) -> None:
+        super().__init__(5, 3, 0.0)
+        self.unused = nn.Linear(2, 2)
+        self.steps = 0
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        self.steps += self.training
+        if self.steps > 4 and self.fails:
+            raise RuntimeError("shape mismatch")
+        return super().forward(inputs)
+
+
+def test_a_failed_trial_says_what_was_found_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a complete one does; where the model could not be looked at, nothing is known."""
+    built = lambda **arguments: Unused()  # noqa: E731
+    complete = run_unwatched(make_trial_job(), build=built).rows.trial
+    monkeypatch.setattr(Unused, "fails", True)
+    failed = run_unwatched(make_trial_job(), build=built).rows.trial
+    assert (complete["status"], failed["status"]) == ("complete", "failed")
+    assert complete["findings"] == failed["findings"] == "dead_parameters"
+    assert run_unwatched(make_trial_job(), build=broken_build).rows.trial["findings"] is None
+    assert run_unwatched(make_trial_job(), build=failing_later).rows.trial["findings"] == ""
+
+
 def test_rows_of_trials_that_were_ended_from_outside() -> None:
     """Pruned and interrupted trials, and those whose process died, keep their epochs."""
     job = make_trial_job()
@@ -97,3 +126,6 @@ def test_rows_of_trials_that_were_ended_from_outside() -> None:
     assert (died.trial["status"], died.trial["error"]) == ("failed", "killed")
     assert len(tables_of(pruned, job)["epochs"]) == len(tables_of(died, job)["epochs"]) == 4
     assert ended_rows(job, "interrupted", []).trial["epochs_trained"] == 0
+    assert pruned.trial["findings"] is None
+    told = ended_rows(job, "pruned", epochs, findings=("a", "b:c"))
+    assert tables_of(told, job)["trials"]["findings"].to_pylist() == ["a,b:c"]

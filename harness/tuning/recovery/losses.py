@@ -21,10 +21,10 @@ def lost_rows(
 
     time_limit_s: the one that its process may have died of.
     """
-    attempts, epochs, started_at = begun
+    attempts, epochs, started_at, findings = begun
     job = replace(trial.job, attempt=trial.job.attempt + attempts)
     if death is None:
-        return ended_rows(job, "interrupted", epochs, started_at=started_at)
+        return ended_rows(job, "interrupted", epochs, started_at=started_at, findings=findings)
     if death.cause == "time limit":
         done = max((row["epoch"] for row in epochs), default=0)
         error = time_limit_text(time_limit_s or 0.0, done)
@@ -33,7 +33,9 @@ def lost_rows(
     else:
         times = f"{attempts} time{'s' if attempts != 1 else ''}"
         error = f"{death.text} {times}{f': {death.detail}' if death.detail else ''}"
-    return failed_rows(job, error, epochs, trace=death.trace, started_at=started_at)
+    return failed_rows(
+        job, error, epochs, trace=death.trace, started_at=started_at, findings=findings
+    )
 
 
 def may_replace(trial: SweepTrial, *, died: bool) -> bool:

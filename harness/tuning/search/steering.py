@@ -127,7 +127,9 @@ class Helm:
             return
         job = self.trials[trial_id].job
         job = replace(job, attempt=job.attempt + found.attempts)
-        rows = ended_rows(job, "pruned", found.epochs, started_at=found.started_at)
+        rows = ended_rows(
+            job, "pruned", found.epochs, started_at=found.started_at, findings=found.findings
+        )
         ray.get(collector.add.remote(trial_id, to_tables(rows, self._schemas)))
         self._watcher.statuses[trial_id] = "pruned"
         fit_time_s = float(rows.trial["fit_time_s"])

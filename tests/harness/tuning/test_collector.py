@@ -64,24 +64,25 @@ def test_attempts_are_counted_and_a_new_one_starts_with_no_epochs(start) -> None
     """A worker that died is followed by another."""
     collector = start()
     first, _ = collector.begin("a")
-    collector.epochs("a", [EPOCH])
+    collector.epochs("a", [EPOCH], ("dead_parameters",))
     second, _ = collector.begin("a")
 
     assert (first, second) == (1, 2)
     [(trial_id, begun)] = collector.unfinished().items()
-    assert (trial_id, begun.attempts, begun.epochs) == ("a", 2, [])
+    assert (trial_id, begun.attempts, begun.epochs, begun.findings) == ("a", 2, [], None)
 
 
 def test_a_trial_is_unfinished_until_its_rows_are_there(plan: Plan, start) -> None:
-    """With the epochs so far."""
+    """With the epochs so far, and what is found by then."""
     collector, trial_id = start(), plan.trials[0].trial_id
     collector.begin(trial_id)
-    collector.epochs(trial_id, [EPOCH])
-    collector.epochs(trial_id, [EPOCH | {"epoch": 2}])
+    collector.epochs(trial_id, [EPOCH], ())
+    collector.epochs(trial_id, [EPOCH | {"epoch": 2}], ("dead_parameters",))
     before = collector.unfinished()
     collector.done(trial_id, streams(plan, 0), "")
 
-    assert [row["epoch"] for row in before[trial_id][1]] == [1, 2]
+    assert [row["epoch"] for row in before[trial_id].epochs] == [1, 2]
+    assert before[trial_id].findings == ("dead_parameters",)
     assert collector.unfinished() == {}
 
 

@@ -29,12 +29,13 @@ def test_a_dead_process_is_a_failed_row_with_its_attempts(tmp_path: Path) -> Non
     before = one.job.attempt
 
     died = lost_rows(one, Begun(2, [], SINCE), death=Death("unknown")).trial
-    interrupted = lost_rows(one, Begun(1, [], SINCE), death=None).trial
+    interrupted = lost_rows(one, Begun(1, [], SINCE, ("fixed_seed",)), death=None).trial
 
     assert (died["status"], died["attempt"]) == ("failed", before + 2)
     assert "died 2 times" in died["error"]
     assert (interrupted["status"], interrupted["attempt"]) == ("interrupted", before + 1)
     assert died["started_at"] == interrupted["started_at"] == SINCE
+    assert (died["findings"], interrupted["findings"]) == (None, "fixed_seed")
 
 
 @pytest.mark.parametrize(
@@ -56,10 +57,12 @@ def test_the_row_says_why_and_keeps_the_epochs(tmp_path: Path, death: Death, err
     """With the trace that the process could still write."""
     epochs = [{"epoch": epoch, "epoch_time_s": 1.0} for epoch in (1, 2, 3)]
     death = replace(death, trace="File model.py, line 3")
-    rows = lost_rows(trial(tmp_path), Begun(2, epochs), death=death, time_limit_s=9.0)
+    begun = Begun(2, epochs, findings=("dead_parameters",))
+    rows = lost_rows(trial(tmp_path), begun, death=death, time_limit_s=9.0)
 
     assert (rows.trial["error"], rows.trial["traceback"]) == (error, "File model.py, line 3")
     assert (rows.trial["epochs_trained"], len(rows.epochs)) == (3, 3)
+    assert rows.trial["findings"] == "dead_parameters"
 
 
 @pytest.mark.parametrize("died", [True, False])

@@ -62,6 +62,47 @@ def test_asha_stops_who_falls_behind_and_keeps_what_it_learned(tmp_path: Path) -
     assert (finished["complete"], finished["pruned"]) == (4, 0)
 
 
+SPOILS = '''"""A layer that nothing uses, a name of torch that is another, and a list that grows."""
+
+from math import prod
+
+import torch
+from torch import nn
+
+SEEN = []
+
+
+class Spoils(nn.Module):
+    def __init__(self, size, num_classes):
+        super().__init__()
+        self.head, self.unused = nn.Linear(size, num_classes), nn.Linear(2, 2)
+
+    def forward(self, inputs):
+        if inputs.device.type != "meta":
+            torch.relu6 = torch.relu
+            SEEN.append(len(inputs))
+        return self.head(inputs.flatten(1))
+
+
+def build(*, input_shape: tuple[int, ...], num_classes: int):
+    """Logits."""
+    return Spoils(prod(input_shape), num_classes)
+'''
+
+
+def test_a_trial_that_is_stopped_says_what_was_found_until_then(tmp_path: Path) -> None:
+    """In its model, its process and its model's file, as one that trains to its end."""
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "spoils.py").write_text(SPOILS)
+    (tmp_path / "rates.yaml").write_text(FILE.replace("name: linear", "name: spoils"))
+    run(tmp_path, "search.scheduler=asha", "training.lr=[0.5, 0.0001]")
+    trials = table(tmp_path, "trials").set_index("status")
+    assert sorted(trials.index) == ["complete", "pruned"]
+    codes = "dead_parameters,changed_process:torch.relu6,changed_names:SEEN"
+    assert trials["findings"]["pruned"] == codes
+    assert trials["findings"]["complete"] == codes
+
+
 def test_tpe_goes_on_where_it_stood(tmp_path: Path) -> None:
     """Three draws, then two more: five rows, the first three untouched, the plan holds all."""
     (tmp_path / "rates.yaml").write_text(TPE)

@@ -39,7 +39,7 @@ def test_a_long_trial_reports_on_its_way(
     monkeypatch.setattr(trainable, "REPORT_EVERY_S", 0.0)
     taken, collector = worker()
     said = [taken.step() for _ in range(3)]
-    ((attempts, epochs, _),) = collector.unfinished().values()
+    ((attempts, epochs, *_),) = collector.unfinished().values()
 
     assert [one["epoch"] for one in said] == [1, 2, 3]
     assert {one["status"] for one in said} == {"running"}
@@ -55,7 +55,7 @@ def test_a_judged_trial_reports_every_epoch_but_the_last(worker, plan: Plan) -> 
     told = []
     for epoch in (1, 2):
         said = taken.step()
-        ((_, rows, _),) = collector.unfinished().values()
+        ((_, rows, *_),) = collector.unfinished().values()
         told.append((said["epoch"], said["status"], rows[-1]["epoch"]))
         assert said["objective"] == pytest.approx(
             sum(row["val_accuracy"] for row in rows if row["epoch"] == epoch) / 2
