@@ -18,7 +18,14 @@ from harness.training.executions.stackable import obstacle
 from harness.training.job import TrainingJob
 from harness.training.storage import SharedStorage
 from harness.trial import trial_epochs
-from tests.builders import build_linear, make_job, make_trial_data, make_trial_job, trained
+from tests.builders import (
+    build_linear,
+    make_job,
+    make_trial_data,
+    make_trial_job,
+    run_unwatched,
+    trained,
+)
 from tests.stacked import assert_same, small_job, small_net, values
 
 DATA = make_trial_data(n=60, input_shape=(2, 5))
@@ -408,6 +415,41 @@ def test_random_models_train_as_plain_pytorch_does(seed: int) -> None:
     for index, end in enumerate(ends):
         for name, tensor in by_hand(job, index).items():
             torch.testing.assert_close(end.state[name], tensor, rtol=0, atol=1e-12, msg=name)
+
+
+class Alternates(nn.Module):
+    """Every third step trains the other layer, so that each gets no gradient in some steps."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.usual, self.other, self.head = nn.Linear(10, N), nn.Linear(10, N), nn.Linear(N, 3)
+        self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        self.steps += self.training
+        layer = self.other if int(self.steps) % 3 == 2 else self.usual
+        return self.head(torch.tanh(layer(inputs.flatten(1))))
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+@pytest.mark.parametrize(
+    "make", [Alternates, lambda: tokens(nn.Embedding(10, N, sparse=True))], ids=["none", "sparse"]
+)
+def test_gradients_that_are_missing_or_sparse_train_as_in_plain_pytorch(
+    make: Callable[[], nn.Module], momentum: float
+) -> None:
+    """In the loop, which the folds take; by SGD in float64, and as a whole trial."""
+    training = {"optimizer": "sgd", "lr": 0.1, "momentum": momentum}
+    job = small_job(data=DATA, build=lambda **_: make(), epochs=2, batch_size=8, selection="last",
+                    **training)  # fmt: skip
+    assert obstacle(job) is not None
+    _, ends = trained(replace(job, execution="loop"))
+    for index, end in enumerate(ends):
+        for name, tensor in by_hand(job, index).items():
+            torch.testing.assert_close(end.state[name], tensor, rtol=0, atol=1e-12, msg=name)
+    trial = make_trial_job(training=training)
+    row = run_unwatched(trial, DATA, build=lambda **_: make()).rows.trial
+    assert row["status"] == "complete", row["error"]
 
 
 class Unfreezes(nn.Module):
