@@ -79,7 +79,7 @@ class Spoils(nn.Module):
 
     def forward(self, inputs):
         if inputs.device.type != "meta":
-            torch.relu6 = torch.relu
+            torch.selu = torch.relu
             SEEN.append(len(inputs))
         return self.head(inputs.flatten(1))
 
@@ -99,7 +99,7 @@ def test_a_trial_that_is_stopped_says_what_was_found_until_then(tmp_path: Path) 
     run(tmp_path, "search.scheduler=asha")
     trials = table(tmp_path, "trials").set_index("status")
     assert sorted(trials.index) == ["complete", "pruned"]
-    codes = "dead_parameters,changed_process:torch.relu6,changed_names:SEEN"
+    codes = "dead_parameters,changed_process:torch.selu,changed_names:SEEN"
     assert trials["findings"]["pruned"] == codes
     assert trials["findings"]["complete"] == codes
 
