@@ -184,7 +184,10 @@ def _folds(
             raise ValueError(f"{folder / fold['weights']}: no {', '.join(missing)}")
         if fold.get("attributes"):
             given = torch.load(folder / fold["attributes"], weights_only=True)
-            lost = _module(folder, "", "module_state", name).restore_attributes(model, given)
+            kept = _module(folder, "", "module_state", name)
+            # put_back_attributes: its name in folders that an earlier bench has exported
+            restore = getattr(kept, "restore_attributes", None) or kept.put_back_attributes
+            lost = restore(model, given)
             if lost:
                 warnings.warn(f"{lost} is not what it was after the training", stacklevel=2)
         mean, std = (

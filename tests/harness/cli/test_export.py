@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness.data.catalog import SHIPPED
+from harness.export import load_model
 from tests.commands import surroundings
 from tests.exported_models import DIGITS, train, write_digit
 
@@ -95,7 +96,7 @@ def build(*, input_shape: tuple[int, ...], num_classes: int) -> nn.Module:
 
 
 def test_what_a_model_holds_beside_its_state_dict_is_exported(bench, user: Path) -> None:
-    """Else none of the stored predictions would be made again."""
+    """Else none of the stored predictions would be made again; also from folders of before."""
     (user / "models").mkdir()
     (user / "models" / "mine.py").write_text(COUNTING)
     train(user, DIGITS.replace("linear", "mine"))
@@ -105,6 +106,18 @@ def test_what_a_model_holds_beside_its_state_dict_is_exported(bench, user: Path)
     files = {path.name for path in (user / "model" / "weights").iterdir()}
     assert files == {f"1-{fold}{end}" for fold in (1, 2, 3) for end in (".pt", ".attributes.pt")}
     assert (user / "model" / "module_state.py").is_file()
+
+    older = Path(shutil.copytree(user / "model", user / "older"))
+    text = (older / "module_state.py").read_text()
+    (older / "module_state.py").write_text(
+        text.replace("restore_attributes", "put_back_attributes")
+    )
+    means = [
+        [one.model.mean.tolist() for one in load_model(user / name).folds]
+        for name in ("model", "older")
+    ]
+    assert means[0] == means[1]
+    assert all(any(mean) for mean in means[0])
 
 
 def test_a_trial_without_weights_says_how_to_keep_them(bench, user: Path, results: str) -> None:
