@@ -8,8 +8,8 @@ study = load_results("quickstart")
 
 from pathlib import Path
 
+from harness.engine.runner import RunOptions, RunOutcome, run_benchmark
 from harness.report import load_results
-from harness.run import RunOptions, RunOutcome, run_benchmark
 
 __all__ = ["RunOutcome", "load_results", "run"]
 

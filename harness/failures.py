@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterator
 from types import TracebackType
 from typing import TypeVar
 
-from harness.printable import printable
+from harness.sanitize import printable
 
 OUT_OF_MEMORY = "out of memory: "
 TRACEBACK_LINES = 30

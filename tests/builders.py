@@ -9,13 +9,13 @@ import pyarrow as pa
 import torch
 from torch import nn
 
-from harness.data.values import Fold, FoldInputs, TrialData
-from harness.results.rows import TrialRows, to_tables
+from harness.config.sections import Training
+from harness.data.types import Fold, FoldInputs, TrialData
+from harness.results.row_tables import TrialRows, to_tables
 from harness.results.schema import table_schemas
-from harness.spec.sections import Training
-from harness.training.job import EpochResult, FoldOutcome, TrainingJob
-from harness.training.lockstep import train_folds
-from harness.trial import TrialJob, TrialResult, run_trial
+from harness.training.trainer import train_folds
+from harness.training.trial import TrialJob, TrialResult, run_trial
+from harness.training.types import EpochResult, FoldOutcome, TrainingJob
 
 CPU = torch.device("cpu")
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.training.packed import About, Packed, Setting
+from harness.training.checkpoint_format import About, Packed, Setting
 
 SETTING = Setting(
     trial_id="a",

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from data_prep.examples import Description, Examples
+from harness.config.sections import CrossValidation, DatasetSection
 from harness.data.prepare import prepare_data
-from harness.data.values import TrialData
-from harness.spec.sections import CrossValidation, DatasetSection
+from harness.data.types import TrialData
 
 N = 60
 PARTS = np.tile(np.arange(1, 6), N // 5)

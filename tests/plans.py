@@ -7,16 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from harness.planning.jobs import Provenance, run_schemas, trial_job
-from harness.planning.plan import Plan, PlannedTrial, make_plan
-from harness.results.rows import FoldPredictions, TrialRows, to_tables
-from harness.results.statistics import trial_summary
-from harness.results.widen import widen
-from harness.results.write import TableWriter
-from harness.spec.benchmark import BenchmarkSpec
-from harness.spec.read import parse_benchmark
-from harness.trial import TrialJob, failed_rows
-from harness.trial_rows import ended_rows, identity
+from harness.config.benchmark import BenchmarkSpec
+from harness.config.read import parse_benchmark
+from harness.engine.jobs import Provenance, run_schemas, trial_job
+from harness.engine.plan import Plan, PlannedTrial, make_plan
+from harness.results.row_tables import FoldPredictions, TrialRows, to_tables
+from harness.results.schema_migration import widen
+from harness.results.summaries import trial_summary
+from harness.results.table_writer import TableWriter
+from harness.training.trial import TrialJob, failed_rows
+from harness.training.trial_rows import ended_rows, identity
 
 FILE = """\
 question: Which rate?

@@ -7,10 +7,15 @@ import numpy as np
 import torch
 from torch import nn
 
-from harness.data.values import FoldInputs, PretrainingExamples, TrialData
-from harness.spec.pretraining import Pretraining
-from harness.training.pretrain import Pretrained, PretrainingJob, Progress, pretrain
-from harness.training.weight_files import pack, unpack
+from harness.config.pretraining import Pretraining
+from harness.data.types import FoldInputs, PretrainingExamples, TrialData
+from harness.training.rotation_pretraining import (
+    Pretrained,
+    PretrainingJob,
+    Progress,
+    pretrain,
+)
+from harness.training.weights_io import pack, unpack
 from tests.builders import CPU, make_trial_data
 
 SIZE = 4

@@ -9,11 +9,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from harness.results.rows import FoldPredictions, TrialRows, to_tables
+from harness.results.row_tables import FoldPredictions, TrialRows, to_tables
 from harness.results.runs import plan_schema
 from harness.results.schema import param_type, table_schemas
-from harness.results.statistics import mean_std
-from harness.results.write import TableWriter
+from harness.results.summaries import mean_std
+from harness.results.table_writer import TableWriter
 
 RUN = "20260101T000000-aaaa"
 

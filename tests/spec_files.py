@@ -2,8 +2,8 @@
 
 import pytest
 
+from harness.config.read import parse_benchmark
 from harness.errors import SpecError
-from harness.spec.read import parse_benchmark
 
 FILE = """\
 question: Do more attention heads help?

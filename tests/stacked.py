@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from harness.training.executions import loop, vectorized
-from harness.training.job import EpochResult, FoldOutcome, TrainingJob
+from harness.training.backends import loop, vectorized
+from harness.training.types import EpochResult, FoldOutcome, TrainingJob
 from tests.builders import make_job, make_trial_data, trained
 
 

@@ -17,7 +17,7 @@ import pytest
 import soundfile
 
 from data_prep import cifar10, emotion, esc50
-from harness.data import catalog
+from harness.plugins import catalog
 
 CLIPS_PER_CLASS = 10
 FRAMES_PER_CLIP = 1  # of the nine: raw audio of full length takes minutes even for ten clips

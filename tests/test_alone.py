@@ -30,7 +30,7 @@ def operator():
 
 
 def write():
-    from harness.tuning import trainable
+    from harness.tune import trainable
 
     for value in list(trainable._fetched.values()):
         if hasattr(value, "targets"):
@@ -42,7 +42,7 @@ LEAVE = {"hook": hook, "operator": operator, "write": write}
 
 def build(*, input_shape: tuple[int, ...], num_classes: int, mood: str = "calm") -> nn.Module:
     """A small network; the moods differ in what they leave alone."""
-    if "harness.tuning.trainable" in sys.modules and mood in LEAVE:
+    if "harness.tune.trainable" in sys.modules and mood in LEAVE:
         LEAVE[mood]()
     size = prod(input_shape)
     return nn.Sequential(nn.Flatten(), nn.Linear(size, 8), nn.ReLU(), nn.Linear(8, num_classes))

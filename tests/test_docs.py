@@ -8,10 +8,10 @@ import pytest
 from click.testing import CliRunner
 
 from harness.cli import COMMANDS, bench
-from harness.data.catalog import SHIPPED, SHIPPED_BENCHMARKS
-from harness.planning.early import read_checked
-from harness.planning.resolve import resolve
-from harness.spec.locate import find_benchmark
+from harness.config.benchmark_lookup import find_benchmark
+from harness.engine.resolve import resolve
+from harness.engine.static_checks import read_checked
+from harness.plugins.catalog import SHIPPED, SHIPPED_BENCHMARKS
 
 NAMES = (
     "README.md",

@@ -50,12 +50,12 @@ def user(tmp_path: Path, whole: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "user" / "rates.yaml").write_text(FILE)
     monkeypatch.chdir(tmp_path / "user")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr("harness.run.Fingerprints", lambda *_, **__: lambda resolved: "d")
+    monkeypatch.setattr("harness.engine.runner.Fingerprints", lambda *_, **__: lambda resolved: "d")
     monkeypatch.setattr("harness.results.provenance.installed_distributions", list)
-    monkeypatch.setattr("harness.run.check_models", lambda *_: {})
-    monkeypatch.setattr("harness.run.describe_model", lambda model: "a model")
-    for place in ("harness.rerun.run_benchmark", "harness.run._train",
-                  "harness.export.write.learn_again"):  # fmt: skip
+    monkeypatch.setattr("harness.engine.runner.check_models", lambda *_: {})
+    monkeypatch.setattr("harness.engine.runner.describe_model", lambda model: "a model")
+    for place in ("harness.engine.rerun.run_benchmark", "harness.engine.runner._train",
+                  "harness.export.model_writer.learn_again"):  # fmt: skip
         monkeypatch.setattr(place, _stop)
     return tmp_path / "user"
 

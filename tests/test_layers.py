@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.data.catalog import SHIPPED
+from harness.plugins.catalog import SHIPPED
 from tests.commands import surroundings, without
 
 FILES = sorted(
@@ -14,14 +14,19 @@ FILES = sorted(
     for folder in ("harness", "models", "data_prep")
     for file in (SHIPPED / folder).rglob("*.py")
 )
-LIGHT = ("harness.cli", "harness.spec.read", "harness.planning.resolve", "harness.results.read")
+LIGHT = (
+    "harness.cli",
+    "harness.config.read",
+    "harness.engine.resolve",
+    "harness.results.table_reader",
+)
 
 
 def test_all_files_are_looked_at() -> None:
     """One of each folder."""
     names = {str(file.relative_to(SHIPPED)) for file in FILES}
 
-    assert {"harness/run.py", "harness/tuning/sweep.py", "models/vit.py"} <= names
+    assert {"harness/engine/runner.py", "harness/tune/sweep.py", "models/vit.py"} <= names
     assert "data_prep/digits.py" in names
 
 

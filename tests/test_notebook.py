@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.data.catalog import SHIPPED
+from harness.plugins.catalog import SHIPPED
 from tests.commands import surroundings
 
 NOTEBOOK = SHIPPED / "docs" / "notebook.ipynb"

@@ -9,8 +9,8 @@ import pytest
 from click.testing import CliRunner
 
 from harness.cli import bench as command
-from harness.data.catalog import SHIPPED
-from harness.run import RunOptions, RunOutcome, run_benchmark
+from harness.engine.runner import RunOptions, RunOutcome, run_benchmark
+from harness.plugins.catalog import SHIPPED
 from tests.commands import bench
 from tests.own_data import write_images, write_sounds, write_texts
 from tests.without_ray import run_without_ray

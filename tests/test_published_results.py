@@ -7,7 +7,7 @@ import pytest
 import benchmarks
 from harness.report.build import build_sections
 from harness.report.load import load_study
-from harness.results.read import read_results
+from harness.results.table_reader import read_results
 
 KEPT = Path(__file__).parents[1] / "results" / "published"
 FOLDERS = sorted(path.parent for path in KEPT.glob("*/trials"))

@@ -17,16 +17,16 @@ import torch
 
 from data_prep.download import unpack
 from data_prep.examples import DataError, Examples
-from harness.data import catalog
+from harness.config.read import parse_benchmark
 from harness.data.cache import cached_examples
+from harness.engine.runner import RunOptions, run_benchmark
 from harness.errors import BenchError, SpecError
-from harness.report.write import write_report
+from harness.plugins import catalog
+from harness.report.report_writer import write_report
 from harness.results.journal import finish_pending, pending
 from harness.results.merge import benchmark_of
 from harness.results.parts import is_plain_name
-from harness.run import RunOptions, run_benchmark
-from harness.spec.read import parse_benchmark
-from harness.training.weight_files import read_checkpoint, read_pretrained, read_state
+from harness.training.weights_io import read_checkpoint, read_pretrained, read_state
 from tests.harness.report.folders import FILE as QUESTION
 from tests.harness.report.folders import Trial, make_results
 from tests.plans import FILE, plan_of, write_trials
@@ -153,7 +153,7 @@ def test_merged_results_can_not_choose_another_folder(
 
 
 def _named(benchmark: str) -> Callable[..., dict]:
-    from harness.trial_rows import identity
+    from harness.training.trial_rows import identity
 
     return lambda *arguments, **options: {
         **identity(*arguments, **options),

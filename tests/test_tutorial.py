@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.data.catalog import SHIPPED
+from harness.plugins.catalog import SHIPPED
 from tests.commands import bench, surroundings
 
 TUTORIAL = SHIPPED / "docs" / "tutorial.md"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.data.catalog import SHIPPED
+from harness.plugins.catalog import SHIPPED
 from tests.commands import BENCH, surroundings
 
 OLDEST_BACKEND = 77  # the setuptools that pyproject.toml asks for

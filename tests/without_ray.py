@@ -2,9 +2,9 @@
 
 import pytest
 
-from harness.tuning import missing
+from harness.engine import prepare
 
 
 def run_without_ray(monkeypatch: pytest.MonkeyPatch) -> None:
     """For the duration of a test, let `run_benchmark` train here and start no Ray."""
-    monkeypatch.setattr(missing, "ON_RAY", missing.IN_PROCESS)
+    monkeypatch.setattr(prepare, "ON_RAY", prepare.IN_PROCESS)

@@ -89,8 +89,8 @@ def median_s(call) -> float:
 
 def configuration_work(prepared, one) -> tuple[float, float]:
     """Operations of all folds and epochs, and bytes of inputs that are read for them."""
-    from harness.data import catalog
-    from harness.training.inspect import count
+    from harness.plugins import catalog
+    from harness.training.model_summary import count
 
     data, model = prepared.data, dict(one.config["model"])
     model.pop("name")

@@ -16,13 +16,13 @@ from statistics import median
 import numpy as np
 import torch
 
-from harness.data.values import Fold, FoldInputs, TrialData
-from harness.spec.sections import Training
-from harness.training.executions import loop, vectorized
-from harness.training.executions.fold_run import epoch_batches
-from harness.training.executions.stack import stack_of
-from harness.training.job import TrainingJob
-from harness.training.process import prepare_process
+from harness.config.sections import Training
+from harness.data.types import Fold, FoldInputs, TrialData
+from harness.training.backends import loop, vectorized
+from harness.training.backends.fold_run import epoch_batches
+from harness.training.backends.model_ensemble import stack_of
+from harness.training.types import TrainingJob
+from harness.training.worker_setup import prepare_process
 
 # model, its arguments, the shape of an example; ids where the shape is one number
 QUICKSTART = {"width": 32, "depth": 2, "hidden_dim": 64, "dropout": 0.0}

@@ -1,4 +1,4 @@
-"""Training steps of shipped models with torch's operators, and with harness.training.kernels.
+"""Training steps of shipped models with torch's operators, and with `training.fast_operators`.
 
     python benchmarks/performance/kernels.py [--rounds 3]
 
@@ -17,8 +17,8 @@ from importlib import import_module
 import torch
 from torch.nn import functional as F
 
-from harness.training.kernels import use_fast_operators
-from harness.training.process import keep_freed_memory
+from harness.training.fast_operators import use_fast_operators
+from harness.training.worker_setup import keep_freed_memory
 
 # label -> model, its arguments, the shape of an example, batch size
 MODELS = {

@@ -119,11 +119,11 @@ def train_once(options: argparse.Namespace) -> None:
     import torch
     from side_by_side.workload import prepare
 
-    from harness.data import catalog
-    from harness.spec.sections import Training
-    from harness.training.job import TrainingJob
-    from harness.training.lockstep import train_folds
-    from harness.training.process import prepare_process
+    from harness.config.sections import Training
+    from harness.plugins import catalog
+    from harness.training.trainer import train_folds
+    from harness.training.types import TrainingJob
+    from harness.training.worker_setup import prepare_process
 
     prepared = prepare(options.benchmark, options.overrides, data=options.data)
     one = prepared.resolved[0]

@@ -8,7 +8,7 @@ import click
 from harness.cli.echo import echo
 
 if TYPE_CHECKING:
-    from harness.spec.benchmark import BenchmarkSpec
+    from harness.config.benchmark import BenchmarkSpec
 
 EPILOG = """\b
 examples:
@@ -38,12 +38,12 @@ def command(files: tuple[str, ...], models: bool, resolved: bool) -> None:
 
 
 def _check(file: str, overrides: list[str], *, models: bool, resolved: bool) -> None:
-    from harness.data.catalog import SHIPPED_BENCHMARKS
-    from harness.planning.early import read_checked
-    from harness.planning.precision import check_precision
-    from harness.planning.resolve import file_defaults, resolve
-    from harness.spec.locate import find_benchmark
-    from harness.spec.read import dump_resolved
+    from harness.config.benchmark_lookup import find_benchmark
+    from harness.config.read import dump_resolved
+    from harness.engine.precision_check import check_precision
+    from harness.engine.resolve import file_defaults, resolve
+    from harness.engine.static_checks import read_checked
+    from harness.plugins.catalog import SHIPPED_BENCHMARKS
 
     path: Path = find_benchmark(file, shipped=SHIPPED_BENCHMARKS)
     spec = read_checked(path, overrides)
@@ -59,7 +59,7 @@ def _check(file: str, overrides: list[str], *, models: bool, resolved: bool) -> 
 
 def _counted(spec: "BenchmarkSpec", n_named: int) -> str:
     """How many configurations the file stands for. n_named: those known before anything runs."""
-    from harness.spec.corners import count_points
+    from harness.config.representative_points import count_points
 
     if spec.search.algorithm != "tpe":
         return f"{n_named} configuration{'s' if n_named != 1 else ''}"
@@ -74,10 +74,10 @@ def _show_models(spec: "BenchmarkSpec") -> None:
 
     from harness.cli.model_table import layer_table
     from harness.cli.summary import console
+    from harness.engine.model_checks import check_models, distinct_models, inspect_model
+    from harness.engine.resolve import resolve
     from harness.errors import BenchError
-    from harness.planning.models import check_models, distinct_models, inspect_model
-    from harness.planning.resolve import resolve
-    from harness.printable import printable
+    from harness.sanitize import printable
 
     models = distinct_models(resolve(spec))
     check_models(spec, models)

@@ -39,8 +39,8 @@ NOTHING_NAMED = (
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def command(benchmarks: tuple[str, ...], results: Path, **options: Any) -> None:
     """Say what would be removed, ask, and remove exactly that."""
+    from harness.results.cleanup import measured, remove
     from harness.results.layout import check_folder, check_plain
-    from harness.results.leftovers import measured, remove
     from harness.results.lock import hold, refuse_held
 
     folders = [_results_of(results, name) for name in benchmarks]
@@ -69,8 +69,8 @@ def command(benchmarks: tuple[str, ...], results: Path, **options: Any) -> None:
 
 
 def _targets(results: Path, folders: list[Path], options: dict[str, Any]) -> list[Path]:
-    from harness.data.places import cache_dir
-    from harness.results import leftovers
+    from harness.data.paths import cache_dir
+    from harness.results import cleanup
 
     days = options["runs_older_than"]
     parts = [name for option, name in FOLDERS.items() if options[option]]
@@ -79,12 +79,12 @@ def _targets(results: Path, folders: list[Path], options: dict[str, Any]) -> lis
         raise click.UsageError(NOTHING_NAMED)
     targets = [*folders] if options["everything"] else []
     for folder in folders:
-        targets += [path for name in parts for path in leftovers.part_of(folder, name)]
-        targets += leftovers.checkpoints(folder) if options["checkpoints"] else []
-        targets += leftovers.runs_before(folder, days=days) if days is not None else []
-    targets += leftovers.part_of(results, "_smoke") if options["smoke"] else []
+        targets += [path for name in parts for path in cleanup.part_of(folder, name)]
+        targets += cleanup.checkpoints(folder) if options["checkpoints"] else []
+        targets += cleanup.runs_before(folder, days=days) if days is not None else []
+    targets += cleanup.part_of(results, "_smoke") if options["smoke"] else []
     if options["cache"]:
-        entries, others = leftovers.cache_entries(cache_dir())
+        entries, others = cleanup.cache_entries(cache_dir())
         targets += entries
         if others:
             echo(f"{others} in {cache_dir()} are not from bench and stay", err=True)

@@ -40,9 +40,9 @@ def command(
     a: str, b: str, each: bool, fail_if_worse: bool, tolerance: float | None, results: Path
 ) -> None:
     """Compare B with the baseline A, by the tables alone."""
-    from harness.comparing import compare, compare_each, verdict
-    from harness.results.operands import open_operand
-    from harness.results.selectors import choose
+    from harness.results.trial_reference import open_operand
+    from harness.results.trial_selector import choose
+    from harness.statistics.comparison import compare, compare_each, verdict
 
     if tolerance is not None and not fail_if_worse:
         raise click.UsageError("--tolerance says what --fail-if-worse lets pass; give both")

@@ -4,7 +4,10 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from harness.comparing import (
+from harness.config.yaml_writer import show
+from harness.results.trial_reference import Source
+from harness.results.trial_selector import Choice
+from harness.statistics.comparison import (
     Comparison,
     Difference,
     EachComparison,
@@ -12,13 +15,15 @@ from harness.comparing import (
     PairComparison,
     verdict,
 )
-from harness.results.fold_pairs import FoldComparison
-from harness.results.item_pairs import ItemComparison
-from harness.results.items import Interval
-from harness.results.operands import Source
-from harness.results.paired import CorrectedT, RopeProbabilities, smallest_sign_p, too_few_for_signs
-from harness.results.selectors import Choice
-from harness.spec.yaml_dump import show
+from harness.statistics.example_comparison import ItemComparison
+from harness.statistics.example_tests import Interval
+from harness.statistics.fold_comparison import FoldComparison
+from harness.statistics.fold_tests import (
+    CorrectedT,
+    RopeProbabilities,
+    smallest_sign_p,
+    too_few_for_signs,
+)
 
 SHOWN = 50
 NAMED = 8  # values that differ; benchmarks of other models differ in dozens

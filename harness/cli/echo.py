@@ -2,7 +2,7 @@
 
 import click
 
-from harness.printable import printable
+from harness.sanitize import printable
 
 
 def echo(text: object, *, err: bool = False, nl: bool = True) -> None:

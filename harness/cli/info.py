@@ -22,8 +22,8 @@ def command() -> None:
     Required packages that can't be imported are named, with the reason.
     """
     from harness.cli.imports import failing_imports, not_installed, required_modules
-    from harness.data.catalog import SHIPPED
-    from harness.data.places import available_cores, cache_dir, default_data_root
+    from harness.data.paths import available_cores, cache_dir, default_data_root
+    from harness.plugins.catalog import SHIPPED
     from harness.results.provenance import device_name, versions
 
     rows = {

@@ -8,10 +8,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from harness.cli.choice import Word
+from harness.cli.param_types import Word
 
 if TYPE_CHECKING:
-    from harness.data.catalog import Entry
+    from harness.plugins.catalog import Entry
 
 EPILOG = """\b
 examples:
@@ -45,7 +45,7 @@ def _rows(kind: str) -> list[tuple[str, str, str]]:
         return _benchmarks()
     if kind == "metrics":
         return _metrics()
-    from harness.data import catalog
+    from harness.plugins import catalog
 
     found = catalog.entries("model" if kind == "models" else "dataset").values()
     return [(e.name, "" if e.shipped else "yours", _described(e)) for e in found]
@@ -56,9 +56,9 @@ def _described(entry: "Entry") -> str:
 
 
 def _benchmarks() -> list[tuple[str, str, str]]:
-    from harness.data.catalog import SHIPPED_BENCHMARKS
+    from harness.config.read import read_benchmark
     from harness.errors import BenchError
-    from harness.spec.read import read_benchmark
+    from harness.plugins.catalog import SHIPPED_BENCHMARKS
 
     shipped = {file.stem: file for file in SHIPPED_BENCHMARKS.resolve().glob("*.yaml")}
     own = {file.stem: file for file in (Path.cwd() / "benchmarks").resolve().glob("[!.]*.yaml")}

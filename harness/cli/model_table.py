@@ -2,7 +2,7 @@
 
 from rich.table import Table
 
-from harness.planning.models import InspectedModel
+from harness.engine.model_checks import InspectedModel
 
 
 def layer_table(model: InspectedModel) -> Table:

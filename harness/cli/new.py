@@ -5,8 +5,8 @@ from pathlib import Path
 
 import click
 
-from harness.cli.choice import Word
 from harness.cli.echo import echo
+from harness.cli.param_types import Word
 
 STARTS = {"benchmark": "quickstart", "model": "linear", "dataset": "digits"}
 FOLDERS = {"benchmark": "benchmarks", "model": "models", "dataset": "data_prep"}
@@ -53,8 +53,8 @@ def command(kind: str, name: str, start: str | None) -> None:
 
 
 def _source(kind: str, start: str) -> Path:
-    from harness.data import catalog
-    from harness.spec.locate import find_benchmark
+    from harness.config.benchmark_lookup import find_benchmark
+    from harness.plugins import catalog
 
     if kind == "benchmark":
         return find_benchmark(start, shipped=catalog.SHIPPED_BENCHMARKS)
@@ -62,7 +62,7 @@ def _source(kind: str, start: str) -> Path:
 
 
 def _is_shipped(target: Path) -> bool:
-    from harness.data.catalog import SHIPPED
+    from harness.plugins.catalog import SHIPPED
 
     return (SHIPPED / target).exists()
 
@@ -88,8 +88,8 @@ def _next(kind: str, name: str, start: str) -> str:
 
 def _benchmark_with(kind: str, start: str) -> tuple[str | None, bool]:
     """A shipped benchmark that uses what was copied, and whether in one of several variants."""
-    from harness.data.catalog import SHIPPED_BENCHMARKS
-    from harness.spec.read import read_benchmark
+    from harness.config.read import read_benchmark
+    from harness.plugins.catalog import SHIPPED_BENCHMARKS
 
     shipped = SHIPPED_BENCHMARKS.glob("*.yaml")
     in_variants = None
@@ -104,7 +104,7 @@ def _benchmark_with(kind: str, start: str) -> tuple[str | None, bool]:
 
 def _required_options(dataset: str) -> str:
     """` path=PATH`, of datasets that can't do without it."""
-    from harness.data import catalog
+    from harness.plugins import catalog
 
     options = catalog.signature(catalog.find("dataset", dataset)).arguments.values()
     return "".join(f" {one.name}={one.name.upper()}" for one in options if one.required)

@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING
 import click
 
 from harness.cli.echo import echo
-from harness.printable import csv_text, printable
+from harness.sanitize import csv_text, printable
 
 if TYPE_CHECKING:
     from harness.export.predict import Prediction

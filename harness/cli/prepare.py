@@ -23,10 +23,10 @@ examples:
 def command(dataset: str, options: tuple[str, ...], data: Path | None) -> None:
     """Download DATASET and check it; what is already there is left alone."""
     from data_prep.examples import DataError
-    from harness.cli.downloading import download_progress
-    from harness.data import catalog
-    from harness.data.places import default_data_root
+    from harness.cli.download_progress import download_progress
+    from harness.data.paths import default_data_root
     from harness.errors import BenchError
+    from harness.plugins import catalog
 
     entry, root = catalog.find("dataset", dataset), default_data_root(data)
     arguments = dataset_arguments(entry, options)
@@ -52,9 +52,9 @@ def _accepted(function: Callable[..., Any], **arguments: Any) -> dict[str, Any]:
 
 def dataset_arguments(entry: Any, options: tuple[str, ...]) -> dict[str, Any]:
     """The dataset's own options as typed, checked. Raises BenchError with the nearest name."""
-    from harness.data import catalog
+    from harness.config.yaml_reader import parse_value
     from harness.errors import BenchError, nearest
-    from harness.spec.yaml_text import parse_value
+    from harness.plugins import catalog
 
     known = catalog.signature(entry).arguments
     arguments = {}

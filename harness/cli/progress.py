@@ -25,7 +25,7 @@ from harness.events import (
     TrialEnded,
     TrialStarted,
 )
-from harness.printable import printable
+from harness.sanitize import printable
 
 PLAIN_EVERY_S = 2.0
 

@@ -44,7 +44,7 @@ def command(
     results: Path,
 ) -> None:
     """Turn results into a report; all benchmarks under --results where none is named."""
-    from harness.report.write import results_folders, write_report
+    from harness.report.report_writer import results_folders, write_report
 
     wanted = tuple(dict.fromkeys(part.strip() for part in formats.split(",")))
     for one in wanted:
@@ -67,8 +67,8 @@ def command(
 
 def _watch(results: Path, benchmarks: tuple[str, ...], make: Callable[..., list[Path]]) -> None:
     """Until the run ends, or Ctrl-C."""
+    from harness.report.report_writer import results_folders
     from harness.report.watch import watch
-    from harness.report.write import results_folders
     from harness.results.lock import is_held
 
     def write(reload_s: int | None) -> Path:

@@ -9,8 +9,8 @@ import click
 from harness.cli.echo import echo
 
 if TYPE_CHECKING:
-    from harness.rerun import Rerun
-    from harness.results.sameness import Sameness
+    from harness.engine.rerun import Rerun
+    from harness.results.row_diff import Sameness
 
 EPILOG = """\b
 TRIAL is the beginning of a trial id, or parameters that name one trial
@@ -44,9 +44,9 @@ def command(
     one differs.
     """
     from harness.cli.progress import progress
-    from harness.rerun import find_trial, rerun
-    from harness.results.operands import find_results, open_source
-    from harness.run import RunOptions
+    from harness.engine.rerun import find_trial, rerun
+    from harness.engine.runner import RunOptions
+    from harness.results.trial_reference import find_results, open_source
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     folder = find_results(benchmark, results=results)

@@ -28,11 +28,11 @@ def command(
     dataset: str, options: tuple[str, ...], data: Path | None, cv: str | None, out: Path | None
 ) -> None:
     """Show what is in DATASET: classes, folds, and examples to look at, listen to or read."""
-    from harness.data import catalog
-    from harness.data.places import cache_dir, default_data_root
-    from harness.data.show import show_dataset
+    from harness.data.dataset_overview import show_dataset
+    from harness.data.paths import cache_dir, default_data_root
+    from harness.plugins import catalog
+    from harness.report.report_writer import write_card
     from harness.report.sections.data_card import words
-    from harness.report.write import write_card
 
     entry = catalog.find("dataset", dataset)
     card, shown = show_dataset(
@@ -58,9 +58,9 @@ _SHOWN = 20
 def _section(entry: Any, options: tuple[str, ...]) -> Any:
     """The dataset section of a file with these options: its own, and those of every dataset."""
     from harness.cli.prepare import dataset_arguments
-    from harness.planning.checker import COMMON_DATASET_KEYS
-    from harness.spec.sections import DatasetSection
-    from harness.spec.yaml_text import parse_value
+    from harness.config.sections import DatasetSection
+    from harness.config.yaml_reader import parse_value
+    from harness.engine.argument_checks import COMMON_DATASET_KEYS
 
     shared = [one for one in options if one.partition("=")[0] in COMMON_DATASET_KEYS[1:]]
     own = dataset_arguments(entry, tuple(one for one in options if one not in shared))
@@ -69,8 +69,8 @@ def _section(entry: Any, options: tuple[str, ...]) -> Any:
 
 
 def _cross_validation(text: str | None) -> Any:
-    from harness.spec.sections import CrossValidation
-    from harness.spec.yaml_text import parse_value
+    from harness.config.sections import CrossValidation
+    from harness.config.yaml_reader import parse_value
 
     if text is None:
         return None

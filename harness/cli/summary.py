@@ -9,12 +9,12 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.durations import duration
-from harness.planning.plan import Plan, value_label, varying_paths
-from harness.planning.reasons import reason_counts
-from harness.printable import printable
+from harness.engine.change_reasons import reason_counts
+from harness.engine.plan import Plan, value_label, varying_paths
+from harness.engine.runner import RunOutcome
 from harness.results.runs import RankedTrial, Summary
 from harness.results.same_data import DataIdentity, data_identity
-from harness.run import RunOutcome
+from harness.sanitize import printable
 
 SHOWN = 20
 PIPED_WIDTH = 160

@@ -15,7 +15,7 @@ import numpy as np
 
 from data_prep.examples import Examples
 from harness.data.cache_files import read_cached, remove, write_cached
-from harness.data.values import Array
+from harness.data.types import Array
 from harness.regular_files import open_regular
 
 CACHE_VERSION = 2  # raised when entries written before can't be used any more

@@ -6,8 +6,13 @@ from typing import Any
 import numpy as np
 
 from data_prep.examples import Description
-from harness.data.shared import content_codes, group_codes, repeated_codes, shared_codes
-from harness.data.values import Array, Fold, TrialData
+from harness.data.duplicates import (
+    content_codes,
+    group_codes,
+    repeated_codes,
+    shared_codes,
+)
+from harness.data.types import Array, Fold, TrialData
 
 CARD_EXAMPLES = 3  # ids shown per class
 CARD_DUPLICATES = 20

@@ -4,12 +4,14 @@ import contextlib
 import hashlib
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 from harness.data.cache_files import read_cached, write_cached
+from harness.data.paths import cache_dir
 from harness.errors import BenchError
+from harness.plugins import catalog
 
 # A file changed twice within the file system's clock tick keeps its times, so those of a file this
 # young prove nothing yet (2 s is the coarsest tick in use, that of FAT).
@@ -124,3 +126,12 @@ def _remember(memory: Path, learned: Memory) -> None:
     """Join the file with what was learned; of two writers at once one may lose, harmlessly."""
     with contextlib.suppress(OSError):  # a memory that can't be kept only costs time
         write_cached(memory, {**_recall(memory), **learned})
+
+
+def fingerprint_of(
+    dataset: catalog.Entry, arguments: Mapping[str, object], *, root: Path, anew: bool = False
+) -> str:
+    """The fingerprint of a dataset's raw files with these options, and what it raises."""
+    files = catalog.load(dataset).files(root, **arguments)
+    memory = fingerprint_memory(cache_dir())
+    return data_fingerprint(files, root=root, memory=memory, anew=anew)

@@ -6,11 +6,17 @@ from typing import NamedTuple
 
 import numpy as np
 
-from harness.data.cutting import DEFAULT_SPLITS, OFFICIAL_TEST, Labels, cut_parts, holdout_roles
-from harness.data.seeds import derive_32
-from harness.data.values import Array, Fold
+from harness.config.sections import CrossValidation
+from harness.data.splitters import (
+    DEFAULT_SPLITS,
+    OFFICIAL_TEST,
+    Labels,
+    cut_parts,
+    holdout_roles,
+)
+from harness.data.types import Array, Fold
 from harness.errors import BenchError
-from harness.spec.sections import CrossValidation
+from harness.random_state import derive_32
 
 ROLES = ("train", "validation", "test")
 NO_TEST = -1

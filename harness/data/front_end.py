@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from data_prep.examples import Description, Examples
+from harness.config.front_end import FrontEnd
 from harness.data.cache import cached_examples
-from harness.data.values import Array
+from harness.data.types import Array
 from harness.errors import BenchError
-from harness.spec.front_end import FrontEnd
 
 FRONT_END_VERSION = 1  # raised when the same settings would give other numbers
 _CHUNK_BYTES = 1 << 26

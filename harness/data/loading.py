@@ -9,11 +9,11 @@ from types import ModuleType
 from typing import Any
 
 from data_prep.examples import DataError, Description, Examples
+from harness.config.sections import DatasetSection
 from harness.data.cache import cached_examples
 from harness.data.memory import refuse_too_large
 from harness.errors import BenchError
 from harness.failures import USER_CODE_ERRORS, named
-from harness.spec.sections import DatasetSection
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.data.values import Array, Fold
+from harness.data.types import Array, Fold
 from harness.errors import BenchError
 
 _CHUNK_BYTES = 1 << 26

@@ -9,23 +9,27 @@ from typing import Any
 import numpy as np
 
 from data_prep.examples import Examples, Fitted
-from harness.data.checks import refuse_bad_inputs, refuse_undescribed, refuse_unequal_fits
+from harness.config.pretraining import Pretraining
+from harness.config.sections import CrossValidation, DatasetSection
+from harness.data.dataset_checks import (
+    refuse_bad_inputs,
+    refuse_undescribed,
+    refuse_unequal_fits,
+)
+from harness.data.duplicates import content_codes, group_codes, shared_codes
 from harness.data.front_end import through_front_end
-from harness.data.limit import limited
 from harness.data.loading import Loaded, accepted, as_json, call, load_dataset
 from harness.data.normalise import fold_scales
-from harness.data.seeds import derive_32
-from harness.data.set_aside import (
+from harness.data.pretraining_split import (
     Assignment,
     assign,
     pretraining_examples,
     without_labels,
 )
-from harness.data.shared import content_codes, group_codes, shared_codes
-from harness.data.values import Array, Fold, FoldInputs, TrialData
+from harness.data.subsample import limited
+from harness.data.types import Array, Fold, FoldInputs, TrialData
 from harness.errors import BenchError
-from harness.spec.pretraining import Pretraining
-from harness.spec.sections import CrossValidation, DatasetSection
+from harness.random_state import derive_32
 
 SHARED_EXAMPLES = "shared_examples"
 

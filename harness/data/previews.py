@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from harness.data.drawing import picture_row, turned_pictures
-from harness.data.listening import sound
+from harness.data.audio_preview import sound
+from harness.data.image_preview import picture_row, turned_pictures
 from harness.data.loading import Loaded, accepted
-from harness.data.values import Array, TrialData
+from harness.data.types import Array, TrialData
 
 MOST_CLASSES = 60
 PICTURES, FEW_PICTURES, MANY_CLASSES = 8, 4, 25  # a class; fewer where there are many classes

@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from harness.data.values import Array
+from harness.data.types import Array
 
 PAD_BYTES = 2 * mmap.PAGESIZE
 """Of memory that nobody needs, before and after what is to be protected in whole pages."""

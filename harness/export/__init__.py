@@ -3,7 +3,7 @@
 `export_model` writes the folder, `load_model` reads it back, `predict_all` goes through inputs.
 """
 
+from harness.export.model_writer import Exported, export_model
 from harness.export.predict import load_model, predict_all
-from harness.export.write import Exported, export_model
 
 __all__ = ["Exported", "export_model", "load_model", "predict_all"]

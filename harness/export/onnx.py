@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from harness.errors import BenchError
-from harness.export.learned import Learned
+from harness.export.refit import Learned
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from harness.export.check import Check
     from harness.export.onnx import Written
+    from harness.export.verification import Check
 
 _TEXT = """\
 # {benchmark}: {model} on {dataset}

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Sequence
 
+from harness.report.blocks import Section
 from harness.report.by_data import DataPart, parts_by_data, section_by_data
-from harness.report.content import Section
 from harness.report.page import Chapter
-from harness.report.sections.across import across
+from harness.report.sections.across_benchmarks import across
 from harness.report.sections.answer import answer
 from harness.report.sections.attention import attention
 from harness.report.sections.calibration import calibration
@@ -14,15 +14,15 @@ from harness.report.sections.comparisons import comparisons
 from harness.report.sections.curves import curves
 from harness.report.sections.data_card import data_card
 from harness.report.sections.effects import effects
+from harness.report.sections.example_tests import items
 from harness.report.sections.findings import findings
 from harness.report.sections.fold_map import fold_map
-from harness.report.sections.hardest import hardest
+from harness.report.sections.hardest_examples import hardest
 from harness.report.sections.importance import importance
-from harness.report.sections.items import items
-from harness.report.sections.layers import layers
+from harness.report.sections.layer_statistics import layers
 from harness.report.sections.leaderboard import leaderboard
 from harness.report.sections.methods import methods
-from harness.report.sections.pairs import pairs
+from harness.report.sections.pairwise_matrix import pairs
 from harness.report.sections.pareto import pareto
 from harness.report.sections.pretraining import pretraining
 from harness.report.sections.provenance import provenance

@@ -5,9 +5,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from harness.report.content import Block, Section, Table, Text
+from harness.report.blocks import Block, Section, Table, Text
+from harness.report.formatting import is_missing, listed, plural
 from harness.report.study import Configuration, Study
-from harness.report.wording import is_missing, listed, plural
 from harness.results.same_data import DataIdentity, data_identity
 
 NOT_COMPARED = "Configurations of different data are not compared"

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.report.wording import is_missing, value_text
-from harness.results.selection import linked_factors
+from harness.report.formatting import is_missing, value_text
+from harness.statistics.selection_bias import linked_factors
 
 MOST_LEVELS = 8
 BINS = 5

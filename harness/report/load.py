@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from harness.config.benchmark import BenchmarkSpec
+from harness.config.read import parse_benchmark
+from harness.config.space import Choice
 from harness.errors import BenchError, nearest
 from harness.report.colours import colour_of
+from harness.report.formatting import is_missing, params_text, readable, short_names
 from harness.report.records import read_records
 from harness.report.study import Configuration, Study
-from harness.report.wording import is_missing, params_text, readable, short_names
-from harness.results.item_pairs import read_items
 from harness.results.layout import (
     CARD,
     PLAN,
@@ -25,16 +27,14 @@ from harness.results.layout import (
     unknown_lines,
 )
 from harness.results.metrics import find
-from harness.results.operands import open_source
 from harness.results.promised import lost_lines, lost_rows
-from harness.results.read import part_names, parts, read_table
 from harness.results.runs import read_plan, read_resolved
 from harness.results.schema import param_cell
-from harness.results.selectors import choose
-from harness.results.statistics import rank
-from harness.spec.benchmark import BenchmarkSpec
-from harness.spec.read import parse_benchmark
-from harness.spec.space import Choice
+from harness.results.summaries import rank
+from harness.results.table_reader import part_names, parts, read_table
+from harness.results.trial_reference import open_source
+from harness.results.trial_selector import choose
+from harness.statistics.example_comparison import read_items
 
 if TYPE_CHECKING:
     import pandas as pd

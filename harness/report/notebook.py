@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import BenchError, nearest
-from harness.report.content import Block, Cell, Choice, Figure, Section, Table, Text
+from harness.report.blocks import Block, Cell, Choice, Figure, Section, Table, Text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,7 +30,7 @@ def load_results(
     baseline: a selector that goes before the file's. Raises BenchError where there is nothing.
     """
     from harness.report.load import load_study
-    from harness.report.write import results_folders
+    from harness.report.report_writer import results_folders
 
     (folder,) = results_folders(Path(results), [benchmark])
     return load_study(folder, run_id=run, baseline=baseline)
@@ -41,7 +41,7 @@ def leaderboard(study: "Study") -> "pd.DataFrame":
     intervals, counts and costs; those that did not complete come last."""
     import pandas as pd
 
-    from harness.report.text import csv_rows
+    from harness.report.renderers import csv_rows
 
     return pd.DataFrame(csv_rows(study))
 
@@ -137,8 +137,8 @@ def _titled(title: str, figure: "go.Figure") -> "go.Figure":
 
     import plotly.graph_objects as go
 
-    from harness.report.draw import escaped
     from harness.report.page import escaped_values
+    from harness.report.plotly_theme import escaped
 
     made = go.Figure(escaped_values(figure.to_plotly_json()))
     lines = textwrap.wrap(title, TITLE_WIDTH)

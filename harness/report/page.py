@@ -6,7 +6,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, NamedTuple
 
-from harness.report.content import (
+from harness.report.blocks import (
     Block,
     Cell,
     Choice,
@@ -17,7 +17,7 @@ from harness.report.content import (
     Table,
     Text,
 )
-from harness.report.draw import escaped
+from harness.report.plotly_theme import escaped
 
 SCRIPTS = ("figures.js", "tables.js", "page.js")
 LIVE = '<script class="live">'

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.report.study import Configuration, Study
-from harness.results.read import probability_matrix
+from harness.results.table_reader import probability_matrix
 
 if TYPE_CHECKING:
     import pandas as pd

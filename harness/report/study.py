@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.report.intervals import Estimate, estimate, estimates
-from harness.spec.benchmark import BenchmarkSpec
+from harness.config.benchmark import BenchmarkSpec
+from harness.statistics.intervals import Estimate, estimate, estimates
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from harness.errors import BenchError
 from harness.report.page import without_live_script
-from harness.report.write import write_text
+from harness.report.report_writer import write_text
 from harness.results.lock import is_held
 
 POLL_S = 1.0

@@ -12,7 +12,7 @@ def fold_means(folder: Path, trial_ids: Collection[str], *, metric: str) -> dict
     A fold or repeat that stopped early counts with its last value. Trials without epochs, and
     epochs without a value, are left out.
     """
-    from harness.results.read import read_table
+    from harness.results.table_reader import read_table
 
     if not trial_ids:
         return {}

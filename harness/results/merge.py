@@ -13,14 +13,32 @@ import pyarrow as pa
 from harness.errors import BenchError
 from harness.results.cells import check_cells, check_trials
 from harness.results.layout import PLAN, RESOLVED, TEMPORARY, check_plain, run_files
-from harness.results.parts import DamagedPart, is_plain_name, read_file, read_schema, rows_of
-from harness.results.read import DoneTrial, done_trials, parts
+from harness.results.parts import (
+    DamagedPart,
+    is_plain_name,
+    read_file,
+    read_schema,
+    rows_of,
+)
 from harness.results.repair import repair
-from harness.results.rows import conform, params_from_config
-from harness.results.runs import last_plan, new_run_id, read_plan, read_resolved, write_run
-from harness.results.schema import PARAMS, TABLES, param_value, table_schemas, union_schema
-from harness.results.widen import compact, widen
-from harness.results.write import TableWriter
+from harness.results.row_tables import conform, params_from_config
+from harness.results.runs import (
+    last_plan,
+    new_run_id,
+    read_plan,
+    read_resolved,
+    write_run,
+)
+from harness.results.schema import (
+    PARAMS,
+    TABLES,
+    param_value,
+    table_schemas,
+    union_schema,
+)
+from harness.results.schema_migration import compact, widen
+from harness.results.table_reader import DoneTrial, done_trials, parts
+from harness.results.table_writer import TableWriter
 
 WORTH = {"interrupted": 0, "failed": 1, "pruned": 2, "complete": 3}
 LOST = -1  # whatever its status: rows of it are gone

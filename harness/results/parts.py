@@ -11,7 +11,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from harness.errors import BenchError
-from harness.results.layout import PLAN, TEMPORARY, check_regular, create_plain, part_files
+from harness.results.layout import (
+    PLAN,
+    TEMPORARY,
+    check_regular,
+    create_plain,
+    part_files,
+)
 from harness.results.schema import SCHEMA_VERSION, TABLES, plan_schema, schema_problem
 
 ROW_GROUP_ROWS = 32_768  # small, so that a reader of few trials skips most of a large part

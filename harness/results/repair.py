@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from harness.config.yaml_reader import parse
 from harness.errors import SpecError
 from harness.results.cells import COLUMNS, check_trials
 from harness.results.journal import commit, finish_pending
@@ -23,10 +24,16 @@ from harness.results.layout import (
     part_files,
     run_files,
 )
-from harness.results.parts import DamagedPart, Part, part_name, places, read_file, read_keys
+from harness.results.parts import (
+    DamagedPart,
+    Part,
+    part_name,
+    places,
+    read_file,
+    read_keys,
+)
 from harness.results.runs import read_json, read_plan, read_resolved
 from harness.results.schema import TABLES
-from harness.spec.yaml_text import parse
 
 Keys = set[tuple[str, int | None]]
 Repeats = dict[str, int | None]  # trial id -> how many it has, None where that is not known

@@ -25,8 +25,8 @@ from harness.results.layout import (
 )
 from harness.results.parts import DamagedPart, read_file, read_schema
 from harness.results.promised import lost_rows
-from harness.results.read import parts
 from harness.results.schema import STATUSES, plan_schema
+from harness.results.table_reader import parts
 
 _NOTHING: Mapping[str, Any] = {}
 RANKED = ("status", "n_folds", "n_repeats", "n_parameters", "fit_time_s", "error", "findings")

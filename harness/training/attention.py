@@ -16,11 +16,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from harness.training.batches import FoldSource, gather
 from harness.training.module_state import undisturbed
-from harness.training.resident import FoldSource, gather
 
 if TYPE_CHECKING:
-    from harness.training.executions.fold_run import FoldRun
+    from harness.training.backends.fold_run import FoldRun
 
 TOP_TOKENS = 200  # rows kept of each class: its first tokens by score, and all that are frequent
 FREQUENT = 5

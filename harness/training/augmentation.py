@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from harness.data.values import Array
-from harness.spec.augmentation import Augmentation, SpecAugment
-from harness.training.resident import FoldSource
+from harness.config.augmentation import Augmentation, SpecAugment
+from harness.data.types import Array
+from harness.training.batches import FoldSource
 from harness.training.transforms import (
     cropped,
     flipped,

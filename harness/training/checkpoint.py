@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from harness.training.executions.fold_state import FoldStates
-from harness.training.job import EpochResult, FoldEpoch
-from harness.training.packed import About, CheckpointError, Packed, Setting
+from harness.training.backends.fold_state import FoldStates
+from harness.training.checkpoint_format import About, CheckpointError, Packed, Setting
+from harness.training.types import EpochResult, FoldEpoch
 
 FORMAT = 2  # raised whenever an older layout can't be read
 

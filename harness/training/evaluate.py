@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from harness.training.resident import FoldSource, evaluation_batch_size, gather
+from harness.training.batches import FoldSource, evaluation_batch_size, gather
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from harness.data.catalog import is_user_module
-from harness.data.values import TrialData
+from harness.data.types import TrialData
+from harness.plugins.catalog import is_user_module
 from harness.training import switches
 from harness.training.namespaces import Names, read_names, replaced
 from harness.training.shared_arrays import SharedArrays, shared_arrays

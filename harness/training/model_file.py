@@ -9,9 +9,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-from harness.data import catalog
-from harness.data.signature import defines
 from harness.errors import BenchError
+from harness.plugins import catalog
+from harness.plugins.signature import defines
 from harness.training.file_globals import FileGlobals, file_globals
 from harness.training.isolation import process_state, what_changed
 

@@ -8,8 +8,8 @@ import torch
 from torch import nn
 from torch.optim import SGD, Adam, AdamW, Optimizer
 
-from harness.spec.sections import Training
-from harness.training.plain import keep_compiler_out
+from harness.config.sections import Training
+from harness.training.dynamo_guard import keep_compiler_out
 
 
 def make_optimizer(parameters: Sequence[nn.Parameter], training: Training) -> Optimizer:

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from harness.spec.sections import Precision
+from harness.config.sections import Precision
 
 _COMPUTE_CAPABILITY = (8, 0)  # of the first GPUs that have tf32 and bf16
 

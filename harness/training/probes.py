@@ -12,30 +12,30 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from harness.data.seeds import random_state_kept
 from harness.failures import UserErrorsIgnored
-from harness.training.executions.fold_run import build_model, init_seed
-from harness.training.initialisers import initialiser_is_untouched, weights_are_constant
-from harness.training.job import TrainingJob
-from harness.training.mixing import (
-    examples_mix,
-    mixes_tokens,
-    together,
-    watched_attention,
-    weights_mix_tokens,
-)
-from harness.training.module_state import undisturbed
-from harness.training.outputs import wrong_output
-from harness.training.plain import without_compiler
-from harness.training.reseeding import Draws, SeedWatch, drew_alike, starts_alike
-from harness.training.resident import (
+from harness.random_state import random_state_kept
+from harness.training.backends.fold_run import build_model, init_seed
+from harness.training.batches import (
     FoldSource,
     as_tensor,
     evaluation_batch_size,
     fold_source,
     gather,
 )
+from harness.training.dynamo_guard import without_compiler
+from harness.training.initialisers import initialiser_is_untouched, weights_are_constant
+from harness.training.module_state import undisturbed
+from harness.training.outputs import wrong_output
+from harness.training.reseeding import Draws, SeedWatch, drew_alike, starts_alike
 from harness.training.seeds import derive
+from harness.training.token_mixing import (
+    examples_mix,
+    mixes_tokens,
+    together,
+    watched_attention,
+    weights_mix_tokens,
+)
+from harness.training.types import TrainingJob
 from harness.training.unregistered import leaves, unregistered
 
 FINDINGS = (

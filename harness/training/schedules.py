@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import cache
 from math import cos, pi
 
-from harness.spec.sections import Schedule, Training
+from harness.config.sections import Schedule, Training
 
 # torch's defaults of OneCycleLR
 _ONE_CYCLE_RISE = 0.3

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from harness.data.seeds import derive
+from harness.random_state import derive
 
 __all__ = ["derive", "generator_state", "numpy_state", "permutation", "seed_everything"]
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from harness.data.protection import is_protected
-from harness.data.values import Array, FoldInputs, TrialData
+from harness.data.types import Array, FoldInputs, TrialData
 
 COPIED_BYTES = 4 * 2**20  # of all arrays together: more is known by a checksum alone
 _PIECE_BYTES = 2**20  # read at a time, so that a piece stays in the CPU's cache

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 import benchmarks
+from harness.config.expand import configurations
+from harness.config.read import read_benchmark
+from harness.engine.model_checks import check_models, distinct_models
+from harness.engine.resolve import resolve
 from harness.errors import SpecError
-from harness.planning.models import check_models, distinct_models
-from harness.planning.resolve import resolve
-from harness.spec.expand import configurations
-from harness.spec.read import read_benchmark
 
 FOLDER = Path(benchmarks.__file__).parent
 REPEATS = ("cifar10_vit_patches", "cifar10_vit_heads", "cifar10_vit_cls")

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 import benchmarks
-from harness.spec.expand import configurations
-from harness.spec.read import read_benchmark
+from harness.config.expand import configurations
+from harness.config.read import read_benchmark
 
 SPEC = read_benchmark(Path(benchmarks.__file__).parent / "emotion_transformer.yaml")
 # class: recall and support in the report's table of each arm

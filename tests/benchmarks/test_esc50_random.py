@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 import benchmarks
-from harness.spec.expand import configurations
-from harness.spec.read import read_benchmark
+from harness.config.expand import configurations
+from harness.config.read import read_benchmark
 
 FOLDER = Path(benchmarks.__file__).parent
 NAMES = ("esc50_cnn_random", "esc50_transformer_random")

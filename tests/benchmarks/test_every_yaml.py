@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 import benchmarks
-from harness.data import catalog
+from harness.config.expand import configurations
+from harness.config.front_end import FrontEnd
+from harness.config.read import read_benchmark
 from harness.data.front_end import described
-from harness.spec.expand import configurations
-from harness.spec.front_end import FrontEnd
-from harness.spec.read import read_benchmark
-from harness.training.inspect import check_model
+from harness.plugins import catalog
+from harness.training.model_summary import check_model
 
 FILES = sorted(Path(benchmarks.__file__).parent.glob("*.yaml"))
 every_file = pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)

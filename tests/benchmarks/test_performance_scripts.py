@@ -8,7 +8,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from harness.data.catalog import SHIPPED
+from harness.plugins.catalog import SHIPPED
 
 FOLDER = SHIPPED / "benchmarks" / "performance" / "side_by_side"
 

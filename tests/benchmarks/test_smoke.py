@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 import benchmarks
-from harness.run import RunOptions, run_benchmark
+from harness.engine.runner import RunOptions, run_benchmark
 from tests.commands import bench
 from tests.stand_ins import data_of_tests
 from tests.without_ray import run_without_ray

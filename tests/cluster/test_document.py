@@ -6,7 +6,7 @@ import subprocess
 import pytest
 import yaml
 
-from harness.data.catalog import SHIPPED
+from harness.plugins.catalog import SHIPPED
 
 DOCUMENT = SHIPPED / "docs" / "cluster.md"
 pytestmark = pytest.mark.skipif(not DOCUMENT.exists(), reason="documents are not in the wheel")

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from data_prep.examples import DataError, Description, Examples, Fitted
-from harness.data import catalog
-from harness.data.checks import refuse_bad_inputs, refuse_undescribed
+from harness.data.dataset_checks import refuse_bad_inputs, refuse_undescribed
+from harness.plugins import catalog
 from tests.own_data import write_images, write_sounds, write_texts
 
 FUNCTIONS = ("describe", "prepare", "files", "load")

@@ -24,7 +24,7 @@ from harness.failures import (
     time_limit_text,
     traceback_text,
 )
-from harness.training.job import Diverged
+from harness.training.types import Diverged
 
 TOO_MUCH = 2**60  # bytes; no machine has them
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from harness.trial import ended_rows, failed_rows, run_trial
+from harness.training.trial import ended_rows, failed_rows, run_trial
 from tests.builders import (
     Linear,
     build_linear,

@@ -6,9 +6,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from harness.engine.runner import RunOptions, run_benchmark
 from harness.events import Event, Note
-from harness.report.write import write_report
-from harness.run import RunOptions, run_benchmark
+from harness.report.report_writer import write_report
 from tests.kill.sweeps import NAME, assert_same_results, tables_of
 from tests.without_ray import run_without_ray
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from harness.engine import prepare
+from harness.engine.runner import RunOptions, RunOutcome, run_benchmark
 from harness.errors import BenchError
-from harness.results.widen import compact
-from harness.run import RunOptions, RunOutcome, run_benchmark
-from harness.tuning import missing
+from harness.results.schema_migration import compact
 from tests.kill.sweeps import (
     NAME,
     assert_same_results,
@@ -152,7 +152,7 @@ def test_a_disk_that_is_full_when_parts_are_joined_costs_nothing(
 
     run(limit=1)
     run(limit=1)
-    monkeypatch.setattr(missing, "compact", joined)
+    monkeypatch.setattr(prepare, "compact", joined)
     full = run()
     make_room(disk)
     again = run()

@@ -56,15 +56,15 @@ class Prepared:
 
 def prepare(benchmark: str, overrides: Sequence[str], *, data: Path | None) -> Prepared:
     """Reads the file as `bench run` does; data: where the raw datasets lie."""
-    from harness.data import catalog
+    from harness.config.benchmark_lookup import find_benchmark
+    from harness.config.sections import DatasetSection
     from harness.data.fingerprint import data_fingerprint
     from harness.data.loading import load_dataset
-    from harness.data.places import cache_dir, default_data_root
+    from harness.data.paths import cache_dir, default_data_root
     from harness.data.prepare import prepare_loaded
-    from harness.planning.early import read_checked
-    from harness.planning.resolve import resolve
-    from harness.spec.locate import find_benchmark
-    from harness.spec.sections import DatasetSection
+    from harness.engine.resolve import resolve
+    from harness.engine.static_checks import read_checked
+    from harness.plugins import catalog
 
     root = default_data_root(data)
     file = find_benchmark(benchmark, shipped=catalog.SHIPPED_BENCHMARKS)

@@ -5,17 +5,22 @@ from typing import NamedTuple
 
 import numpy as np
 
-from harness.report.against import Against, Comparisons, adjusted, compare_all
-from harness.report.content import Section, Text, section
+from harness.report.baseline_comparison import (
+    Against,
+    Comparisons,
+    adjusted,
+    compare_all,
+)
+from harness.report.blocks import Section, Text, section
 from harness.report.factors import is_balanced
-from harness.report.intervals import Estimate, estimate
-from harness.report.power import ALPHA, power_text
+from harness.report.formatting import estimate_text, metric_name, number, plural, signed
+from harness.report.power_analysis import ALPHA, power_text
+from harness.report.pruned import stopped
 from harness.report.sections.effects import of_study
-from harness.report.stopped import stopped
 from harness.report.study import ROLE_OF, Configuration, Study
-from harness.report.wording import estimate_text, metric_name, number, plural, signed
-from harness.results.items import wilson
-from harness.results.selection import Optimism, optimism
+from harness.statistics.example_tests import wilson
+from harness.statistics.intervals import Estimate, estimate
+from harness.statistics.selection_bias import Optimism, optimism
 
 KEY, TITLE = "answer", "Answer"
 

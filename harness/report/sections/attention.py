@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from harness.report.content import (
+from harness.report.blocks import (
     Cell,
     Choice,
     Column,
@@ -15,10 +15,10 @@ from harness.report.content import (
     empty_section,
     section,
 )
-from harness.report.draw import figure
+from harness.report.formatting import number
+from harness.report.plotly_theme import figure
 from harness.report.predictions import class_names_of
 from harness.report.study import Configuration, Study
-from harness.report.wording import number
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.report.colours import OTHER
-from harness.report.content import (
+from harness.report.blocks import (
     Cell,
     Column,
     Figure,
@@ -17,12 +16,13 @@ from harness.report.content import (
     empty_section,
     section,
 )
-from harness.report.draw import figure
+from harness.report.colours import OTHER
+from harness.report.formatting import number
+from harness.report.plotly_theme import figure
 from harness.report.predictions import Pooled, looked_at, pooled, pooled_text
 from harness.report.study import Configuration, Study
-from harness.report.wording import number
-from harness.results.items import wilson
 from harness.results.metrics import log_loss
+from harness.statistics.example_tests import wilson
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

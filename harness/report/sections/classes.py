@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.report.colours import DASHES, OTHER
-from harness.report.content import (
+from harness.report.blocks import (
     Cell,
     Choice,
     Column,
@@ -19,11 +18,12 @@ from harness.report.content import (
     empty_section,
     section,
 )
-from harness.report.draw import escaped, figure
+from harness.report.colours import DASHES, OTHER
+from harness.report.formatting import number, plural
+from harness.report.plotly_theme import escaped, figure
 from harness.report.predictions import Pooled, looked_at, pooled, pooled_text
 from harness.report.study import Study
-from harness.report.wording import number, plural
-from harness.results.items import wilson
+from harness.statistics.example_tests import wilson
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

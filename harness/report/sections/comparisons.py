@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from harness.report.against import Against, Comparisons, compare_all, p_text
-from harness.report.content import (
+from harness.report.baseline_comparison import Against, Comparisons, compare_all, p_text
+from harness.report.blocks import (
     Cell,
     Column,
     Figure,
@@ -13,10 +13,16 @@ from harness.report.content import (
     empty_section,
     section,
 )
-from harness.report.forest import Branch, draw_forest
-from harness.report.power import power_text, sign_text
+from harness.report.forest_plot import Branch, draw_forest
+from harness.report.formatting import (
+    against_baseline,
+    metric_name,
+    number,
+    plural,
+    signed,
+)
+from harness.report.power_analysis import power_text, sign_text
 from harness.report.study import ROLE_OF, Study
-from harness.report.wording import against_baseline, metric_name, number, plural, signed
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

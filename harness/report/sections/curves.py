@@ -3,15 +3,23 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from harness.report.blocks import (
+    Choice,
+    Figure,
+    Option,
+    Section,
+    Text,
+    empty_section,
+    section,
+)
 from harness.report.colours import faded
-from harness.report.content import Choice, Figure, Option, Section, Text, empty_section, section
-from harness.report.draw import figure
-from harness.report.endings import Ending, endings
-from harness.report.endings import table as endings_table
+from harness.report.formatting import metric_name, number, plural
+from harness.report.overfitting import Ending, endings
+from harness.report.overfitting import table as endings_table
+from harness.report.plotly_theme import figure
 from harness.report.predictions import looked_at
-from harness.report.stopped import MOST_DRAWN, faint, sentence, stopped
+from harness.report.pruned import MOST_DRAWN, faint, sentence, stopped
 from harness.report.study import Configuration, Study
-from harness.report.wording import metric_name, number, plural
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -3,8 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from harness.report.colours import PALETTE, SCALE
-from harness.report.content import (
+from harness.report.blocks import (
     Block,
     Cell,
     Column,
@@ -15,10 +14,11 @@ from harness.report.content import (
     empty_section,
     section,
 )
-from harness.report.draw import figure
-from harness.report.media import galleries
+from harness.report.colours import PALETTE, SCALE
+from harness.report.formatting import NOTHING, plural, value_text
+from harness.report.gallery import galleries
+from harness.report.plotly_theme import figure
 from harness.report.study import Study
-from harness.report.wording import NOTHING, plural, value_text
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

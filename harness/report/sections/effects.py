@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.report.against import adjusted
-from harness.report.colours import PALETTE, SCALE
-from harness.report.content import (
+from harness.report.baseline_comparison import adjusted
+from harness.report.blocks import (
     Cell,
     Column,
     Figure,
@@ -19,13 +18,20 @@ from harness.report.content import (
     empty_section,
     section,
 )
-from harness.report.draw import figure
+from harness.report.colours import PALETTE, SCALE
 from harness.report.factors import Factor, chosen, factors_of, is_balanced
-from harness.report.intervals import Difference, Estimate, difference, estimate
-from harness.report.pairing import same_folds
-from harness.report.power import ALPHA
+from harness.report.fold_matching import same_folds
+from harness.report.formatting import (
+    estimate_cell,
+    metric_name,
+    number,
+    signed,
+    time_text,
+)
+from harness.report.plotly_theme import figure
+from harness.report.power_analysis import ALPHA
 from harness.report.study import Study
-from harness.report.wording import estimate_cell, metric_name, number, signed, time_text
+from harness.statistics.intervals import Difference, Estimate, difference, estimate
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

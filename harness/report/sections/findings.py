@@ -6,12 +6,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from harness.report.content import Cell, Column, Section, Table, Text, section
-from harness.report.stopped import sentence
-from harness.report.stopped import table as stopped_table
+from harness.report.blocks import Cell, Column, Section, Table, Text, section
+from harness.report.formatting import plural, value_text
+from harness.report.pruned import sentence
+from harness.report.pruned import table as stopped_table
 from harness.report.study import FOLD, Configuration, Study
-from harness.report.wording import plural, value_text
-from harness.results.selection import identical_logs
+from harness.statistics.selection_bias import identical_logs
 
 KEY, TITLE = "findings", "Failures and findings"
 MOST_NAMED = 10

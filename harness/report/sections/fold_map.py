@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.report.blocks import Figure, Section, empty_section, section
 from harness.report.colours import SCALE
-from harness.report.content import Figure, Section, empty_section, section
-from harness.report.draw import figure
+from harness.report.formatting import metric_name, number
+from harness.report.plotly_theme import figure
 from harness.report.study import Configuration, Study
-from harness.report.wording import metric_name, number
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

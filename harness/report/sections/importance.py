@@ -2,12 +2,12 @@
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from harness.report.blocks import Figure, Section, Text, empty_section, section
 from harness.report.colours import PALETTE, SCALE
-from harness.report.content import Figure, Section, Text, empty_section, section
-from harness.report.draw import figure, layout
+from harness.report.formatting import is_missing, metric_name, value_text
+from harness.report.plotly_theme import figure, layout
 from harness.report.study import Configuration, Study
-from harness.report.wording import is_missing, metric_name, value_text
-from harness.results.selection import linked_factors
+from harness.statistics.selection_bias import linked_factors
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

@@ -2,12 +2,9 @@
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from harness.report.blocks import Cell, Column, Figure, Section, Table, Text, section
 from harness.report.colours import OTHER
-from harness.report.content import Cell, Column, Figure, Section, Table, Text, section
-from harness.report.draw import panels
-from harness.report.intervals import Estimate
-from harness.report.study import ROLE_OF, Configuration, Study
-from harness.report.wording import (
+from harness.report.formatting import (
     count,
     estimate_cell,
     magnitude,
@@ -16,7 +13,10 @@ from harness.report.wording import (
     plural,
     time_text,
 )
+from harness.report.plotly_theme import panels
+from harness.report.study import ROLE_OF, Configuration, Study
 from harness.results.metrics import find
+from harness.statistics.intervals import Estimate
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

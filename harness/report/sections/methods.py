@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 
+from harness.config.benchmark import BenchmarkSpec
+from harness.report.blocks import Section, Text, section
 from harness.report.by_data import NOT_COMPARED, DataPart, parts_by_data
-from harness.report.content import Section, Text, section
-from harness.report.pairing import same_folds
-from harness.report.stopped import sentence, stopped
+from harness.report.fold_matching import same_folds
+from harness.report.formatting import listed, metric_name, plural
+from harness.report.pruned import sentence, stopped
 from harness.report.study import ROLE_OF, Study
-from harness.report.wording import listed, metric_name, plural
-from harness.spec.benchmark import BenchmarkSpec
 
 STRATEGIES = {
     "predefined": "the dataset's own parts",

@@ -3,11 +3,18 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from harness.report.blocks import Figure, Section, Text, empty_section, section
 from harness.report.colours import OTHER, faded
-from harness.report.content import Figure, Section, Text, empty_section, section
-from harness.report.draw import figure
+from harness.report.formatting import (
+    count,
+    is_missing,
+    magnitude,
+    metric_name,
+    plural,
+    time_text,
+)
+from harness.report.plotly_theme import figure
 from harness.report.study import Configuration, Study
-from harness.report.wording import count, is_missing, magnitude, metric_name, plural, time_text
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

@@ -2,10 +2,10 @@
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from harness.report.content import Figure, Section, Text, empty_section, section
-from harness.report.draw import figure
+from harness.report.blocks import Figure, Section, Text, empty_section, section
+from harness.report.formatting import is_missing, number, plural
+from harness.report.plotly_theme import figure
 from harness.report.study import Configuration, Study
-from harness.report.wording import is_missing, number, plural
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -4,9 +4,9 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from harness.report.content import Cell, Code, Column, Section, Table, Text, section
+from harness.report.blocks import Cell, Code, Column, Section, Table, Text, section
+from harness.report.formatting import is_missing, time_text
 from harness.report.study import Study
-from harness.report.wording import is_missing, time_text
 
 FACTS = ("device", "git_commit", "data_fingerprint", "code_fingerprint", "fold_execution", "seed")
 

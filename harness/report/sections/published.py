@@ -4,9 +4,9 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from harness.report.changes import changed_settings, limit_of
-from harness.report.colours import OTHER
-from harness.report.content import (
+from harness.config.expand import configurations
+from harness.config.sections import Published
+from harness.report.blocks import (
     Cell,
     Column,
     Figure,
@@ -16,12 +16,8 @@ from harness.report.content import (
     empty_section,
     section,
 )
-from harness.report.draw import figure
-from harness.report.flaws import FLAWS, flaw_name
-from harness.report.intervals import Estimate
-from harness.report.lookup import find_ours, impossible, needs_epochs
-from harness.report.study import ROLE_OF, Configuration, Study
-from harness.report.wording import (
+from harness.report.colours import OTHER
+from harness.report.formatting import (
     estimate_text,
     is_missing,
     metric_name,
@@ -30,9 +26,13 @@ from harness.report.wording import (
     signed,
     value_text,
 )
+from harness.report.known_issues import FLAWS, flaw_name
+from harness.report.overridden_settings import changed_settings, limit_of
+from harness.report.plotly_theme import figure
+from harness.report.published_match import find_ours, impossible, needs_epochs
+from harness.report.study import ROLE_OF, Configuration, Study
 from harness.results.schema import param_value
-from harness.spec.expand import configurations
-from harness.spec.sections import Published
+from harness.statistics.intervals import Estimate
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

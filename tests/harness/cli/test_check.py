@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from harness.planning.resolve import resolve
-from harness.spec.read import read_benchmark
+from harness.config.read import read_benchmark
+from harness.engine.resolve import resolve
 from tests.commands import bench as bench_process
 from tests.commands import without
 from tests.plans import FILE

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.data.catalog import SHIPPED
 from harness.export import load_model
+from harness.plugins.catalog import SHIPPED
 from tests.commands import surroundings
 from tests.exported_models import DIGITS, train, write_digit
 

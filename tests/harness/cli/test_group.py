@@ -7,7 +7,7 @@ import pytest
 
 from harness import __version__
 from harness.cli import COMMANDS
-from harness.spec.json_schema import json_schema
+from harness.config.json_schema import json_schema
 from tests.commands import bench as bench_process
 from tests.commands import without
 

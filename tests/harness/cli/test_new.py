@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.data.catalog import SHIPPED
+from harness.plugins.catalog import SHIPPED
 
 
 @pytest.mark.parametrize(
@@ -56,11 +56,11 @@ def test_the_next_command_of_a_model_that_no_benchmark_uses(bench, user: Path) -
 @pytest.mark.parametrize("kind", ["model", "dataset", "benchmark"])
 def test_a_copy_of_each_shipped_file_works_as_it_is(bench, user: Path, kind: str) -> None:
     """The command that is told next resolves, and its models can be built."""
-    from harness.data import catalog
-    from harness.planning.early import read_checked
-    from harness.planning.models import check_models, distinct_models
-    from harness.planning.resolve import resolve
-    from harness.spec.locate import find_benchmark
+    from harness.config.benchmark_lookup import find_benchmark
+    from harness.engine.model_checks import check_models, distinct_models
+    from harness.engine.resolve import resolve
+    from harness.engine.static_checks import read_checked
+    from harness.plugins import catalog
 
     shipped = (
         [file.stem for file in sorted(catalog.SHIPPED_BENCHMARKS.glob("*.yaml"))]

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from harness.cli.summary import print_dry_run, print_summary
+from harness.engine.runner import RunOutcome
 from harness.results.runs import RankedTrial, Summary
-from harness.run import RunOutcome
 from tests.plans import FILE, plan_of, write_trials
 
 

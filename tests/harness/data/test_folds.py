@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.config.sections import CrossValidation
 from harness.data.folds import impossible, make_folds, part_names, split_hash
-from harness.data.values import Fold
+from harness.data.types import Fold
 from harness.errors import BenchError
-from harness.spec.sections import CrossValidation
 
 ESC10_PARTS = np.tile(np.arange(1, 6), 80)  # 400 examples, 80 in each part
 ESC10_TARGETS = np.repeat(np.arange(10), 40)

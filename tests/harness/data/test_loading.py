@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from harness.config.sections import DatasetSection
 from harness.data.loading import Loaded, load_dataset
 from harness.errors import BenchError
-from harness.spec.sections import DatasetSection
 from tests.dataset_builders import noise_examples, noise_module
 
 

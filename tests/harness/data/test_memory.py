@@ -6,7 +6,11 @@ import pytest
 
 from data_prep.examples import Description
 from harness.data import memory
-from harness.data.memory import available_memory_bytes, described_bytes, refuse_too_large
+from harness.data.memory import (
+    available_memory_bytes,
+    described_bytes,
+    refuse_too_large,
+)
 from harness.errors import BenchError
 
 

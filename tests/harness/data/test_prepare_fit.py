@@ -7,9 +7,9 @@ import pytest
 
 from data_prep import digits
 from data_prep.examples import Examples, Fitted
+from harness.config.sections import CrossValidation, DatasetSection
 from harness.data.prepare import prepare_data
 from harness.errors import BenchError
-from harness.spec.sections import CrossValidation, DatasetSection
 from tests.dataset_builders import N, noise_examples, noise_module, prepare_noise
 
 

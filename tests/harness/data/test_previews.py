@@ -12,12 +12,12 @@ import pytest
 from PIL import Image
 
 from data_prep.examples import Fitted
+from harness.config.pretraining import Pretraining
+from harness.config.sections import CrossValidation, DatasetSection
 from harness.data import previews as module_under_test
 from harness.data.loading import load_dataset
 from harness.data.prepare import prepare_loaded
 from harness.data.previews import previews
-from harness.spec.pretraining import Pretraining
-from harness.spec.sections import CrossValidation, DatasetSection
 from tests.dataset_builders import N, noise_examples, noise_module
 
 IMAGES = np.zeros((N, 1, 4, 4), dtype=np.uint8)

@@ -10,9 +10,9 @@ import pytest
 import torch
 from torch import nn
 
-from harness.data import catalog
 from harness.export.onnx import PACKAGES, write_onnx
 from harness.export.predictor import FoldModel, Predictor
+from harness.plugins import catalog
 
 pytestmark = pytest.mark.skipif(
     any(find_spec(name) is None for name in PACKAGES),

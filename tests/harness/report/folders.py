@@ -9,10 +9,10 @@ import numpy as np
 
 from harness.report.load import load_study
 from harness.report.study import Study
-from harness.results.rows import FoldPredictions, TrialRows, to_tables
+from harness.results.row_tables import FoldPredictions, TrialRows, to_tables
 from harness.results.runs import write_run
 from harness.results.schema import param_type, table_schemas
-from harness.results.write import TableWriter
+from harness.results.table_writer import TableWriter
 
 FILE = """
 question: Do more heads help <b>here</b>?

@@ -9,7 +9,7 @@ import pytest
 
 from harness.report.build import ORDER
 from harness.report.page import ROWS_WRITTEN
-from harness.report.write import write_report
+from harness.report.report_writer import write_report
 from tests.harness.report.browser import browser
 from tests.harness.report.folders import FILE, Trial, make_results
 

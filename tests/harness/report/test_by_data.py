@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 
+from harness.report.blocks import Table, Text
 from harness.report.build import OF_ALL_DATA, ORDER, build_sections
 from harness.report.by_data import NOT_COMPARED, parts_by_data
-from harness.report.content import Table, Text
+from harness.report.fold_matching import same_folds
 from harness.report.page import Chapter
-from harness.report.pairing import same_folds
+from harness.report.renderers import csv_rows, render_latex
 from harness.report.sections import answer, effects, methods
 from harness.report.study import Study
-from harness.report.text import csv_rows, render_latex
-from harness.results.rows import FoldPredictions
+from harness.results.row_tables import FoldPredictions
 from tests.harness.report.folders import PROBABILITIES, TARGETS, Trial, make_study
 
 GOOD, FAIR, POOR = (0.9, 0.92, 0.91), (0.7, 0.72, 0.71), (0.5, 0.52, 0.51)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.report.content import Text, section
+from harness.report.blocks import Text, section
 from harness.report.page import Chapter, render_page
 from tests.harness.report.browser import browser
 

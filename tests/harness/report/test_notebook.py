@@ -6,8 +6,8 @@ from pathlib import Path
 import plotly.graph_objects as go
 import pytest
 
-from harness.data.catalog import SHIPPED
 from harness.errors import BenchError
+from harness.plugins.catalog import SHIPPED
 from harness.report import (
     confusion,
     figures,

@@ -5,9 +5,18 @@ import re
 
 import plotly.graph_objects as go
 
-from harness.report.content import Cell, Choice, Column, Figure, Option, Table, Text, section
+from harness.report.blocks import (
+    Cell,
+    Choice,
+    Column,
+    Figure,
+    Option,
+    Table,
+    Text,
+    section,
+)
 from harness.report.page import ROWS_WRITTEN, Chapter, escaped_values, render_page
-from harness.report.text import render_markdown
+from harness.report.renderers import render_markdown
 
 NASTY = "</script><b>cat</b>"
 

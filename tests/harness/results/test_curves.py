@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from harness.results.curves import fold_means
-from harness.results.rows import TrialRows, to_tables
-from harness.results.write import TableWriter
+from harness.results.row_tables import TrialRows, to_tables
+from harness.results.table_writer import TableWriter
 from tests.harness.results.folders import Builder
 
 SCHEMAS = Builder.schemas

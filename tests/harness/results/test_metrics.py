@@ -10,7 +10,14 @@ from hypothesis import strategies as st
 from sklearn import metrics as sk
 
 from harness.errors import BenchError
-from harness.results.metrics import METRICS, better, compute, confusion, find, metric_names
+from harness.results.metrics import (
+    METRICS,
+    better,
+    compute,
+    confusion,
+    find,
+    metric_names,
+)
 
 
 def _sklearn(targets, probabilities):

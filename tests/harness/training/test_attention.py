@@ -7,12 +7,12 @@ import pytest
 import torch
 from torch import nn
 
-from harness.data.values import FoldInputs
+from harness.data.types import FoldInputs
 from harness.training import attention
 from harness.training.attention import attention_rows, token_scores, top_token
-from harness.training.executions.fold_run import start_folds
-from harness.training.lockstep import train_folds
-from harness.training.resident import fold_source
+from harness.training.backends.fold_run import start_folds
+from harness.training.batches import fold_source
+from harness.training.trainer import train_folds
 from tests.builders import CPU, make_job, make_trial_data, trained
 
 NAMES = ("<padding>", "<unknown>", "sad", "so", "glad")

@@ -8,10 +8,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.data.values import FoldInputs
-from harness.spec.augmentation import Augmentation
+from harness.config.augmentation import Augmentation
+from harness.data.types import FoldInputs
 from harness.training.augmentation import agreement, augmented
-from harness.training.resident import fold_source
+from harness.training.batches import fold_source
 from tests.builders import CPU, build_linear, make_job, make_trial_data, trained
 
 IMAGES = {

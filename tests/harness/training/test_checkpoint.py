@@ -11,12 +11,9 @@ import pytest
 import torch
 from torch import nn
 
+from harness.training.backends.fold_run import start_folds, steps_per_epoch
 from harness.training.checkpoint import Past, TrainingState, pack, setting_of, unpack
-from harness.training.executions.fold_run import start_folds, steps_per_epoch
-from harness.training.initial import Start
-from harness.training.job import EpochResult, FoldOutcome, TrainingJob
-from harness.training.lockstep import train_folds
-from harness.training.packed import (
+from harness.training.checkpoint_format import (
     About,
     CheckpointError,
     Packed,
@@ -24,6 +21,9 @@ from harness.training.packed import (
     read_header,
     why_foreign,
 )
+from harness.training.initial_weights import Start
+from harness.training.trainer import train_folds
+from harness.training.types import EpochResult, FoldOutcome, TrainingJob
 from tests.builders import build_linear, make_job, make_trial_data
 
 SETTING = setting_of("0" * 16, repeats=(1,), execution="loop", device="cpu", diagnostics="none")

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import nn
 
+from harness.training.batches import FoldSource, fold_source
 from harness.training.evaluate import evaluate, predict_logits
-from harness.training.resident import FoldSource, fold_source
 from tests.builders import CPU, make_trial_data
 
 
@@ -53,7 +53,7 @@ def test_the_number_of_batches_does_not_matter(monkeypatch: pytest.MonkeyPatch) 
     """Three examples one by one or all at once; the order of the indices is kept."""
     source, order = source_of([[0.0, 1.0], [2.0, 0.0], [5.0, 1.0]], [0, 0, 1]), [2, 0, 1]
     together = evaluate(nn.Identity(), source, torch.tensor(order), batch_size=3)
-    monkeypatch.setattr("harness.training.resident._EVALUATION_BYTES_CPU", 1)
+    monkeypatch.setattr("harness.training.batches._EVALUATION_BYTES_CPU", 1)
     singly = evaluate(nn.Identity(), source, torch.tensor(order), batch_size=1)
     assert np.array_equal(together.probabilities, singly.probabilities)
     assert (together.loss, together.accuracy) == (singly.loss, singly.accuracy)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from torch import nn
 
-from harness.training.inspect import count, layer_table, torchinfo_summary
+from harness.training.model_summary import count, layer_table, torchinfo_summary
 from models import conv1d, conv1d_transformer, linear, vit
 
 AUDIO = {"input_shape": (1, 144_000), "num_classes": 10}

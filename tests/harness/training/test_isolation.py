@@ -20,9 +20,9 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.checkpoint import DefaultDeviceType, checkpoint
 
+from harness.training.batches import as_tensor
 from harness.training.isolation import process_state, restore_process, what_changed
-from harness.training.resident import as_tensor
-from harness.trial import TrialResult, run_trial
+from harness.training.trial import TrialResult, run_trial
 from tests.builders import build_linear, make_trial_data, make_trial_job, run_unwatched
 
 optimizers = importlib.import_module("torch.optim.optimizer")

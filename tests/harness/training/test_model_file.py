@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from harness.data import catalog
 from harness.errors import BenchError
+from harness.plugins import catalog
 from harness.training.model_file import ModelFile
 
 HEAD = """

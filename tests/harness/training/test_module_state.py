@@ -19,8 +19,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from harness.training.checkpoint import Past, TrainingState, pack, unpack
-from harness.training.job import TrainingJob
-from harness.training.lockstep import train_folds
+from harness.training.checkpoint_format import About, CheckpointError
 from harness.training.module_state import (
     attributes,
     kept_state_dict,
@@ -31,7 +30,8 @@ from harness.training.module_state import (
     state_of,
     undisturbed,
 )
-from harness.training.packed import About, CheckpointError
+from harness.training.trainer import train_folds
+from harness.training.types import TrainingJob
 from tests.builders import make_job, make_trial_data, trained
 from tests.harness.training.test_checkpoint import SETTING
 

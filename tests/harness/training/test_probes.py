@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional as F
 
-from harness.training import facts
-from harness.training.executions import fold_run
-from harness.training.facts import model_facts
+from harness.training import model_stats
+from harness.training.backends import fold_run
+from harness.training.model_stats import model_facts
 from harness.training.probes import Probe, probe
 from tests.builders import build_linear, make_job, make_trial_data, trained
 
@@ -412,7 +412,7 @@ def test_a_probe_leaves_the_shared_arrays_alone() -> None:
 def test_facts_are_found_once_for_each_key(monkeypatch: pytest.MonkeyPatch) -> None:
     """The second trial of a shape asks no one; without a key nothing is remembered."""
     calls = []
-    monkeypatch.setattr(facts, "probe", lambda job: calls.append(job) or HEALTHY)
+    monkeypatch.setattr(model_stats, "probe", lambda job: calls.append(job) or HEALTHY)
     job = make_job(build=build_linear)
     first = model_facts(job, key="test_probes")
     assert model_facts(job, key="test_probes") is first

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.optim import lr_scheduler
 
-from harness.spec.sections import Schedule
+from harness.config.sections import Schedule
 from harness.training.schedules import lr_factor
 from tests.builders import make_training
 

@@ -3,7 +3,7 @@
 import pytest
 
 from harness.training import shared_arrays
-from harness.training.resident import as_tensor
+from harness.training.batches import as_tensor
 from tests.builders import make_trial_data
 
 

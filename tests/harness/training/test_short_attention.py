@@ -9,8 +9,15 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional as F
 
-from harness.training.kernels import use_fast_operators
-from harness.training.short_attention import FEW, NARROW, SHORT, attend, is_short, product
+from harness.training.fast_operators import use_fast_operators
+from harness.training.short_attention import (
+    FEW,
+    NARROW,
+    SHORT,
+    attend,
+    is_short,
+    product,
+)
 
 Shape = tuple[int, ...]
 

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from harness.report.content import Choice, Text
+from harness.report.blocks import Choice, Text
 from harness.report.sections import attention
 from harness.report.sections.attention import SHOWN, compute, draw, places, table
 from tests.harness.report.folders import Trial, make_study

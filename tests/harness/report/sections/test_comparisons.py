@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from harness.report.sections import answer, comparisons, items, pairs
-from harness.results.rows import FoldPredictions
+from harness.report.sections import answer, comparisons, example_tests, pairwise_matrix
+from harness.results.row_tables import FoldPredictions
 from tests.harness.report.folders import FILE, Trial, make_study
 
 LOW = Trial(1, [0.5, 0.6, 0.7])
@@ -15,7 +15,7 @@ NEAR = Trial(2, [0.7, 0.9, 0.8])
 def test_all_pairs_are_a_matrix_marked_after_holm(tmp_path):
     """4 heads beat 1 by 0.2 on every fold, which no spread doubts; 4 and 2 differ by 0 on average
     and by 0.1 on two folds."""
-    found = pairs.compute(make_study(tmp_path, LOW, HIGH, NEAR))
+    found = pairwise_matrix.compute(make_study(tmp_path, LOW, HIGH, NEAR))
     place = {one.params["model.num_heads"]: i for i, one in enumerate(found.configurations)}
     assert found.n_pairs == 3
     assert found.differences[place[4], place[1]] == pytest.approx(0.2)
@@ -26,7 +26,7 @@ def test_all_pairs_are_a_matrix_marked_after_holm(tmp_path):
 
 
 def test_two_configurations_need_no_matrix(tmp_path):
-    assert pairs.compute(make_study(tmp_path, LOW, HIGH)) is None
+    assert pairwise_matrix.compute(make_study(tmp_path, LOW, HIGH)) is None
 
 
 def predicted(right, *, shared):
@@ -41,7 +41,7 @@ def with_items(folder, *, shared):
     """Two trials whose folds test four examples each: 1 head is right on 2, 4 heads on 3."""
     trials = (LOW._replace(predictions=predicted([1, 1, 0, 0], shared=shared)),
               HIGH._replace(predictions=predicted([1, 1, 1, 0], shared=shared)))  # fmt: skip
-    return items.compute(make_study(folder, *trials, baseline="num_heads=1"))
+    return example_tests.compute(make_study(folder, *trials, baseline="num_heads=1"))
 
 
 def test_where_each_example_is_tested_once_mcnemar_counts_them(tmp_path):
@@ -58,7 +58,7 @@ def test_where_folds_share_their_test_there_is_no_mcnemar(tmp_path):
     (pair,) = found.pairs
     assert pair.found.mcnemar is None
     assert pair.found.difference.n_examples == 4
-    assert [one.name for one in items.table(found).columns][-1] == "95 % interval"
+    assert [one.name for one in example_tests.table(found).columns][-1] == "95 % interval"
 
 
 def hashed(trial, split):

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from harness.report.endings import endings
+from harness.report.overfitting import endings
 from harness.report.sections import curves
 from tests.harness.report.folders import Trial, make_study
 from tests.harness.report.sections.predictions import configuration

@@ -2,8 +2,13 @@
 
 import pytest
 
-from harness.report.content import Figure, Gallery, Table, Text
-from harness.report.sections.data_card import card_blocks, compute, draw_validated, words
+from harness.report.blocks import Figure, Gallery, Table, Text
+from harness.report.sections.data_card import (
+    card_blocks,
+    compute,
+    draw_validated,
+    words,
+)
 
 CARD = {
     "title": "Barks", "source": "here", "licence": "none", "sample_rate_hz": 16000,

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.report.content import Table
+from harness.report.blocks import Table
 from harness.report.sections import (
     answer,
     comparisons,

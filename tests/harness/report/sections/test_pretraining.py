@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pandas as pd
 
-from harness.report.content import Figure, Text
+from harness.report.blocks import Figure, Text
 from harness.report.sections import pretraining
 from harness.report.study import Configuration
 from tests.harness.report.folders import Trial, make_study

@@ -1,0 +1,220 @@
+"""Reading a benchmark file: every problem at once, or one frozen value."""
+
+import re
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from pydantic import ValidationError
+
+from harness.config.benchmark import METRIC_NAMES, BenchmarkSpec, Variant
+from harness.config.checks import (
+    check_baseline,
+    check_cross_validation,
+    check_metrics,
+    check_published,
+    check_repeats,
+    check_search,
+    check_variant,
+)
+from harness.config.expand import configurations
+from harness.config.fields import SECTIONS, strict_adapter
+from harness.config.key_suggestions import placed
+from harness.config.limits import FILE_BYTES, VALUES
+from harness.config.overrides import override
+from harness.config.pretraining_rules import check_pretraining
+from harness.config.problems import MISSING, Problems
+from harness.config.resolved import dump_resolved
+from harness.config.sections import DatasetSection, Published, Search, Training
+from harness.config.variants import SEARCH_KEYS, Draft, read_drafts, typed_variant
+from harness.config.yaml_reader import scan
+from harness.errors import BenchError, Problem, SpecError
+
+__all__ = ["dump_resolved", "parse_benchmark", "read_benchmark"]
+
+SHARED_KEYS = (
+    "question",
+    "pretraining",
+    "cross_validation",
+    "search",
+    "objective",
+    "metrics",
+    "seed",
+    "repeats",
+    "resources",
+    "weights",
+    "predictions",
+    "diagnostics",
+    "tracking",
+    "baseline",
+    "published",
+)
+"""The keys that all variants of a file share."""
+
+# Beside it in a command stand @RUN, :SELECTOR and key=value; folders with _ are the program's own.
+_NAME = re.compile(r"[^\W_][^:@=]*")
+TOP_KEYS = ("question", *SECTIONS, *SHARED_KEYS[1:], "variants")
+REQUIRED_KEYS = ("question", "cross_validation", "objective")
+
+
+def read_benchmark(
+    path: Path, overrides: Sequence[str] = (), *, known_metrics: Sequence[str] = METRIC_NAMES
+) -> BenchmarkSpec:
+    """The benchmark in a file, `key=value` overrides applied.
+
+    Raises SpecError with all problems of the file, one being that it is larger than
+    `harness.config.limits` allow, BenchError where it can't be read.
+    """
+    return parse_benchmark(
+        _text_of(path),
+        file=str(path),
+        overrides=overrides,
+        known_metrics=known_metrics,
+        most_values=VALUES,
+    )
+
+
+def parse_benchmark(
+    text: str,
+    *,
+    file: str,
+    overrides: Sequence[str] = (),
+    known_metrics: Sequence[str] = METRIC_NAMES,
+    most_values: int | None = None,
+) -> BenchmarkSpec:
+    """The benchmark in a text; `file` names it in errors, its stem names the benchmark.
+
+    most_values: keys and values that it may have; None: any number.
+    """
+    document, noted = scan(text, file, most_values=most_values)
+    document, more = override(document, overrides)
+    problems = Problems(document, [*noted, *more])
+    if not _NAME.fullmatch(Path(file).stem):
+        text = "the file's name is the benchmark's: it begins with a letter or digit, without : @ ="
+        problems.add((), text, found=Path(file).name)
+    for key in document.value:
+        if key not in TOP_KEYS:
+            meant = placed(str(key), document.value, _hints())
+            problems.unknown((key,), TOP_KEYS, meant=meant)
+    shared = _shared_values(problems)
+    drafts = read_drafts(problems)
+    variants = [typed_variant(draft, problems) for draft in drafts]
+    _check_shared(shared, drafts, known_metrics, problems)
+    complete = tuple(variant for variant in variants if variant is not None)
+    if isinstance(shared.get("search"), Search) and isinstance(shared.get("seed", 0), int):
+        _check_variants(complete, shared["search"], shared.get("seed", 0), problems)
+    check_pretraining(shared.get("pretraining"), drafts, problems)
+    problems.raise_any()
+    shared["metrics"] = _with_objective(shared)
+    spec = BenchmarkSpec(
+        name=Path(file).stem, file=file, variants=complete, document=document, **shared
+    )
+    if len(complete) > 1:
+        configurations(spec)  # the same one in two variants is a mistake of the file
+    return spec
+
+
+def shared_hint(key: str) -> Any:
+    """The annotation of one of the shared keys."""
+    return _hints()[key]
+
+
+def _text_of(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            content = file.read(FILE_BYTES + 1)
+    except OSError as error:
+        raise BenchError(f"{path}: can't be read: {error.strerror or error}") from None
+    if len(content) > FILE_BYTES:
+        message = f"larger than {FILE_BYTES:,} bytes, the most that is read"
+        raise SpecError([Problem(message, file=str(path))])
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        message = "the file is not UTF-8 text"
+        found = f"byte 0x{content[error.start]:02x}"
+        raise SpecError([Problem(message, file=str(path), line=line, found=found)]) from None
+
+
+@cache
+def _hints() -> dict[str, Any]:
+    return get_type_hints(BenchmarkSpec, include_extras=True)
+
+
+def _shared_values(problems: Problems) -> dict[str, Any]:
+    """The keys outside the variants, each checked by itself; those with mistakes are missing."""
+    value = problems.document.value
+    values: dict[str, Any] = {}
+    for key in SHARED_KEYS:
+        if key == "published" and isinstance(value.get(key), list):
+            values[key] = _published(value[key], problems)
+        elif key in value or key == "search":
+            raw = value.get(key, {})
+            _take(values, key, _without_space(raw) if key == "search" else raw, problems)
+        elif key in REQUIRED_KEYS:
+            problems.add((key,), MISSING)
+    return values
+
+
+def _take(values: dict[str, Any], key: str, raw: Any, problems: Problems) -> None:
+    hint = shared_hint(key)
+    try:
+        values[key] = strict_adapter(hint).validate_python(raw)
+    except ValidationError as error:
+        known = SEARCH_KEYS if key == "search" else ()
+        problems.refused(error, hint, raw, (key,), more_keys=known)
+
+
+def _without_space(search: Any) -> Any:
+    if not isinstance(search, dict):
+        return search
+    return {key: value for key, value in search.items() if key not in SEARCH_KEYS}
+
+
+def _published(rows: list[Any], problems: Problems) -> tuple[Published, ...]:
+    """Row by row, so that a mistake in one hides none in the next."""
+    read: list[Published] = []
+    for index, row in enumerate(rows):
+        try:
+            read.append(Published.model_validate(row))
+        except ValidationError as error:
+            problems.refused(error, Published, row, ("published", index))
+            read.append(Published.model_construct(where={}, source="", flaws=()))
+    return tuple(read)
+
+
+def _check_shared(
+    shared: dict[str, Any], drafts: list[Draft], metrics: Sequence[str], problems: Problems
+) -> None:
+    if "cross_validation" in shared:
+        check_cross_validation(shared["cross_validation"], problems)
+        check_repeats(shared.get("repeats", 1), shared["cross_validation"], problems)
+    if "search" in shared:
+        check_search(shared["search"], problems)
+    check_metrics(shared.get("objective"), shared.get("metrics"), metrics, problems)
+    paths = _known_paths(drafts)
+    check_baseline(shared.get("baseline"), paths, problems)
+    for index, row in enumerate(shared.get("published", ())):
+        check_published(row, ("published", index), paths, metrics, problems)
+
+
+def _known_paths(drafts: list[Draft]) -> set[str]:
+    typed = {f"training.{key}" for key in Training.model_fields}
+    typed |= {f"dataset.{key}" for key in DatasetSection.model_fields}
+    return typed.union({"model.name"}, *(draft.paths for draft in drafts))
+
+
+def _check_variants(
+    variants: Sequence[Variant], search: Search, seed: int, problems: Problems
+) -> None:
+    for variant in variants:
+        if search.algorithm == "grid" or search.num_samples is not None:
+            check_variant(variant, search, seed, problems)
+
+
+def _with_objective(shared: dict[str, Any]) -> tuple[str, ...]:
+    metrics: tuple[str, ...] = shared.get("metrics", ())
+    objective: str = shared["objective"].metric
+    return metrics if objective in metrics else (objective, *metrics)

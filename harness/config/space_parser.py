@@ -1,0 +1,188 @@
+"""From the `space` of a file to parameters: their paths and domains."""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic import ValidationError
+
+from harness.config.fields import SECTIONS, checked_value, field_hint
+from harness.config.problems import Problems
+from harness.config.sections import Training
+from harness.config.space import (
+    Choice,
+    Domain,
+    IntRange,
+    LogUniform,
+    Parameter,
+    Uniform,
+    identity,
+)
+from harness.config.yaml_reader import KeyPath
+from harness.config.yaml_writer import show
+from harness.errors import nearest
+
+DOMAIN_WORDS = (
+    "a list, {uniform: [low, high]}, {loguniform: [low, high]}, {int: [low, high]} "
+    "or {int: [low, high, step]}"
+)
+_RANGES = ("uniform", "loguniform", "int")
+_PATH = re.compile(r"(dataset|model|training)\.[A-Za-z_][A-Za-z0-9_]*")
+_NOT_SEARCHED = ("cross_validation", "objective", "metrics", "search", "repeats", "resources")
+
+
+def split_key(key: str) -> tuple[str, ...]:
+    """The paths of a space key; more than one are linked."""
+    return tuple(path.strip() for path in key.split(","))
+
+
+def read_parameters(space: Any, at: KeyPath, problems: Problems) -> tuple[Parameter, ...]:
+    """The parameters of a `space` mapping; those with mistakes are noted and left out."""
+    mapping = problems.mapping(space, at, "a mapping of paths to domains")
+    if isinstance(space, dict) and not space:
+        problems.add(at, "the space is empty: name a path, or leave `search` out")
+    parameters: list[Parameter] = []
+    seen: dict[str, str] = {}
+    for key, domain in mapping.items():
+        paths = split_key(key)
+        twice = [path for path in paths if path in seen or paths.count(path) > 1]
+        seen.update(dict.fromkeys(paths, key))
+        if twice:
+            problems.add((*at, key), f"{twice[0]} is named twice in the space")
+        elif all([_searchable(path, (*at, key), problems) for path in paths]):
+            read = _domain(paths, domain, (*at, key), problems)
+            if read is not None:
+                parameters.append(Parameter(paths, read))
+    return tuple(parameters)
+
+
+def _searchable(path: str, at: KeyPath, problems: Problems) -> bool:
+    section, _, key = path.partition(".")
+    if _PATH.fullmatch(path):
+        if section == "training" and field_hint(path) is None:
+            fields = [f"training.{name}" for name in Training.model_fields]
+            problems.unknown((*at[:-1], path), fields, what="path")
+            return False
+        return True
+    if section == "seed":
+        problems.add(at, "a seed can't be searched: use `repeats` for more seeds")
+    elif section in _NOT_SEARCHED:
+        problems.add(
+            at,
+            f"{section} can't be searched: all configurations share folds and objective",
+            allowed="paths that start with dataset., model. or training.",
+        )
+    elif section in SECTIONS and "." in key:
+        whole = ".".join(path.split(".")[:2])
+        problems.add(at, f"search {whole} as a whole: a list of mappings")
+    else:
+        close = f"training.{path}" if path in Training.model_fields else None
+        close = close or (nearest(section, list(SECTIONS)) if "." in path else None)
+        problems.add(
+            at,
+            "not a path that can be searched",
+            found=show(path),
+            allowed="paths that start with dataset., model. or training.",
+            nearest=f"{close}.{key}" if close in SECTIONS else close,
+        )
+    return False
+
+
+def _domain(paths: Sequence[str], value: Any, at: KeyPath, problems: Problems) -> Domain | None:
+    if isinstance(value, list):
+        return _choice(paths, value, at, problems)
+    if not isinstance(value, dict):
+        problems.wrong_kind(at, value, DOMAIN_WORDS)
+        return None
+    if len(value) != 1:
+        problems.wrong_kind(at, value, DOMAIN_WORDS)
+        return None
+    if len(paths) > 1:
+        problems.add(at, "linked parameters take a list of lists", found=show(value))
+        return None
+    name, bounds = next(iter(value.items()))
+    if name not in _RANGES:
+        problems.unknown((*at, name), _RANGES, what="domain")
+        return None
+    return _range(paths[0], name, bounds, (*at, name), problems)
+
+
+def _choice(
+    paths: Sequence[str], values: list[Any], at: KeyPath, problems: Problems
+) -> Choice | None:
+    before = len(problems.found)
+    if not values:
+        problems.add(at, "the list is empty: give at least one value")
+    read: list[Any] = []
+    for index, value in enumerate(values):
+        place = (*at, index)
+        if len(paths) == 1:
+            read.append(_checked(paths[0], value, place, problems))
+        elif not isinstance(value, list) or len(value) != len(paths):
+            problems.wrong_kind(place, value, f"a list of {len(paths)}: {', '.join(paths)}")
+        else:
+            row = [
+                _checked(path, cell, (*place, column), problems)
+                for column, (path, cell) in enumerate(zip(paths, value, strict=True))
+            ]
+            read.append(tuple(row))
+    if len(problems.found) > before:
+        return None
+    _refuse_repeats(read, at, problems)
+    return Choice(tuple(read)) if len(problems.found) == before else None
+
+
+def _checked(path: str, value: Any, at: KeyPath, problems: Problems) -> Any:
+    try:
+        return checked_value(path, value)
+    except ValidationError as error:
+        problems.refused(error, field_hint(path), value, at)
+        return None
+
+
+def _refuse_repeats(values: Sequence[Any], at: KeyPath, problems: Problems) -> None:
+    seen: set[Any] = set()
+    for index, value in enumerate(values):
+        if identity(value) in seen:
+            shown = show(list(value) if isinstance(value, tuple) else value)
+            problems.add((*at, index), "the value is in the list twice", found=shown)
+        seen.add(identity(value))
+
+
+def _range(path: str, name: str, bounds: Any, at: KeyPath, problems: Problems) -> Domain | None:
+    kinds = int if name == "int" else (int, float)
+    lengths = (2, 3) if name == "int" else (2,)
+    if (
+        not isinstance(bounds, list)
+        or len(bounds) not in lengths
+        or not all(isinstance(b, kinds) and not isinstance(b, bool) for b in bounds)
+    ):
+        numbers = "integers [low, high] or [low, high, step]" if name == "int" else "[low, high]"
+        problems.wrong_kind(at, bounds, numbers)
+        return None
+    low, high, *rest = bounds
+    if low >= high:
+        swapped = "the bounds are swapped" if low > high else "both bounds are the same"
+        problems.add(at, f"{swapped}: low must lie below high", found=show(bounds))
+        return None
+    if name == "loguniform" and low <= 0:
+        problems.add((*at, 0), "a loguniform range must start above 0", found=show(low))
+        return None
+    if rest and rest[0] < 1:
+        problems.add((*at, 2), "a step must be at least 1", found=show(rest[0]))
+        return None
+    return _typed_range(path, name, bounds, at, problems)
+
+
+def _typed_range(
+    path: str, name: str, bounds: list[Any], at: KeyPath, problems: Problems
+) -> Domain | None:
+    before = len(problems.found)
+    ends = bounds[:2] if name == "int" else [float(bound) for bound in bounds]
+    for index, bound in enumerate(ends):
+        _checked(path, bound, (*at, index), problems)
+    if len(problems.found) > before:
+        return None
+    if name == "int":
+        return IntRange(*bounds)
+    return Uniform(*ends) if name == "uniform" else LogUniform(*ends)

@@ -1,0 +1,225 @@
+"""YAML as a benchmark file needs it: plain values, the line of each, and no surprises.
+
+Numbers follow YAML 1.2 (`1e-4` is a number, `0777`, `1:30` and dates are text); only `true` and
+`false` are booleans; `null`, `~` and nothing are null. Anchors, aliases, tags and `<<` are refused.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+
+from harness.config.yaml_errors import syntax_error
+from harness.config.yaml_scalars import plain_value
+from harness.config.yaml_writer import show
+from harness.errors import MOST_PROBLEMS, Problem, SpecError
+
+KeyPath = tuple[str | int, ...]
+
+COMMAND_LINE = "command line"
+_MAX_DEPTH = 30
+_SKIPPED = "\0skipped"
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+@dataclass(frozen=True)
+class Document:
+    """A parsed file: its plain value and where each key path stands.
+
+    lines: key path -> line, counted from 1; `()` is the whole.
+    overridden: key paths given on the command line instead.
+    """
+
+    value: dict[str, Any]
+    lines: dict[KeyPath, int]
+    file: str
+    overridden: frozenset[KeyPath] = frozenset()
+
+    def place(self, path: KeyPath) -> tuple[str, int | None]:
+        """File and line of a key path, or of the nearest enclosing one that is there."""
+        if any(given[: len(path)] == path for given in self.overridden) and path not in self.lines:
+            return COMMAND_LINE, None
+        for length in range(len(path), -1, -1):
+            if path[:length] in self.overridden:
+                return COMMAND_LINE, None
+            if path[:length] in self.lines:
+                return self.file, self.lines[path[:length]]
+        return self.file, None
+
+    def has(self, path: KeyPath) -> bool:
+        """Whether the file or the command line gives exactly this key path."""
+        return path in self.lines or path in self.overridden
+
+    def is_overridden(self, path: KeyPath) -> bool:
+        """Whether the command line gives this key path or a mapping around it."""
+        return any(path[:length] in self.overridden for length in range(1, len(path) + 1))
+
+
+def parse(text: str, file: str) -> Document:
+    """Plain values and lines of a YAML mapping; raises SpecError with all problems of the text."""
+    document, problems = scan(text, file)
+    if problems:
+        raise SpecError(problems)
+    return document
+
+
+def scan(text: str, file: str, *, most_values: int | None = None) -> tuple[Document, list[Problem]]:
+    """Like `parse`, but hands over what reading can go on from: bad and duplicate keys.
+
+    most_values: keys and values, containers included, that the text may have; None: any number.
+    Raises SpecError where the text has no usable value, more values, or MOST_PROBLEMS problems.
+    """
+    composer = _composed(text, file, most_values)
+    if composer.root is None:
+        composer.fail("the file is empty", None)
+    elif not isinstance(composer.root, dict):
+        kind = "a list" if isinstance(composer.root, list) else show(composer.root)
+        composer.fail("a benchmark file is a mapping of keys", composer.lines[()], found=kind)
+    if composer.broken:
+        raise SpecError(composer.problems)
+    return Document(composer.root, composer.lines, file), composer.problems
+
+
+def parse_value(text: str, file: str = COMMAND_LINE) -> Any:
+    """One YAML value, such as the right side of `key=value`; raises SpecError."""
+    composer = _composed(text, file)
+    if composer.problems:
+        raise SpecError(composer.problems)
+    return composer.root
+
+
+def dotted(path: KeyPath) -> str:
+    """A key path as people write it: `published[0].epoch`."""
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return text
+
+
+@dataclass
+class _Frame:
+    """A container that is still open; `key` is the mapping key that waits for its value."""
+
+    container: Any
+    path: KeyPath
+    key: str | None = None
+
+
+@dataclass
+class _Composer:
+    """Builds plain values from parser events, without recursion."""
+
+    file: str
+    root: Any = None
+    broken: bool = False
+    documents: int = 0
+    lines: dict[KeyPath, int] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+    stack: list[_Frame] = field(default_factory=list)
+    most_values: int | None = None
+    n_values: int = 0
+
+    def fail(
+        self, message: str, line: int | None, *, found: str | None = None, broken: bool = True
+    ) -> None:
+        self.problems.append(Problem(message, file=self.file, line=line, found=found))
+        self.broken = self.broken or broken
+
+    def take(self, event: Any) -> bool:
+        """Take one event; False stops the reading."""
+        line = event.start_mark.line + 1
+        self.n_values += isinstance(event, yaml.ScalarEvent | yaml.CollectionStartEvent)
+        if self.most_values is not None and self.n_values > self.most_values:
+            text = f"more than {self.most_values:,} keys and values, the most that is read"
+            self.fail(text, line)
+            return False
+        if len(self.problems) >= MOST_PROBLEMS:
+            raise SpecError(self.problems, ended_early=True)
+        if isinstance(event, yaml.ScalarEvent):
+            self._refuse_extras(event, line)
+            self._scalar(event, line)
+        elif isinstance(event, yaml.CollectionStartEvent):
+            self._refuse_extras(event, line)
+            container: Any = {} if isinstance(event, yaml.MappingStartEvent) else []
+            self.stack.append(_Frame(container, self._place(container, line)))
+        elif isinstance(event, yaml.CollectionEndEvent):
+            self.stack.pop()
+        elif isinstance(event, yaml.AliasEvent):
+            self.fail("aliases are not supported: write the value out", line, found=event.anchor)
+            return False
+        elif isinstance(event, yaml.DocumentStartEvent):
+            self.documents += 1
+            if self.documents > 1:
+                self.fail("several documents in one file: keep one, without `---`", line)
+        if len(self.stack) > _MAX_DEPTH:
+            self.fail(f"nested more than {_MAX_DEPTH} deep", line)
+        return self.documents <= 1 and len(self.stack) <= _MAX_DEPTH
+
+    def _refuse_extras(self, event: Any, line: int) -> None:
+        if event.anchor is not None:
+            self.fail("anchors are not supported", line, found=f"&{event.anchor}")
+        if event.tag not in (None, "!"):
+            self.fail("tags are not supported", line, found=str(event.tag))
+
+    def _scalar(self, event: Any, line: int) -> None:
+        text = event.value
+        try:
+            value = plain_value(text) if event.implicit[0] else text
+        except ValueError as error:
+            self.fail(str(error), line, found=text if len(text) <= 40 else text[:37] + "...")
+            value = None
+        frame = self.stack[-1] if self.stack else None
+        if frame is not None and isinstance(frame.container, dict) and frame.key is None:
+            self._key(frame, value, line, merge=text == "<<" and event.implicit[0])
+        else:
+            self._place(value, line)
+
+    def _key(self, frame: _Frame, key: Any, line: int, *, merge: bool) -> None:
+        frame.key = _SKIPPED
+        if merge:
+            self.fail("merge keys are not supported: write the keys out", line, found="<<")
+        elif not isinstance(key, str):
+            self.fail("a key must be text", line, found=show(key), broken=False)
+        elif key in frame.container:
+            first = self.lines[(*frame.path, key)]
+            path = dotted((*frame.path, key))
+            message = f"duplicate key: given in line {first} and again in line {line}"
+            self.problems.append(Problem(message, path=path, file=self.file, line=line))
+        else:
+            frame.key = key
+            self.lines[(*frame.path, key)] = line
+
+    def _place(self, value: Any, line: int) -> KeyPath:
+        """Put a finished scalar or an opened container where it belongs."""
+        if not self.stack:
+            self.root = value
+            self.lines[()] = line
+            return ()
+        frame = self.stack[-1]
+        if isinstance(frame.container, list):
+            path = (*frame.path, len(frame.container))
+            frame.container.append(value)
+            self.lines[path] = line
+            return path
+        if frame.key is None:
+            self.fail("a key must be text, not a list or a mapping", line)
+            frame.key = _SKIPPED
+            return (*frame.path, _SKIPPED)
+        path = (*frame.path, frame.key)
+        if frame.key != _SKIPPED:
+            frame.container[frame.key] = value
+        frame.key = None
+        return path
+
+
+def _composed(text: str, file: str, most_values: int | None = None) -> _Composer:
+    composer = _Composer(file, most_values=most_values)
+    try:
+        for event in yaml.parse(text, Loader=_LOADER):
+            if not composer.take(event):
+                break
+    except (yaml.YAMLError, UnicodeError) as error:
+        composer.fail(*syntax_error(error, text))
+    if composer.broken:
+        raise SpecError(composer.problems)
+    return composer

@@ -1,0 +1,170 @@
+"""A sweep without Ray: one trial after another in this process.
+
+For breakpoints, and for machines where Ray can't start. The rows are those of a sweep with Ray, to
+the bit; what needs other processes (draws by results, schedulers, trackers, a second try after a
+death) is refused or missing.
+"""
+
+import contextlib
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from harness.engine.plan import Plan
+from harness.errors import BenchError
+from harness.events import EpochEnded, Note, OnEvent, TrialEnded, TrialStarted
+from harness.results.row_tables import to_tables
+from harness.training.trial import ended_rows
+from harness.tune.callbacks import first_interrupt_remembered
+from harness.tune.cluster.capacity import Capacity
+from harness.tune.local import LocalActor, Value, put_value
+from harness.tune.object_store import put_data
+from harness.tune.recovery.lost_trials import may_replace
+from harness.tune.recovery.retry import Terms
+from harness.tune.result_writer import Collector
+from harness.tune.sweep import SweepEnd, SweepRequest
+from harness.tune.trainable import CHANGED, Shared, SweepTrial, TrialWorker
+
+
+def check_in_process(plan: Plan) -> None:
+    """Refuse what only Ray's processes can do.
+
+    Raises:
+        BenchError: The file asks for a sampler or a scheduler that learns from other trials, or
+            for trackers.
+    """
+    spec = plan.spec
+    wanted = {
+        f"search.algorithm: {spec.search.algorithm}": plan.to_draw > 0,
+        "search.scheduler": spec.search.pruning is not None,
+        f"tracking: {', '.join(spec.tracking)}": bool(spec.tracking),
+    }
+    refused = [name for name, asked in wanted.items() if asked]
+    if refused:
+        need = "needs" if len(refused) == 1 else "need"
+        raise BenchError(f"--in-process runs without Ray, which {' and '.join(refused)} {need}")
+
+
+@contextlib.contextmanager
+def no_session(**of_ray: Any) -> Iterator[Callable[[], Capacity]]:
+    """Stand where a run with Ray starts it: one core and the GPUs of this machine are there."""
+    yield _capacity
+
+
+def run_in_process(request: SweepRequest, *, capacity: Capacity, on_event: OnEvent) -> SweepEnd:
+    """Run the trials in their order; see `harness.tune.sweep.run_sweep` for what it returns.
+
+    The first Ctrl-C ends the sweep after the epoch that trains, a second one at once, as does
+    leaving the debugger; what is finished is kept.
+    """
+    device = "cuda" if request.gpu and capacity.gpus else "cpu"
+    trials = [replace(one, job=replace(one.job, device=device)) for one in request.trials]
+    collector = Collector(request.settings)
+    interrupted = threading.Event()
+    statuses: dict[str, str] = {}
+    try:
+        with (
+            first_interrupt_remembered(interrupted),
+            tempfile.TemporaryDirectory(prefix="bench-logs-") as logs,
+        ):
+            worker = TrialWorker()
+            shared = _shared(request, trials, collector, Path(logs), device)
+            for index, trial in enumerate(trials):
+                if interrupted.is_set() or request.steering.out_of_time():
+                    break
+                worker.setup({"index": index}, shared)
+                last = _last_words(worker, trial.job.trial_id, interrupted, on_event)
+                statuses |= _ended(request, collector, trial, last, on_event)
+                if last.get(CHANGED) and index + 1 < len(trials):
+                    on_event(Note(_CHANGED))
+                    break
+    finally:
+        error = collector.close()
+    late = request.steering.out_of_time()
+    return SweepEnd(statuses, interrupted.is_set(), error, out_of_time=late)
+
+
+_CHANGED = (
+    "the last trial left this process changed, so the next ones need a new one: "
+    "the same command trains them"
+)
+
+
+def _capacity() -> Capacity:
+    import torch
+
+    return Capacity(cpus=1.0, gpus=float(torch.cuda.device_count()))
+
+
+def _shared(
+    request: SweepRequest, trials: list[SweepTrial], collector: Collector, logs: Path, device: str
+) -> Shared:
+    return Shared(
+        trials=Value(trials),
+        schemas=Value(dict(request.settings.schemas)),
+        data=put_data(request.data, put=put_value),
+        collector=LocalActor(collector),
+        terms=Terms(logs, request.time_limit_s, request.gpu if device == "cuda" else 0.0),
+        weights={key: Value(dict(value)) for key, value in request.weights.items()},
+        checkpoint_interval_s=request.checkpoint_interval_s,
+        in_process=True,
+    )
+
+
+def _last_words(
+    worker: TrialWorker, trial_id: str, interrupted: threading.Event, on_event: OnEvent
+) -> dict[str, Any]:
+    """Train one trial and return what it reports last; an empty report where it was stopped."""
+    on_event(TrialStarted(trial_id))
+    while not interrupted.is_set():
+        try:
+            said = worker.step()
+        except KeyboardInterrupt:  # in the middle of an epoch: there is nothing to keep of it
+            interrupted.set()
+            return {}
+        for text in said.get("notes", ()):
+            on_event(Note(text))
+        if said.get("done"):
+            return said
+        on_event(EpochEnded(trial_id, said["epoch"], said["objective"]))
+    worker.cleanup()
+    return {}
+
+
+def _ended(
+    request: SweepRequest,
+    collector: Collector,
+    trial: SweepTrial,
+    last: dict[str, Any],
+    on_event: OnEvent,
+) -> dict[str, str]:
+    """Announce how a trial ended, and give a stopped one its row; trial id -> status."""
+    trial_id = trial.job.trial_id
+    if last:
+        ended = TrialEnded(
+            trial_id,
+            last["status"],
+            last["objective"],
+            last["objective_std"],
+            last["fit_time_s"] or 0.0,
+            last["error"],
+        )
+    else:
+        ended = TrialEnded(trial_id, "interrupted", None, None, 0.0, None)
+        if not may_replace(trial, died=False):
+            return {}
+        begun = collector.unfinished()[trial_id]
+        job = replace(trial.job, attempt=trial.job.attempt + begun.attempts)
+        rows = ended_rows(
+            job,
+            "interrupted",
+            begun.epochs,
+            started_at=begun.started_at,
+            findings=begun.findings,
+        )
+        collector.add(trial_id, to_tables(rows, request.settings.schemas))
+    on_event(ended)
+    return {trial_id: ended.status}

@@ -1,0 +1,1 @@
+"""One-file extensions found by name: the only import by name."""

@@ -1,0 +1,140 @@
+"""Several benchmarks: the best of one against the best of another, and ranks across all."""
+
+import json
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+from typing import Any, NamedTuple
+
+from harness.errors import BenchError
+from harness.report.baseline_comparison import adjusted
+from harness.report.by_data import parts_by_data
+from harness.report.formatting import value_text
+from harness.report.study import Configuration, Study
+from harness.results.schema import param_value
+from harness.results.trial_reference import open_source
+from harness.results.trial_selector import Choice, choose
+from harness.statistics.comparison import Comparison, compare
+from harness.statistics.selection_bias import Ranks, mean_ranks
+
+ALL_RUNS = "all"
+
+
+class Side(NamedTuple):
+    """One configuration of one benchmark. role: `best` or `baseline`."""
+
+    study: Study
+    configuration: Configuration
+    role: str
+
+    @property
+    def name(self) -> str:
+        """`esc50_cnn #1`."""
+        return f"{self.study.name} {self.configuration.name}"
+
+
+class Meeting(NamedTuple):
+    """b minus a; found: in words why not, where they can't be compared. p_holm: adjusted over all
+    meetings that are paired fold by fold."""
+
+    a: Side
+    b: Side
+    found: Comparison | str
+    p_holm: float | None
+
+
+class SideBySide(NamedTuple):
+    """ranked: what the ranks are of, `configurations` or `models`; ranks: None where the benchmarks
+    share fewer than two."""
+
+    studies: tuple[Study, ...]
+    meetings: tuple[Meeting, ...]
+    ranked: str
+    ranks: Ranks | None
+
+
+def side_by_side(studies: Sequence[Study]) -> SideBySide:
+    """Meetings of every two benchmarks, and mean ranks of what all of them share."""
+    sides = [(a, b) for one, other in combinations(studies, 2) for a, b in _sides(one, other)]
+    found = [_meet(a, b) for a, b in sides]
+    p_values = adjusted([_p_value(one) for one in found])
+    meetings = (Meeting(*pair, one, p)
+                for pair, one, p in zip(sides, found, p_values, strict=True))  # fmt: skip
+    ranked, ranks = _ranks(studies)
+    return SideBySide(tuple(studies), tuple(meetings), ranked, ranks)
+
+
+def _sides(one: Study, other: Study) -> list[tuple[Side, Side]]:
+    """The best of each, and the baselines where both name one that is not the best.
+
+    A study of several datasets has a best of each; those of equal data meet.
+    """
+    pairs = [(Side(one, a, "best"), Side(other, b, "best")) for a, b in _bests(one, other)]
+    chosen = [(study, study.baseline) for study in (one, other) if study.baseline]
+    if len(chosen) == 2 and any(named is not study.best for study, named in chosen):
+        a, b = (Side(study, named, "baseline") for study, named in chosen)
+        pairs.append((a, b))
+    return pairs
+
+
+def _bests(one: Study, other: Study) -> list[tuple[Configuration, Configuration]]:
+    parts, others = parts_by_data(one), parts_by_data(other)
+    if len(parts) == len(others) == 1:
+        return [(one.best, other.best)] if one.best and other.best else []
+    pairs = [(a.study.best, b.study.best) for a in parts for b in others if a.is_same(b)]
+    return [(a, b) for a, b in pairs if a and b]
+
+
+def _meet(a: Side, b: Side) -> Comparison | str:
+    try:
+        found = compare(*map(_choice, (a, b)))
+    except BenchError as error:
+        return str(error)
+    if found.folds.unpaired and isinstance(found.items, str):
+        return found.folds.unpaired
+    return found
+
+
+def _choice(side: Side) -> Choice:
+    run_id = None if side.study.run_id == ALL_RUNS else side.study.run_id
+    return choose(open_source(side.study.folder, run_id, side.configuration.trial_id))
+
+
+def _p_value(found: Comparison | str) -> float | None:
+    if isinstance(found, str) or found.folds.unpaired or found.folds.n < 2:
+        return None
+    return found.folds.difference.p
+
+
+def _ranks(studies: Sequence[Study]) -> tuple[str, Ranks | None]:
+    """Of the configurations that all benchmarks hold, else of their models, by validation mean."""
+    if len(studies) < 2 or len({study.objective for study in studies}) > 1:
+        return "configurations", None
+    if any(len(parts_by_data(study)) > 1 for study in studies):
+        return "configurations", None  # no one rank holds over several datasets
+    paths = sorted({path for study in studies for path in study.names
+                    if not path.startswith("dataset.") and path != "variant"})  # fmt: skip
+    for what, keys in (("configurations", ["model.name", *paths]), ("models", ["model.name"])):
+        scores = [_best_scores(study, keys) for study in studies]
+        shared = [name for name in scores[0] if all(name in one for one in scores[1:])]
+        if len(shared) > 1:
+            table = {name: [one[name] for one in scores] for name in shared}
+            return what, mean_ranks(table, mode=studies[0].mode)
+    return "configurations", None
+
+
+def _best_scores(study: Study, paths: Sequence[str]) -> dict[str, float]:
+    """What these paths hold, in words -> the best validation mean of it."""
+    found: dict[str, float] = {}
+    for one in study.complete:
+        config = json.loads(one.row.get("config") or "{}")
+        mean = one.row.get(f"val_{study.objective}_mean")
+        if mean is not None:
+            found.setdefault(_words(config, paths), float(mean))
+    return found
+
+
+def _words(config: Mapping[str, Any], paths: Sequence[str]) -> str:
+    model, *values = ((path, param_value(config, path)) for path in paths)
+    told = [f"{path.rpartition('.')[2]}={value_text(value)}"
+            for path, value in values if value is not None]  # fmt: skip
+    return ", ".join([str(model[1]), *told])

@@ -1,0 +1,118 @@
+"""Which of our numbers a published one stands beside."""
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from harness.config.sections import Published
+from harness.report.study import Configuration, Study
+from harness.statistics.example_tests import count_behind, wilson
+from harness.statistics.intervals import Estimate, estimate
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SIZE_COLUMN = {"val": "n_validation", "test": "n_test", "train": "n_train"}
+MOST_DECIMALS = 9  # beyond it a float's own rounding speaks
+
+
+class Ours(NamedTuple):
+    """Our number, and in words which rows it comes from."""
+
+    estimate: Estimate
+    compared_with: str
+
+
+def needs_epochs(row: Published, column: str) -> bool:
+    """Whether a published number of an epoch has a column in `epochs`."""
+    return row.epoch not in (None, "best") and column.startswith(("val_", "train_"))
+
+
+def find_ours(
+    study: Study, row: Published, column: str, one: Configuration, epochs: "pd.DataFrame"
+) -> Ours:
+    """Our number of the same fold, or mean over folds, and of the same epoch where it is kept.
+
+    epochs: rows of `epochs`, at least those of this configuration where `needs_epochs`.
+    """
+    where = "mean over folds" if row.fold is None else f"fold {row.fold}"
+    folds = study.folds[study.folds["trial_id"] == one.trial_id]
+    if row.fold is not None:
+        repeats = _repeats_of(folds, row.fold)
+        folds = folds[folds["repeat"].isin(repeats)]
+        epochs = epochs[epochs["repeat"].isin(repeats)] if "repeat" in epochs.columns else epochs
+    if needs_epochs(row, column) and column in epochs.columns and epochs[column].notna().any():
+        found = _of_epoch(epochs[epochs["trial_id"] == one.trial_id], row.epoch)
+        running = ", running value" if column.startswith("train_") else ""
+        epoch = _last(found) if row.epoch == "last" else f"epoch {row.epoch}"
+        return Ours(_estimate(study, found, folds, column, row.fold), f"{where}, {epoch}{running}")
+    chosen = next(iter(folds["weights_source"].dropna()), None)
+    if row.epoch is not None and row.epoch != chosen and chosen is not None:
+        where += f", our {chosen} epoch"
+    return Ours(_estimate(study, folds, folds, column, row.fold), where)
+
+
+def impossible(study: Study, row: Published, column: str, value: float) -> int | None:
+    """The number of examples that can't give this published accuracy; None where it is possible.
+
+    The fold's size is ours; where no fold is named, all folds of one repeat together.
+    """
+    split, _, metric = column.partition("_")
+    limited = any(variant.dataset.limit is not None for variant in study.spec.variants)
+    if metric != "accuracy" or split == "train" or limited or study.folds.empty:
+        return None
+    sizes = study.folds.groupby("fold")[SIZE_COLUMN[split]].first()
+    sizes = sizes if row.fold is None else sizes[sizes.index == row.fold]
+    if sizes.empty or sizes.isna().any() or sizes.nunique() > 1 or sizes.iloc[0] < 1:
+        return None
+    n = int(sizes.sum())
+    decimals = min(len(repr(value).partition(".")[2]), MOST_DECIMALS)
+    return n if count_behind(value, n, decimals=decimals) is None else None
+
+
+def _repeats_of(folds: "pd.DataFrame", fold: int) -> list[int]:
+    """The repeats in which this fold holds the examples that it holds in the first.
+
+    Repeats of parts that are cut anew have other examples under the same number.
+    """
+    own = folds[folds["fold"] == fold].sort_values("repeat")
+    if own.empty or "split_hash" not in own.columns or own["split_hash"].isna().all():
+        return sorted(own["repeat"].tolist())
+    same = own["split_hash"] == own["split_hash"].iloc[0]
+    return [int(repeat) for repeat in own.loc[same, "repeat"]]
+
+
+def _last(rows: "pd.DataFrame") -> str:
+    numbers = sorted({int(epoch) for epoch in rows["epoch"]})
+    return f"last epoch ({' to '.join(str(one) for one in numbers[:: len(numbers) - 1 or 1])})"
+
+
+def _of_epoch(rows: "pd.DataFrame", epoch: int | str | None) -> "pd.DataFrame":
+    """The rows of that epoch of training, or of the last one of each fold."""
+    training = rows[rows["stage"] == "training"]
+    if epoch == "last":
+        ordered = training.sort_values("epoch", kind="stable")
+        return ordered.groupby(["repeat", "fold"], as_index=False).last()
+    found: pd.DataFrame = training[training["epoch"] == epoch]
+    return found
+
+
+def _estimate(
+    study: Study, rows: "pd.DataFrame", folds: "pd.DataFrame", column: str, fold: int | None
+) -> Estimate:
+    """Over folds with corrected t; of one fold over repeats, Wilson's interval for an accuracy."""
+    split, _, metric = column.partition("_")
+    if column not in rows.columns:
+        return Estimate(None)
+    if fold is None and len(rows) == 1:
+        fold = int(rows["fold"].iloc[0])  # one row is its own mean
+    if fold is None:
+        return estimate(rows[column].to_numpy(dtype=float), study.size_ratio(split))
+    rows = rows[rows["fold"] == fold]
+    if rows.empty or rows[column].isna().any():
+        return Estimate(None)
+    mean = float(rows[column].mean())
+    sizes = folds.loc[folds["fold"] == fold, SIZE_COLUMN[split]]
+    examples = int(sizes.iloc[0]) if len(sizes) and sizes.notna().all() else 0
+    if metric != "accuracy" or len(rows) > 1 or examples < 1 or split == "train":
+        return Estimate(mean)
+    found = wilson(round(mean * examples), examples)
+    return Estimate(mean, found.low, found.high)

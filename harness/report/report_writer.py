@@ -1,0 +1,137 @@
+"""Writing the report's files: which folders, which formats, where to."""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from harness.errors import BenchError, listed, nearest
+from harness.report.blocks import section
+from harness.report.build import build_chapters
+from harness.report.load import BaselineError, load_study
+from harness.report.page import Chapter, render_page
+from harness.report.renderers import render_csv, render_latex, render_markdown
+from harness.report.sections.data_card import KEY, TITLE, card_blocks
+from harness.report.study import Study
+from harness.results.layout import create_plain
+
+SUFFIXES = {"html": ".html", "md": ".md", "csv": ".csv", "latex": ".tex"}
+
+
+def results_folders(results: Path, benchmarks: Sequence[str]) -> list[Path]:
+    """The folder of each benchmark, given by name or path; all under `results` for none.
+
+    Raises BenchError where there is no such folder or none at all.
+    """
+    known = sorted(path.parent.name for path in results.glob("*/runs") if path.is_dir())
+    if not benchmarks and not known:
+        raise BenchError(f"no results in {results}; bench run BENCHMARK makes some")
+    return [_folder(results, name, known) for name in benchmarks or known]
+
+
+def write_report(
+    folders: Sequence[Path],
+    *,
+    results: Path,
+    out: Path | None = None,
+    formats: Sequence[str] = ("html",),
+    baseline: str | None = None,
+    run_id: str | None = None,
+    reload_s: int | None = None,
+    tell: Callable[[str], object] = lambda text: None,
+) -> list[Path]:
+    """Writes the report of these results folders and returns its files, one for each format.
+
+    out: its suffix gives way to the format's where several are written. reload_s: of a page that
+    is written again and again, see `render_page`. baseline: applies where it means something, which
+    must be one of the benchmarks at least; tell hears of those that keep their own, and of what
+    is left out of a folder. Raises BenchError where there is nothing to read or the file can't be
+    written.
+    """
+    studies = _studies(folders, run_id=run_id, baseline=baseline, tell=tell)
+    for note in dict.fromkeys(note for study in studies for note in study.notes):
+        tell(note)
+    chapters = build_chapters(studies)
+    place = out or report_file(folders, results)
+    files = []
+    for name in formats:
+        chosen = place if out and len(formats) == 1 else place.with_suffix(SUFFIXES[name])
+        write_text(chosen, _render(name, studies, chapters, reload_s=reload_s))
+        files.append(chosen)
+    return files
+
+
+def _studies(
+    folders: Sequence[Path],
+    *,
+    run_id: str | None,
+    baseline: str | None,
+    tell: Callable[[str], object],
+) -> list[Study]:
+    """A selector of several benchmarks need not mean something in all of them."""
+    studies, refused = [], []
+    for folder in folders:
+        try:
+            studies.append(load_study(folder, run_id=run_id, baseline=baseline))
+        except BaselineError as error:
+            refused.append(error)
+            studies.append(load_study(folder, run_id=run_id))
+    if len(refused) == len(folders) and refused:
+        raise refused[0]
+    for one in refused:
+        tell(f"{one}; it keeps the file's own baseline, or its best")
+    return studies
+
+
+def report_file(folders: Sequence[Path], results: Path) -> Path:
+    """Where the page of these folders lies unless said otherwise."""
+    return (folders[0] if len(folders) == 1 else results) / "report.html"
+
+
+def write_card(card: Mapping[str, Any], shown: Mapping[str, Any], *, name: str, out: Path) -> Path:
+    """Writes the page of one dataset: its card and its previews.
+
+    Raises BenchError where it can't be written.
+    """
+    part = section(KEY, TITLE, *card_blocks(card, shown))
+    title = str(card.get("title") or name)
+    page = render_page([Chapter(name, title, [part])], title=title, made_at=_now())
+    write_text(out, page)
+    return out
+
+
+def _now() -> str:
+    return f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def _render(
+    name: str, studies: Sequence[Study], chapters: Sequence[Chapter], *, reload_s: int | None
+) -> str:
+    if name == "csv":
+        return render_csv(studies)
+    if name != "html":
+        return render_markdown(chapters) if name == "md" else render_latex(chapters)
+    title = ", ".join(study.name for study in studies)
+    return render_page(chapters, title=f"{title}: report", made_at=_now(), reload_s=reload_s)
+
+
+def _folder(results: Path, name: str, known: Sequence[str]) -> Path:
+    for folder in (results / name, Path(name)):
+        if (folder / "runs").is_dir():
+            return folder
+    guess = nearest(name, known)
+    hint = f"; did you mean {guess!r}?" if guess else f"; {listed(known)}"
+    raise BenchError(f"no results of {name!r} in {results}{hint}")
+
+
+def write_text(file: Path, text: str) -> None:
+    """Writes the file as a whole, or not at all. Raises BenchError where it can't be."""
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        beside = file.with_name(f".{file.name}.{os.getpid()}.tmp")
+        with os.fdopen(create_plain(beside), "w", encoding="utf-8") as out:
+            out.write(text)
+        beside.replace(file)
+    except OSError as error:
+        raise BenchError(f"{file} can't be written: {error.strerror or error}") from None

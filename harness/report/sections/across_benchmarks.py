@@ -1,0 +1,197 @@
+"""What several benchmarks say together: a chapter of its own at the top of the page."""
+
+from collections.abc import Sequence
+
+from harness.report.baseline_comparison import p_text
+from harness.report.blocks import (
+    Cell,
+    Column,
+    Section,
+    Table,
+    Text,
+    section,
+    without_empty_columns,
+)
+from harness.report.by_data import parts_by_data
+from harness.report.cross_benchmark import Meeting, SideBySide, side_by_side
+from harness.report.formatting import (
+    count,
+    estimate_cell,
+    listed,
+    magnitude,
+    metric_name,
+    number,
+    plural,
+    signed,
+    time_text,
+)
+from harness.report.power_analysis import ALPHA
+from harness.report.study import Study
+from harness.statistics.comparison import verdict
+from harness.statistics.example_comparison import ItemComparison
+
+VERDICTS = {
+    "better": "the second is better",
+    "worse": "the first is better",
+    "equivalent": "practically the same",
+    "unclear": "no difference seen",
+    "untested": "can't be tested",
+}
+
+
+def across(studies: Sequence[Study]) -> tuple[Section, ...]:
+    """The sections about several benchmarks: the best of each, their meetings, ranks."""
+    found = side_by_side(studies)
+    blocks: list[Text | Table] = [Text(_lead(found), lead=True), bests_table(studies)]
+    met = [one for one in found.meetings if not isinstance(one.found, str)]
+    if met:
+        blocks += [Text(_explanation(found)), meetings_table(met)]
+    apart = [f"{one.a.name} and {one.b.name}: {one.found}" for one in found.meetings
+             if isinstance(one.found, str)]  # fmt: skip
+    if apart:
+        blocks.append(Text(f"Not compared: {'; '.join(apart)}."))
+    if found.ranks is not None:
+        blocks += [Text(_ranks_text(found)), ranks_table(found)]
+    return (section("side-by-side", "Benchmarks side by side", *blocks),)
+
+
+def bests_table(studies: Sequence[Study]) -> Table:
+    """The best configuration of each benchmark, what it scores and what it costs."""
+    columns = (Column("benchmark"), Column("best configuration"), Column("objective"),
+               Column("validation", numeric=True), Column("test", numeric=True),
+               Column("parameters", numeric=True), Column("multiply-adds", numeric=True),
+               Column("fit time", numeric=True), Column("complete", numeric=True))  # fmt: skip
+    rows = tuple(_best_row(part.study, part.name if len(parts) > 1 else "")
+                 for parts in map(parts_by_data, studies) for part in parts)  # fmt: skip
+    return Table(columns, rows, sortable=True)
+
+
+def meetings_table(meetings: Sequence[Meeting]) -> Table:
+    """One row for each two configurations that met."""
+    columns = (
+        Column("first"), Column("second"), Column("verdict"), Column("scores"),
+        Column("difference", numeric=True, hint="second minus first, mean over folds"),
+        Column("95 % interval", numeric=True),
+        Column("p, Holm", numeric=True, hint="corrected t on paired folds"),
+        Column("P(lower)", numeric=True, hint="posterior: second more than 0.01 below the first"),
+        Column("P(same)", numeric=True, hint="posterior: within 0.01"),
+        Column("P(higher)", numeric=True, hint="posterior: second more than 0.01 above the first"),
+        Column("visible", numeric=True, hint="smallest difference found four times in five"),
+        Column("by example", numeric=True, hint="accuracy over examples, bootstrap interval"),
+        Column("p, McNemar", numeric=True),
+    )  # fmt: skip
+    return without_empty_columns(Table(columns, tuple(_meeting_row(one) for one in meetings)))
+
+
+def ranks_table(found: SideBySide) -> Table:
+    """Mean ranks, best first."""
+    assert found.ranks is not None
+    pairs = sorted(zip(found.ranks.names, found.ranks.mean_ranks, strict=True), key=lambda p: p[1])
+    rows = tuple((Cell(name), Cell(f"{rank:.2f}", rank)) for name, rank in pairs)
+    heading = Column("mean rank", numeric=True, hint="1 is best, on validation")
+    columns = (Column(found.ranked.removesuffix("s")), heading)
+    return Table(columns, rows, caption="Ranks across benchmarks (descriptive)", sortable=True)
+
+
+def _best_row(study: Study, data: str) -> tuple[Cell, ...]:
+    """data: named where a benchmark has several."""
+    best = study.best
+    done = f"{len(study.complete):,} of {len(study.configurations):,}"
+    name = f"{study.name}, {data}" if data else study.name
+    first = (Cell(name), Cell(best.label if best else "none is complete"),
+             Cell(metric_name(study.objective)))  # fmt: skip
+    if best is None:
+        return (*first, *(Cell("–"),) * 5, Cell(done, 0))
+    estimates = [study.estimates(f"{split}_{study.objective}") for split in ("val", "test")]
+    row = best.row
+    return (
+        *first,
+        *(estimate_cell(found[best.trial_id]) if best.trial_id in found else Cell("–")
+          for found in estimates),
+        Cell(count(row.get("n_parameters")), row.get("n_parameters")),
+        Cell(magnitude(row.get("mult_adds")), row.get("mult_adds")),
+        Cell(time_text(row.get("fit_time_s")), row.get("fit_time_s")),
+        Cell(done, len(study.complete)),
+    )  # fmt: skip
+
+
+def _meeting_row(one: Meeting) -> tuple[Cell, ...]:
+    names = tuple(Cell(f"{side.name} ({side.role})") for side in (one.a, one.b))
+    assert not isinstance(one.found, str)
+    folds = one.found.folds
+    gap, rope = folds.difference, folds.rope
+    shares = (rope.p_left, rope.p_rope, rope.p_right) if rope else (None,) * 3
+    interval = f"[{signed(gap.low)}, {signed(gap.high)}]" if folds.n > 1 else "–"
+    how = f"{folds.role}, {folds.counted}" + (", not paired" if folds.unpaired else "")
+    return (
+        *names,
+        Cell(VERDICTS[verdict(one.found.headline)]),
+        Cell(how),
+        Cell(signed(gap.mean), gap.mean),
+        Cell(interval),
+        Cell(p_text(one.p_holm), one.p_holm),
+        *(Cell(number(share, 2), share) for share in shares),
+        Cell(number(folds.detectable, 3), folds.detectable),
+        *_items(one.found.items),
+    )
+
+
+def _items(items: ItemComparison | str) -> tuple[Cell, Cell]:
+    if isinstance(items, str):
+        return Cell(items), Cell("–")
+    drawn = items.difference
+    text = f"{signed(drawn.mean)} [{signed(drawn.low)}, {signed(drawn.high)}]"
+    p = items.mcnemar.p if items.mcnemar else None
+    return Cell(text, drawn.mean), Cell(p_text(p), p)
+
+
+def _lead(found: SideBySide) -> str:
+    compared = [one for one in found.meetings if not isinstance(one.found, str)]
+    if not compared:
+        return (f"{plural(len(found.studies), 'benchmark')}; no two were scored on the same "
+                "examples, so their scores stand side by side without a test.")  # fmt: skip
+    if len(compared) == 1:
+        return _only_lead(compared[0])
+    clear = [one for one in compared if _is_clear(one)]
+    text = f"Of {plural(len(compared), 'comparison')} between benchmarks on the same examples, "
+    if not clear:
+        return text + "none shows a difference (5 %)."
+    verb = "shows" if len(clear) == 1 else "show"
+    return text + f"{len(clear)} {verb} a difference (5 %)."
+
+
+def _only_lead(one: Meeting) -> str:
+    assert not isinstance(one.found, str)
+    headline = one.found.headline
+    size = f"{signed(headline.difference)} [{signed(headline.low)}, {signed(headline.high)}]"
+    a, b = (f"{side.study.name} ({side.configuration.label})" for side in (one.a, one.b))
+    if not _is_clear(one):
+        return f"No difference seen between {a} and {b}: {size}."
+    better, worse = (b, a) if verdict(headline) == "better" else (a, b)
+    order = f"{one.b.study.name} minus {one.a.study.name}"
+    return f"{better} does better than {worse}: {size}, {order}."
+
+
+def _is_clear(one: Meeting) -> bool:
+    """By Holm's p where folds are paired; else by the interval, as the verdict says."""
+    if one.p_holm is not None:
+        return one.p_holm < ALPHA
+    return not isinstance(one.found, str) and verdict(one.found.headline) in ("better", "worse")
+
+
+def _explanation(found: SideBySide) -> str:
+    return (
+        "The best of each benchmark meet, and the baselines where both name one. Folds are paired "
+        "where both hold the same examples (the hash of the index sets says so); examples are "
+        "compared one by one where both predicted them. Each best was chosen on validation from "
+        f"{listed([f'{len(one.complete):,}' for one in found.studies])}: the more were tried, "
+        "the more a validation score flatters. A "
+        "difference belongs to all that the two differ in, the data they trained on included."
+    )
+
+
+def _ranks_text(found: SideBySide) -> str:
+    assert found.ranks is not None
+    return (f"Mean ranks of the {len(found.ranks.names)} {found.ranked} that all "
+            f"{found.ranks.n_benchmarks} benchmarks hold, by validation mean; "
+            f"{found.ranks.label}.")  # fmt: skip

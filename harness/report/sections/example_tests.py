@@ -1,0 +1,151 @@
+"""The baseline and the best few, example by example."""
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from harness.report.baseline_comparison import adjusted, p_text
+from harness.report.blocks import (
+    Cell,
+    Column,
+    Figure,
+    Section,
+    Table,
+    Text,
+    empty_section,
+    section,
+    without_empty_columns,
+)
+from harness.report.forest_plot import Branch, draw_forest
+from harness.report.formatting import NOTHING, against_baseline, count, number, signed
+from harness.report.power_analysis import ALPHA
+from harness.report.study import Configuration, Study
+from harness.statistics.example_comparison import ItemComparison, compare_items
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+KEY, TITLE = "items", "Comparisons example by example"
+MOST = 10
+
+
+class Pair(NamedTuple):
+    """One configuration minus the baseline over the examples that both predicted; p_holm: of
+    McNemar's test over all pairs shown."""
+
+    configuration: Configuration
+    found: ItemComparison
+    p_holm: float | None
+
+
+class Items(NamedTuple):
+    """Pairs with the baseline. refused: why the others could not be compared."""
+
+    baseline: Configuration
+    role: str
+    pairs: tuple[Pair, ...]
+    refused: tuple[str, ...]
+
+
+def items(study: Study) -> Section:
+    """The comparisons by example as a section; it reads the predictions of a few trials."""
+    found = compute(study)
+    if found is None:
+        return empty_section(KEY, TITLE, "No predictions of two complete configurations are kept.")
+    if not found.pairs:
+        return empty_section(KEY, TITLE, f"Not compared: {'; '.join(found.refused)}.")
+    made = Figure(_finding(found), draw(found))
+    return section(KEY, TITLE, Text(_explanation(study, found)), made, table(found))
+
+
+def compute(study: Study) -> Items | None:
+    """The best others against the baseline, on test predictions where there are any."""
+    baseline = study.reference
+    others = [one for one in study.complete if one is not baseline][:MOST]
+    if baseline is None or not others:
+        return None
+    ids = [one.trial_id for one in (baseline, *others)]
+    for role in ("test", "validation"):
+        rows = study.items(ids, role)
+        if not rows.empty:
+            break
+    else:
+        return None
+    of_trial = dict(iter(rows.groupby("trial_id")))
+    empty = rows.head(0)
+    ours = of_trial.get(baseline.trial_id, empty)
+    compared = [(one, compare_items(ours, of_trial.get(one.trial_id, empty), role=role))
+                for one in others]  # fmt: skip
+    kept = [(one, found) for one, found in compared if isinstance(found, ItemComparison)]
+    p_values = adjusted([found.mcnemar.p if found.mcnemar else None for _, found in kept])
+    pairs = tuple(Pair(*pair, p) for pair, p in zip(kept, p_values, strict=True))
+    refused = dict.fromkeys(found for _, found in compared if isinstance(found, str))
+    return Items(baseline, role, pairs, tuple(refused))
+
+
+def table(found: Items) -> Table:
+    """One row a configuration, best on validation first."""
+    columns = (
+        Column("#", numeric=True), Column("configuration"),
+        Column("accuracy", numeric=True, hint="share of these examples, Wilson's 95 % interval"),
+        Column("difference", numeric=True, hint="configuration minus baseline"),
+        Column("95 % interval", numeric=True, hint="bootstrap over examples, or whole groups"),
+        Column("only baseline right", numeric=True), Column("only this right", numeric=True),
+        Column("p, McNemar", numeric=True, hint="exact, two-sided"),
+        Column("p, Holm", numeric=True, hint="adjusted over the rows of this table"),
+    )  # fmt: skip
+    rows = tuple(_row(one) for one in found.pairs)
+    return without_empty_columns(Table(columns, rows, sortable=True))
+
+
+def draw(found: Items) -> "go.Figure":
+    """Differences of accuracy over examples."""
+    branches = [Branch(one.configuration, drawn.mean, drawn.low, drawn.high)
+                for one in found.pairs for drawn in [one.found.difference]]  # fmt: skip
+    return draw_forest(branches, f"{found.role} accuracy: difference to {found.baseline.name}")
+
+
+def _row(one: Pair) -> tuple[Cell, ...]:
+    drawn, test, share = one.found.difference, one.found.mcnemar, one.found.accuracy_b
+    tested = (
+        (Cell(count(test.only_a), test.only_a), Cell(count(test.only_b), test.only_b),
+         Cell(p_text(test.p), test.p), Cell(p_text(one.p_holm), one.p_holm))
+        if test else (Cell(NOTHING),) * 4
+    )  # fmt: skip
+    return (
+        Cell(str(one.configuration.place), one.configuration.place),
+        Cell(one.configuration.label, None, one.configuration.colour),
+        Cell(f"{number(share.mean)} [{number(share.low, 3)}, {number(share.high, 3)}]", share.mean),
+        Cell(signed(drawn.mean), drawn.mean),
+        Cell(f"[{signed(drawn.low)}, {signed(drawn.high)}]", drawn.low),
+        *tested,
+    )
+
+
+def _explanation(study: Study, found: Items) -> str:
+    first = found.pairs[0].found
+    drawn = first.difference
+    text = f"{drawn.n_examples:,} {found.role} examples"
+    text += f" in {drawn.n_units:,} groups that are drawn whole" if first.grouped else ""
+    text += f", {found.baseline.name} ({found.baseline.label}) against "
+    text += f"the best {len(found.pairs)} others" if len(found.pairs) > 1 else "the other one"
+    if first.mcnemar is None:
+        text += (f". No McNemar test, as {first.why_no_mcnemar}: each example counts once, as its "
+                 "mean over folds and repeats, and examples are drawn by bootstrap.")  # fmt: skip
+    else:
+        text += (". The interval is a paired bootstrap; no example is predicted twice in a repeat, "
+                 "so McNemar's exact test holds too (first repeat).")  # fmt: skip
+        text += " Its p is too small where members of a group are alike." if first.grouped else ""
+    asks = "It asks" if first.mcnemar is None else "Both ask"
+    text += (f" {asks} whether these trained models differ on other examples of this kind; how "
+             "much training anew would change them is what the folds say.")  # fmt: skip
+    text += " Accuracy, whatever the objective." if study.objective != "accuracy" else ""
+    return text + (f" Left out: {'; '.join(found.refused)}." if found.refused else "")
+
+
+def _finding(found: Items) -> str:
+    tested = [one for one in found.pairs if one.p_holm is not None]
+    if tested:
+        clear = sum((one.p_holm or 0.0) < ALPHA for one in tested)
+        return f"{against_baseline(clear, len(tested))} (McNemar, Holm, 5 %)"
+    apart = sum(one.found.difference.low > 0 or one.found.difference.high < 0
+                for one in found.pairs)  # fmt: skip
+    return f"{against_baseline(apart, len(found.pairs))} (each 95 % interval alone)"

@@ -1,0 +1,114 @@
+"""All pairs of configurations as one matrix: a map to look at, not a list of claims."""
+
+from itertools import combinations
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.report.baseline_comparison import adjusted
+from harness.report.blocks import Figure, Section, Text, empty_section, section
+from harness.report.fold_matching import same_folds
+from harness.report.formatting import metric_name, plural, signed
+from harness.report.plotly_theme import figure
+from harness.report.power_analysis import ALPHA
+from harness.report.study import ROLE_OF, Configuration, Study
+from harness.statistics.intervals import difference
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+KEY, TITLE = "pairs", "All pairs"
+MOST = 30
+MOST_WRITTEN = 12
+
+
+class Pairs(NamedTuple):
+    """differences: row minus column, nan on the diagonal and where the folds can't be paired.
+
+    clear: whether the pair differs after Holm's correction over all n_pairs.
+    """
+
+    split: str
+    configurations: tuple[Configuration, ...]
+    differences: NDArray[np.float64]
+    clear: NDArray[np.bool_]
+    n_pairs: int
+
+
+def pairs(study: Study) -> Section:
+    """The matrix as a section."""
+    found = compute(study)
+    if found is None:
+        reason = "Fewer than three complete configurations: the comparisons above hold every pair."
+        return empty_section(KEY, TITLE, reason)
+    made = Figure(_finding(study, found), draw(found, metric_name(study.objective)))
+    return section(KEY, TITLE, Text(_explanation(found)), made)
+
+
+def compute(study: Study) -> Pairs | None:
+    """The best 30 configurations, each with each, on paired folds."""
+    chosen = study.complete[:MOST]
+    if len(chosen) < 3:
+        return None
+    split = study.compared_split
+    scores = study.scores(f"{split}_{study.objective}").to_numpy(dtype=float)
+    same, ratio = same_folds(study), study.size_ratio(split)
+    size = len(chosen)
+    gaps, clear = np.full((size, size), np.nan), np.zeros((size, size), bool)
+    places = [(i, j) for i, j in combinations(range(size), 2) if same(chosen[i], chosen[j])]
+    found = [difference(scores[i], scores[j], ratio) for i, j in places]
+    p_values = adjusted([one.p_value for one in found])
+    for (i, j), one, p in zip(places, found, p_values, strict=True):
+        if one.mean is not None:
+            gaps[i, j], gaps[j, i] = one.mean, -one.mean
+        clear[i, j] = clear[j, i] = p is not None and p < ALPHA
+    return Pairs(split, chosen, gaps, clear, len(places))
+
+
+def draw(found: Pairs, metric: str) -> "go.Figure":
+    """Blue: the row is higher; red: lower; a star: they differ after Holm's correction."""
+    import plotly.graph_objects as go
+
+    names = [one.name for one in found.configurations]
+    largest = float(np.nanmax(np.abs(found.differences), initial=0.0)) or 1.0
+    written = len(names) <= MOST_WRITTEN
+    texts = [[_text(gap, star, written=written) for gap, star in zip(*row, strict=True)]
+             for row in zip(found.differences, found.clear, strict=True)]  # fmt: skip
+    made = figure(x="minus this one", y="this one", height_px=140 + 21 * max(len(names), 6))
+    made.add_trace(go.Heatmap(
+        z=[[None if np.isnan(gap) else round(float(gap), 5) for gap in row]
+           for row in found.differences],
+        x=names, y=names, text=texts, texttemplate="%{text}", textfont={"size": 11},
+        colorscale="RdBu", zmin=-largest, zmax=largest, xgap=1, ygap=1, hoverongaps=False,
+        colorbar={"thickness": 12, "title": {"text": f"{ROLE_OF[found.split]} {metric}",
+                                             "side": "right"}},
+        hovertemplate="%{y} minus %{x}: %{z:+.4f}<extra></extra>",
+    ))  # fmt: skip
+    made.update_yaxes(autorange="reversed", type="category", showgrid=False)
+    made.update_xaxes(type="category", showgrid=False)
+    return made
+
+
+def _text(gap: float, star: bool, *, written: bool) -> str:
+    if np.isnan(gap):
+        return ""
+    return (signed(gap, 3) if written else "") + ("*" if star else "")
+
+
+def _explanation(found: Pairs) -> str:
+    return (
+        f"Row minus column on {ROLE_OF[found.split]} scores, the same folds paired. A star marks "
+        f"pairs that differ at 5 % after Holm's correction over all {found.n_pairs:,} (corrected "
+        "t): the price of looking at all pairs. The comparisons with the baseline are the test of "
+        "the question; this is a map."
+    )
+
+
+def _finding(study: Study, found: Pairs) -> str:
+    clear = int(found.clear.sum()) // 2
+    text = f"{clear:,} of {plural(found.n_pairs, 'pair')} differ" if clear else (
+        f"No difference seen in any of {plural(found.n_pairs, 'pair')}")  # fmt: skip
+    text += " (Holm, 5 %)"
+    hidden = len(study.complete) - len(found.configurations)
+    return f"{text}; the best {MOST} of {len(study.complete):,}" if hidden else text

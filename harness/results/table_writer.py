@@ -1,0 +1,135 @@
+"""Finished trials to Parquet: several to a part, the trials row last."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
+from pathlib import Path
+
+import pyarrow as pa
+
+from harness.results.journal import commit
+from harness.results.parts import (
+    Part,
+    part_name,
+    places,
+    read_file,
+    restricted,
+    rows_of,
+    trials_by_part,
+)
+from harness.results.row_tables import conform
+from harness.results.schema import N_ROWS, TABLES
+
+HOLD_S = 1.0  # with the caller's own rhythm, rows are on disk at latest 2 s after a trial's end
+HOLD_BYTES = 64 * 2**20
+
+
+class TableWriter:
+    """Holds finished trials for a moment and writes them together. One per results folder.
+
+    schemas: what `widen` returned: wide enough for every part that lies there.
+    """
+
+    def __init__(self, folder: Path, schemas: Mapping[str, pa.Schema]) -> None:
+        self._folder = folder
+        self._schemas = schemas
+        self._trials = {name: set(ids) for name, ids in trials_by_part(folder).items()}
+        self._earlier = {trial_id for ids in self._trials.values() for trial_id in ids}
+        self._held: dict[str, dict[str, pa.Table]] = {}
+        self._held_bytes = 0
+        self._since_s = 0.0
+
+    def add(
+        self,
+        trial_id: str,
+        tables: Mapping[str, pa.Table],
+        *,
+        replace: bool = False,
+        keep_repeats: Sequence[int] = (),
+    ) -> None:
+        """Takes a trial's rows in all tables; they are written at the next flush.
+
+        replace: the trial has rows from before this writer, and they go. What this writer wrote
+            itself, as when a worker died after handing over, is replaced without asking.
+        keep_repeats: rows of these repeats stay; only the trials row is replaced.
+        Raises ValueError for a trial that has earlier rows, without `replace`.
+        """
+        if trial_id in self._earlier and not replace:
+            raise ValueError(f"trial {trial_id} has rows already")
+        if keep_repeats:
+            self.flush()
+        rows = {table: conform(tables[table], self._schemas[table]) for table in TABLES}
+        for table in TABLES[:-1] if keep_repeats else ():
+            old = self._old_rows(table, trial_id, keep_repeats)
+            rows[table] = pa.concat_tables([*old, rows[table]])
+        rows["trials"] = _promising(rows)
+        if not self._held:
+            self._since_s = time.monotonic()
+        self._held[trial_id] = rows
+        self._held_bytes += sum(table.nbytes for table in rows.values())
+        if self._held_bytes > HOLD_BYTES:
+            self.flush()
+
+    def flush_if_due(self) -> None:
+        """Writes what is held once its oldest trial has waited for HOLD_S seconds."""
+        if self._held and time.monotonic() - self._since_s >= HOLD_S:
+            self.flush()
+
+    def flush(self) -> None:
+        """Writes what is held. After an OSError it is held still: flush may be called again."""
+        if not self._held:
+            return
+        name = part_name(self._held)
+        left = {
+            old: ids - self._held.keys()
+            for old, ids in self._trials.items()
+            if not ids.isdisjoint(self._held)
+        }
+        remainders = (restricted(self._folder, old, ids) for old, ids in left.items())
+        commit(
+            self._folder,
+            chain(self._parts(name), *remainders),
+            deletes=[place for old in left for place in places(old)],
+        )
+        for old, ids in left.items():
+            del self._trials[old]
+            if ids:
+                self._trials[part_name(ids)] = ids
+        self._trials[name] = set(self._held)
+        self._earlier -= self._held.keys()
+        self._held, self._held_bytes = {}, 0
+
+    def holds(self, trial_id: str) -> bool:
+        """Whether the trial waits for the next flush."""
+        return trial_id in self._held
+
+    def close(self) -> None:
+        """Writes what is left."""
+        self.flush()
+
+    def _parts(self, name: str) -> Iterator[Part]:
+        trial_ids = sorted(self._held)  # readers of few trials skip the rest of a sorted part
+        for table in TABLES:
+            yield Part(table, name, pa.concat_tables([self._held[one][table] for one in trial_ids]))
+
+    def _old_rows(self, table: str, trial_id: str, repeats: Sequence[int]) -> list[pa.Table]:
+        import pyarrow.compute as pc
+
+        wanted = pa.array(list(repeats), pa.int32())
+        paths = (
+            self._folder / table / name for name, ids in self._trials.items() if trial_id in ids
+        )
+        rows = [rows_of(read_file(path), [trial_id]) for path in paths if path.exists()]
+        kept = [old.filter(pc.is_in(old["repeat"], wanted)) for old in rows]
+        return [conform(old, self._schemas[table]) for old in kept]
+
+
+def _promising(rows: Mapping[str, pa.Table]) -> pa.Table:
+    """The trials row, which says how many rows the trial has in every other table."""
+    trial = rows["trials"]
+    for table in TABLES[:-1]:
+        place = trial.schema.get_field_index(f"{N_ROWS}{table}")
+        if place >= 0:
+            count = pa.repeat(pa.scalar(len(rows[table]), pa.int64()), len(trial))
+            trial = trial.set_column(place, trial.schema.field(place), count)
+    return trial

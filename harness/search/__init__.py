@@ -1,0 +1,1 @@
+"""What is tried next: studies of Optuna over the space of a file."""

@@ -1,0 +1,269 @@
+"""`bench compare`: two trials, or every configuration of one benchmark with its like in another.
+
+Reads the tables alone. B minus A throughout; A is the baseline.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from harness.config.space import identity
+from harness.errors import BenchError
+from harness.results.metrics import find
+from harness.results.same_data import DataIdentity, data_identity
+from harness.results.table_reader import fold_rows
+from harness.results.trial_reference import Candidate, Source, leaves
+from harness.results.trial_selector import Choice, matching, selected_values
+from harness.statistics.example_comparison import (
+    ItemComparison,
+    compare_items,
+    read_items,
+)
+from harness.statistics.fold_comparison import FoldComparison, Rows, compare_folds
+from harness.statistics.fold_tests import ALPHA, ROPE, holm
+
+_SAME_EXAMPLES = ("dataset.normalize", "dataset.front_end")
+Verdict = Literal["better", "worse", "equivalent", "unclear", "untested"]
+
+
+@dataclass(frozen=True)
+class Headline:
+    """The difference that the verdict rests on; infinite bounds where there is no interval.
+
+    basis: in words, what was averaged and what the interval comes from.
+    """
+
+    difference: float
+    low: float
+    high: float
+    basis: str
+    mode: str
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A parameter or another fact in which two trials differ."""
+
+    name: str
+    a: Any
+    b: Any
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two trials compared. items: in words why not, where examples could not be compared.
+
+    differing: every value of their configurations, data and code that is not the same.
+    """
+
+    a: Choice
+    b: Choice
+    folds: FoldComparison
+    items: ItemComparison | str
+    differing: tuple[Difference, ...]
+    headline: Headline
+
+
+@dataclass(frozen=True)
+class PairComparison:
+    """One configuration of A and its like in B. p_holm: adjusted for the number of pairs."""
+
+    a: Candidate
+    b: Candidate
+    folds: FoldComparison
+    headline: Headline
+    p_holm: float
+
+
+@dataclass(frozen=True)
+class EachComparison:
+    """All pairs, and the configurations without a like; intervals hold for all pairs together."""
+
+    pairs: tuple[PairComparison, ...]
+    only_a: int
+    only_b: int
+    confidence: float
+
+
+def compare(a: Choice, b: Choice, *, rope: float = ROPE) -> Comparison:
+    """Compares two trials fold by fold and example by example.
+
+    rope: half width of what counts as no difference, in the metric's unit. Raises BenchError where
+    the trials have no score in common.
+    """
+    metric = _common_metric(a.source, b.source)
+    folds = compare_folds(
+        _rows(a.source, [a.candidate])[a.candidate.trial.trial_id],
+        _rows(b.source, [b.candidate])[b.candidate.trial.trial_id],
+        metric=metric,
+        other_data=_other_data(a, b),
+        rope=rope,
+    )
+    items = _items(a, b)
+    differing = differences(a.candidate, b.candidate)
+    headline = _headline(folds, items)
+    if not _data(a.candidate).is_same(_data(b.candidate)):  # another task: no interval bounds that
+        headline = replace(headline, low=-math.inf, high=math.inf)
+    return Comparison(a, b, folds, items, differing, headline)
+
+
+def compare_each(a: Source, b: Source, *, rope: float = ROPE) -> EachComparison:
+    """Compares every complete configuration of A with the same one of B.
+
+    The same is what has equal values of every parameter that either searched, but for those that a
+    selector names. Raises BenchError where no two are the same.
+    """
+    metric = _common_metric(a, b)
+    pairs, only_a, only_b = _pairs(a, b)
+    rows_a, rows_b = _rows(a, [one for one, _ in pairs]), _rows(b, [one for _, one in pairs])
+    confidence = 1 - ALPHA / len(pairs)
+    compared = [
+        compare_folds(
+            rows_a[one.trial.trial_id],
+            rows_b[other.trial.trial_id],
+            metric=metric,
+            other_data=_other_data(Choice(a, one, 1), Choice(b, other, 1)),
+            rope=rope,
+            confidence=confidence,
+        )
+        for one, other in pairs
+    ]
+    p_values = [1.0 if math.isnan(one.difference.p) else one.difference.p for one in compared]
+    found = [
+        PairComparison(*pair, folds, _headline(folds, "not asked for"), p)
+        for pair, folds, p in zip(pairs, compared, holm(p_values), strict=True)
+    ]
+    return EachComparison(tuple(found), only_a, only_b, confidence)
+
+
+def verdict(headline: Headline, *, tolerance: float = 0.0, rope: float = ROPE) -> Verdict:
+    """What the interval of B minus A allows to say.
+
+    worse: B is worse by more than the tolerance, all of the interval is; better: all of it is
+    better; equivalent: all of it lies within ±rope; untested: no interval, or two datasets.
+    """
+    gain_low, gain_high = headline.low, headline.high
+    if headline.mode == "min":
+        gain_low, gain_high = -gain_high, -gain_low
+    if not math.isfinite(gain_high - gain_low):
+        return "untested"
+    if gain_high < -tolerance:
+        return "worse"
+    if gain_low > 0:
+        return "better"
+    return "equivalent" if max(-gain_low, gain_high) <= rope else "unclear"
+
+
+def differences(a: Candidate, b: Candidate) -> tuple[Difference, ...]:
+    """Every path whose value is not the same, then data and code."""
+    left, right = dict(leaves(a.config)), dict(leaves(b.config))
+    paths = list(dict.fromkeys([*left, *right]))
+    found = [
+        Difference(path, left.get(path), right.get(path))
+        for path in paths
+        if identity(left.get(path)) != identity(right.get(path))
+    ]
+    for name in ("data_fingerprint", "code_fingerprint"):
+        values = getattr(a.trial, name), getattr(b.trial, name)
+        found += [Difference(name, *values)] if values[0] != values[1] else []
+    return tuple(found)
+
+
+def _headline(folds: FoldComparison, items: ItemComparison | str) -> Headline:
+    mode = find(folds.metric).mode
+    found = folds.difference
+    if folds.n > 1 or isinstance(items, str) or folds.metric != "accuracy":
+        paired = ", unpaired" if folds.unpaired else ""
+        basis = f"{folds.role} {folds.metric}, {folds.counted}{paired}"
+        return Headline(found.mean, found.low, found.high, basis, mode)
+    drawn = items.difference
+    units = "groups of examples" if items.grouped else "examples"
+    basis = f"{items.role} accuracy, one fold, {drawn.n_units} {units}"
+    return Headline(drawn.mean, drawn.low, drawn.high, basis, mode)
+
+
+def _items(a: Choice, b: Choice) -> ItemComparison | str:
+    if not _data(a.candidate).is_same(_data(b.candidate)):
+        return "the datasets are not the same"
+    found: ItemComparison | str = "no predictions are stored"
+    for role in ("test", "validation"):
+        frames = [
+            read_items(one.source.folder, [one.candidate.trial.trial_id], role=role)
+            for one in (a, b)
+        ]
+        found = compare_items(*frames, role=role)
+        if any(len(frame) for frame in frames):
+            return found
+    return found
+
+
+def _common_metric(a: Source, b: Source) -> str:
+    if a.objective != b.objective:
+        raise BenchError(
+            f"the objectives are not the same: {a.objective} in {a.name}, "
+            f"{b.objective} in {b.name}; compare benchmarks of one objective"
+        )
+    return a.objective
+
+
+def _other_data(a: Choice, b: Choice) -> str | None:
+    """Why equal index sets may stand for other examples; None where they do not."""
+    data = _data(a.candidate), _data(b.candidate)
+    if not data[0].is_same(data[1]):
+        return f"the datasets are {data[0]} and {data[1]}"
+    changed = [one.name for one in differences(a.candidate, b.candidate)
+               if one.name.startswith("dataset.") and one.name not in _SAME_EXAMPLES]  # fmt: skip
+    if not changed and data[0].fingerprint == data[1].fingerprint:
+        return None
+    items = _items(a, b)
+    if isinstance(items, ItemComparison) and not items.n_left_out:
+        return None  # such as another sampling rate: an option that picks no examples
+    if not changed:
+        return "the raw files are not the same"
+    return f"{', '.join(changed)} may pick other examples"
+
+
+def _data(one: Candidate) -> DataIdentity:
+    return data_identity(one.config, one.trial.data_fingerprint)
+
+
+def _rows(source: Source, candidates: Sequence[Candidate]) -> Mapping[str, Rows]:
+    return fold_rows(source.folder, [one.trial.trial_id for one in candidates])
+
+
+def _pairs(a: Source, b: Source) -> tuple[list[tuple[Candidate, Candidate]], int, int]:
+    """Pairs of complete trials, and how many of either side have no like."""
+    named = {*selected_values(a), *selected_values(b)}
+    searched = {path for source in (a, b) for one in source.candidates for path in one.params}
+    paths = ["model.name", "dataset.name", *sorted(searched - named)]
+    of_a, of_b = (_by_values(source, paths) for source in (a, b))
+    pairs = [(one, of_b[key]) for key, one in of_a.items() if key in of_b]
+    if not pairs:
+        differ = ", ".join(path for path in paths if not _values(a, path) & _values(b, path))
+        told = f"; they never agree in {differ}" if differ else ""
+        raise BenchError(
+            f"no configuration of {a.name} is also in {b.name}{told}; a parameter that is to "
+            "differ goes into both selectors"
+        )
+    return pairs, len(of_a) - len(pairs), len(of_b) - len(pairs)
+
+
+def _by_values(source: Source, paths: Sequence[str]) -> dict[Any, Candidate]:
+    found: dict[Any, Candidate] = {}
+    for one in matching(source):
+        if one.trial.objective_mean is None:
+            continue
+        key = tuple(identity(one.value(path)) for path in paths)
+        if key in found:
+            ids = f"{found[key].trial.trial_id} and {one.trial.trial_id}"
+            raise BenchError(
+                f"{source.name} has several trials with the same searched values, such as {ids}; "
+                "a selector has to say which"
+            )
+        found[key] = one
+    return found
+
+
+def _values(source: Source, path: str) -> set[Any]:
+    return {identity(one.value(path)) for one in matching(source)}

@@ -1,0 +1,248 @@
+"""A trial's job, and what its outcome says in the tables."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from harness.data.types import Array, Fold, TrialData
+from harness.results.metrics import compute
+from harness.results.provenance import device_name, utc_now
+from harness.results.row_tables import FoldPredictions, TrialRows
+from harness.results.summaries import trial_summary
+
+if TYPE_CHECKING:
+    from harness.training.model_summary import ModelCounts
+    from harness.training.types import EpochResult, FoldOutcome
+
+Row = dict[str, Any]
+
+_COLUMN_PREFIXES = {"train": "train", "validation": "val", "test": "test"}
+
+
+@dataclass(frozen=True)
+class Initial:
+    """The weights that a trial starts from, where they are not random.
+
+    source: in words, such as `pretraining 0123456789abcdef`.
+    pretraining_id: null for a file's weights; the accuracies are those of the pretraining's task.
+    epochs: its epoch rows. error: why there are no weights; the trial fails with it.
+    """
+
+    source: str
+    pretraining_id: str | None = None
+    val_accuracy: float | None = None
+    test_accuracy: float | None = None
+    epochs: tuple[Row, ...] = ()
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class TrialJob:
+    """Everything that decides a trial's rows but the data and the model's code.
+
+    params: dotted path -> resolved value, None where the parameter does not exist.
+    config: `dataset, model, training, cross_validation, seed, objective` as resolved, plain values.
+    mode: `max` or `min` of the objective.
+    repeats: those to train now; previous_folds: `folds` rows of repeats that are done.
+    device: as torch names it; versions: JSON text.
+    counts: of the model, where the driver knows them; else the worker counts.
+    diagnostics: `layers` writes rows of that table.
+    initial: None for random weights.
+    execution: how the folds of earlier repeats were trained, which `auto` keeps to.
+    """
+
+    benchmark: str
+    run_id: str
+    trial_id: str
+    variant: str | None
+    params: Mapping[str, Any]
+    config: Mapping[str, Any]
+    metrics: tuple[str, ...]
+    objective: str
+    mode: str
+    repeats: tuple[int, ...]
+    previous_folds: tuple[Row, ...]
+    resources_cpu: int
+    device: str
+    keep_predictions: bool
+    data_fingerprint: str
+    code_fingerprint: str
+    git_commit: str | None
+    versions: str
+    attempt: int = 1
+    counts: "ModelCounts | None" = None
+    diagnostics: str = "none"
+    initial: Initial | None = None
+    execution: str | None = None
+
+
+def failed_rows(
+    job: TrialJob,
+    error: str,
+    epochs: Sequence[Row],
+    *,
+    trace: str | None = None,
+    started_at: datetime | None = None,
+    findings: Sequence[str] | None = None,
+) -> TrialRows:
+    """The rows of a trial that failed: its epochs, no folds, no predictions."""
+    rows = ended_rows(job, "failed", epochs, started_at=started_at, findings=findings)
+    return TrialRows(trial={**rows.trial, "error": error, "traceback": trace}, epochs=rows.epochs)
+
+
+def ended_rows(
+    job: TrialJob,
+    status: str,
+    epochs: Sequence[Row],
+    *,
+    started_at: datetime | None = None,
+    findings: Sequence[str] | None = None,
+) -> TrialRows:
+    """The rows of a trial that did not complete.
+
+    Args:
+        job: What was to be trained.
+        status: `pruned`, `interrupted` or `failed`.
+        epochs: Its epoch rows so far.
+        started_at: When its last attempt began.
+        findings: Codes known so far; None where it ended before its model was looked at.
+    """
+    trial = {
+        **identity(job, status, started_at=started_at),
+        "findings": None if findings is None else ",".join(findings),
+        "epochs_trained": max((row["epoch"] for row in epochs), default=0),
+        "fit_time_s": float(sum(row["epoch_time_s"] for row in epochs)),
+    }
+    return TrialRows(trial=trial, epochs=with_pretraining(job, epochs))
+
+
+def with_pretraining(job: TrialJob, epochs: Sequence[Row]) -> tuple[Row, ...]:
+    """The trial's epoch rows, those of its pretraining first; these have no repeat and no fold."""
+    earlier = job.initial.epochs if job.initial else ()
+    return (*({"trial_id": job.trial_id, **row} for row in earlier), *epochs)
+
+
+def identity(job: TrialJob, status: str, *, started_at: datetime | None) -> Row:
+    """The columns that a trials row has whatever became of the trial; it ends now."""
+    return {
+        "benchmark": job.benchmark,
+        "run_id": job.run_id,
+        "trial_id": job.trial_id,
+        "variant": job.variant,
+        "status": status,
+        "attempt": job.attempt,
+        **{f"params.{path}": value for path, value in job.params.items()},
+        "device": device_name(job.device),
+        "seed": job.config["seed"],
+        "started_at": started_at,
+        "finished_at": utc_now(),
+        "config": json.dumps(job.config, ensure_ascii=False),
+        "data_fingerprint": job.data_fingerprint,
+        "code_fingerprint": job.code_fingerprint,
+        "git_commit": job.git_commit,
+        "versions": job.versions,
+        "pretraining_id": job.initial and job.initial.pretraining_id,
+        "pretraining_val_accuracy": job.initial and job.initial.val_accuracy,
+        "pretraining_test_accuracy": job.initial and job.initial.test_accuracy,
+    }
+
+
+def summary(job: TrialJob, folds: Sequence[Row], epochs: Sequence[Row]) -> Row:
+    """Numbers over all folds and repeats, those of earlier calls among them.
+
+    n_folds: of one repeat. epochs_trained: the most that any fold trained; of earlier repeats
+    only the chosen epoch is known. selected_on: what chose the epoch of the weights.
+    """
+    best = job.config["training"].get("selection", "best") == "best"
+    trained = [row["epoch"] for row in epochs] + [row["best_epoch"] for row in folds]
+    return {
+        "n_folds": len({row["fold"] for row in folds}),
+        "n_repeats": len({row["repeat"] for row in folds}),
+        "epochs_trained": max(trained),
+        **trial_summary(folds, job.metrics),
+        "selected_on": f"validation {job.objective}" if best else "last epoch",
+        "fit_time_s": float(sum(row["fit_time_s"] for row in folds)),
+    }
+
+
+def epoch_rows(job: TrialJob, result: "EpochResult") -> tuple[Row, ...]:
+    """One row for each fold that trained in this epoch."""
+    return tuple(
+        {
+            "trial_id": job.trial_id,
+            "stage": "training",
+            "repeat": one.repeat,
+            "fold": one.fold,
+            "epoch": one.epoch,
+            "train_loss": one.train_loss,
+            "train_accuracy": one.train_accuracy,
+            "val_loss": one.val_loss,
+            "val_accuracy": one.val_accuracy,
+            f"val_{job.objective}": one.val_objective,
+            "lr": one.lr,
+            "epoch_time_s": one.epoch_time_s,
+        }
+        for one in result.folds
+    )
+
+
+def fold_row(job: TrialJob, data: TrialData, fold: Fold, *, outcome: "FoldOutcome") -> Row:
+    """The fold's sizes, and loss and metrics of every role that has examples."""
+    return {
+        "trial_id": job.trial_id,
+        "repeat": fold.repeat,
+        "fold": fold.fold,
+        "test_part": fold.test_part,
+        "n_train": len(fold.train),
+        "n_train_per_epoch": outcome.n_train_per_epoch,
+        "n_validation": len(fold.validation),
+        "n_test": len(fold.test),
+        "split_hash": fold.split_hash,
+        "best_epoch": outcome.best_epoch,
+        **_scores(job, data, fold, outcome),
+        "weights_source": _source(job, outcome.weights_source),
+        "fit_time_s": outcome.fit_time_s,
+        "predict_time_s": outcome.predict_time_s,
+    }
+
+
+def fold_predictions(
+    data: TrialData, fold: Fold, outcome: "FoldOutcome"
+) -> tuple[FoldPredictions, ...]:
+    """What the chosen weights say about validation and, where there is one, test."""
+    return tuple(
+        FoldPredictions(
+            repeat=fold.repeat,
+            fold=fold.fold,
+            role=role,
+            example_ids=data.example_ids[indices],
+            groups=None if data.groups is None else data.groups[indices],
+            targets=data.targets[indices],
+            predicted=outcome.predictions[role].argmax(1),
+            probabilities=outcome.predictions[role],
+        )
+        for role, indices in _roles(fold).items()
+        if role != "train" and role in outcome.predictions
+    )
+
+
+def _source(job: TrialJob, epoch: str) -> str:
+    return f"{epoch}, from {job.initial.source}" if job.initial else epoch
+
+
+def _scores(job: TrialJob, data: TrialData, fold: Fold, outcome: "FoldOutcome") -> Row:
+    row: Row = {}
+    for role, indices in _roles(fold).items():
+        prefix, probabilities = _COLUMN_PREFIXES[role], outcome.predictions.get(role)
+        values: Mapping[str, float | None] = dict.fromkeys(job.metrics)
+        if probabilities is not None:
+            values = compute(job.metrics, data.targets[indices], probabilities)
+        row |= {f"{prefix}_{metric}": value for metric, value in values.items()}
+        row[f"{prefix}_loss"] = outcome.losses.get(role)
+    return row
+
+
+def _roles(fold: Fold) -> dict[str, Array]:
+    return {"train": fold.train, "validation": fold.validation, "test": fold.test}

@@ -1,0 +1,1 @@
+"""The trials of a plan, side by side through Ray Tune. The only importer of Ray."""

@@ -1,1 +1,0 @@
-"""What is drawn while a sweep runs, and who is stopped early: Optuna and ASHA behind one seam."""
