@@ -1,10 +1,17 @@
-"""Running `bench` as a user does: a process of its own, its exit code and its words."""
+"""Running `bench` as a user does: its exit code and its words."""
 
+import contextlib
+import io
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+
+import pytest
+
+from harness.cli import main
 
 BENCH = [sys.executable, "-c", "from harness.cli import main; main()"]
 
@@ -21,16 +28,43 @@ def bench(
 
     through: a command that runs it. typed: what it reads from its standard input.
     """
-    return subprocess.run(
-        [*through, *BENCH, *arguments],
-        cwd=folder,
-        env=surroundings(folder, **environment),
-        input=typed,
-        capture_output=True,
-        text=True,
-        timeout=timeout_s,
-        check=False,
-    )
+    try:
+        return subprocess.run(
+            [*through, *BENCH, *arguments],
+            cwd=folder,
+            env=surroundings(folder, **environment),
+            input=typed,
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as late:
+        said = b"\n".join([late.stdout or b"", late.stderr or b""]).decode(errors="replace")
+        pytest.fail(f"bench {' '.join(arguments)}: no end within {timeout_s} s; it said:\n{said}")
+
+
+def bench_here(*arguments: str, folder: Path) -> "subprocess.CompletedProcess[str]":
+    """The same in this process, which saves importing torch; a run needs `--in-process`."""
+    out, err, code = io.StringIO(), io.StringIO(), 0
+    on_sigterm = signal.getsignal(signal.SIGTERM)
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        contextlib.chdir(folder),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+    ):
+        patch.delenv("BENCH_DATA", raising=False)
+        for name, value in surroundings(folder).items():
+            patch.setenv(name, value)
+        try:
+            main([*arguments])
+        except SystemExit as ended:
+            code = int(ended.code or 0)
+        finally:
+            signal.signal(signal.SIGTERM, on_sigterm)  # a command may set its own
+    said = out.getvalue(), err.getvalue()
+    return subprocess.CompletedProcess(["bench", *arguments], code, *said)
 
 
 def start_bench(*arguments: str, folder: Path) -> "subprocess.Popen[str]":

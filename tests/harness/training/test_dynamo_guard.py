@@ -1,4 +1,4 @@
-"""Who imports torch's compiler, in a process of its own."""
+"""Who imports torch's compiler, in processes that have not."""
 
 import subprocess
 import sys
@@ -6,41 +6,47 @@ import sys
 import pytest
 
 COUNT = """
-import sys
 from harness.training.model_summary import count
 from models.linear import build
-print(count(build, arguments={}, input_shape=(1, 8, 8), num_classes=10).mult_adds)
+print(count(build, arguments={}, input_shape=(1, 8, 8), num_classes=10).mult_adds, end=" ")
+print("torch._dynamo" in sys.modules)
 """
-KEEP_OUT = """
-import sys
+ASKED = {
+    "attribute": "with without_compiler(): answer = torch._dynamo.is_compiling()",
+    "from": "with without_compiler():\n from torch._dynamo import config\n answer = config.disable",
+    "module": "with without_compiler():\n import torch._dynamo.config as c\n answer = c.disable",
+    "afterwards": "with without_compiler(): pass\nanswer = torch._dynamo.is_compiling()",
+}
+EACH = """
+import os, sys
 import torch
 from harness.training.dynamo_guard import without_compiler
+for program in sys.argv[1:]:
+    if os.fork() == 0:  # a process of its own for each, torch imported once
+        exec(program)
+        sys.stdout.flush()
+        os._exit(0)
+    assert os.wait()[1] == 0
 """
 
 
-def said(program: str) -> str:
-    """What a fresh Python prints."""
-    return subprocess.run(
-        [sys.executable, "-c", program], check=True, capture_output=True, text=True
-    ).stdout.strip()
+@pytest.fixture(scope="module")
+def answers() -> dict[str, str]:
+    """What each program prints, by its name."""
+    words = "\nprint(answer, hasattr(torch._dynamo, 'optimize'))"
+    programs = {"count": COUNT} | {name: program + words for name, program in ASKED.items()}
+    done = subprocess.run(
+        [sys.executable, "-c", EACH, *programs.values()], check=True, capture_output=True, text=True
+    )
+    return dict(zip(programs, done.stdout.splitlines(), strict=True))
 
 
-def test_counting_a_model_does_not_import_it() -> None:
+def test_counting_a_model_does_not_import_it(answers: dict[str, str]) -> None:
     """64 numbers to 10 classes are 640 multiply-adds."""
-    assert said(COUNT + "print('torch._dynamo' in sys.modules)").split() == ["640", "False"]
+    assert answers["count"] == "640 False"
 
 
-@pytest.mark.parametrize(
-    "program",
-    [
-        "with without_compiler(): print(torch._dynamo.is_compiling())",
-        "with without_compiler():\n from torch._dynamo import config\n print(config.disable)",
-        "with without_compiler():\n import torch._dynamo.config as c\n print(c.disable)",
-        "with without_compiler(): pass\nprint(torch._dynamo.is_compiling())",
-    ],
-    ids=["attribute", "from", "module", "afterwards"],
-)
-def test_who_asks_for_it_gets_it(program: str) -> None:
+@pytest.mark.parametrize("form", ASKED)
+def test_who_asks_for_it_gets_it(form: str, answers: dict[str, str]) -> None:
     """The compiler itself, whatever the form of the import."""
-    answer = said(f"{KEEP_OUT}\n{program}\nprint(hasattr(torch._dynamo, 'optimize'))")
-    assert answer.split() == ["False", "True"]
+    assert answers[form] == "False True"

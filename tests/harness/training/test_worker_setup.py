@@ -60,25 +60,30 @@ def test_the_kept_tensor_follows_from_a_workers_share(
 
 
 STEPS = """
-import resource, sys, torch
-from harness.training import process
-process.available_memory_bytes = lambda: int(sys.argv[1]) * 2**20
+import os, resource, sys, torch
+from harness.training import worker_setup as process
 process.available_cores = lambda: 1
-process.prepare_process(threads=1, device="cpu")
 def faults_of_a_step():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     torch.ones(16 * 2**20).relu().sum()  # two tensors of 64 MiB
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
-for _ in range(30):  # until the pieces of the heap fit
-    faults_of_a_step()
-print(faults_of_a_step())
+for memory_mib in sys.argv[1:]:
+    if os.fork() == 0:  # a process of its own for each, torch imported once
+        process.available_memory_bytes = lambda: int(memory_mib) * 2**20
+        process.prepare_process(threads=1, device="cpu")
+        for _ in range(30):  # until the pieces of the heap fit
+            faults_of_a_step()
+        print(faults_of_a_step(), flush=True)
+        os._exit(0)
+    assert os.wait()[1] == 0
 """
 
 
-def faults_of_a_step(memory_mib: int) -> int:
-    """Page faults of the last of many equal steps, on a machine with so much memory."""
-    command = [sys.executable, "-c", STEPS, str(memory_mib)]
-    return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+def faults_of_a_step(*memory_mib: int) -> list[int]:
+    """Page faults of the last of many equal steps, on machines with so much memory."""
+    command = [sys.executable, "-c", STEPS, *map(str, memory_mib)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return [int(count) for count in done.stdout.split()]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="malloc is somebody else's")
@@ -88,8 +93,7 @@ def test_a_steps_large_tensors_take_the_memory_of_the_step_before() -> None:
     Of 16 GiB tensors up to 1 GiB are kept, of 512 MiB those up to 32 MiB. Where the system's pages
     are large, or its malloc keeps nothing so large, there is nothing to see.
     """
-    given_back = faults_of_a_step(512)
-    kept = faults_of_a_step(16 * 1024)
+    given_back, kept = faults_of_a_step(512, 16 * 1024)
     if given_back < 30_000:
         pytest.skip(f"a step of 128 MiB takes {given_back} page faults here, kept or not")
 

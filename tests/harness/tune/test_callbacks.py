@@ -96,6 +96,18 @@ def test_an_interruption_is_told_once() -> None:
     assert told == [Note(ENDING)]
 
 
+def test_a_time_budget_that_is_over_stops_all_trials() -> None:
+    """Before their epochs are done, and as long as it is over."""
+    over = [False]
+    watched = Watcher([], lambda event: None, Writer())
+    watched.out_of_time = lambda: over[0]
+    assert not watched.stop_all()
+
+    over[0] = True
+
+    assert watched.stop_all()
+
+
 def test_tune_keeps_no_statistics_of_a_finished_trial() -> None:
     """They would be most of what a trial costs in the driver's memory; its last words stay."""
     trial = Trial("PPO", stub=True)
