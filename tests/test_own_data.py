@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from harness.cli import bench as command
 from harness.engine.runner import RunOptions, RunOutcome, run_benchmark
 from harness.plugins.catalog import SHIPPED
-from tests.commands import bench
+from tests.commands import bench_here
 from tests.own_data import write_images, write_sounds, write_texts
 from tests.without_ray import run_without_ray
 
@@ -137,15 +137,13 @@ def test_a_missing_path_is_asked_for(user: Path) -> None:
     assert "dataset.path: data_prep/image_folder.py needs it and has no default" in done.output
 
 
-@pytest.mark.ray
-@pytest.mark.slow
-def test_the_commands_of_the_document_with_a_real_ray(user: Path) -> None:
+def test_the_commands_of_the_document(user: Path) -> None:
     """Check, run, report."""
     steps = [
-        bench(*words, folder=user)
+        bench_here(*words, folder=user)
         for words in (
             ("check", "pets"),
-            ("run", "pets", "training.epochs=1", "--quiet"),
+            ("run", "pets", "training.epochs=1", "--in-process", "--quiet"),
             ("report", "pets"),
         )
     ]

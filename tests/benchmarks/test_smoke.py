@@ -9,7 +9,7 @@ import pytest
 
 import benchmarks
 from harness.engine.runner import RunOptions, run_benchmark
-from tests.commands import bench
+from tests.commands import bench_here
 from tests.stand_ins import data_of_tests
 from tests.without_ray import run_without_ray
 
@@ -45,11 +45,9 @@ def test_a_smoke_run_ends_with_complete_trials(
     assert all(len(pd.read_parquet(results / table)) for table in TABLES)
 
 
-@pytest.mark.ray
-@pytest.mark.slow
-def test_a_smoke_run_with_a_real_ray(tmp_path: Path) -> None:
+def test_a_smoke_run_by_its_command(tmp_path: Path) -> None:
     """The command as a user types it; its results lie apart."""
-    done = bench("run", "quickstart", "--smoke", "--quiet", folder=tmp_path)
+    done = bench_here("run", "quickstart", "--smoke", "--in-process", "--quiet", folder=tmp_path)
 
     trials = pd.read_parquet(tmp_path / "results" / "_smoke" / "quickstart" / "trials")
     assert done.returncode == 0, done.stderr
