@@ -1,12 +1,18 @@
-"""The whole way with a real Ray: a file, trials, Parquet, and the same command again."""
+"""The whole way with a real Ray: a file, trials, Parquet, and the same command again.
 
+Only the first run starts Ray; what is added later trains in process, to the same rows.
+"""
+
+import shutil
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from tests.commands import bench, without
+from tests.commands import bench, bench_here, without
+from tests.kill.sweeps import assert_same_results
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
@@ -20,13 +26,13 @@ from torch import nn
 class Moody(nn.Module):
     def __init__(self, size, num_classes, mood):
         super().__init__()
-        self.inner, self.mood = nn.Linear(size, num_classes), mood
+        self.inner, self.dropout, self.mood = nn.Linear(size, num_classes), nn.Dropout(0.2), mood
 
     def forward(self, inputs):
         if self.mood == "raises":
             raise RuntimeError("no mood for this")
         print("forward")
-        return self.inner(inputs.flatten(1))
+        return self.inner(self.dropout(inputs.flatten(1)))
 
 
 def build(*, input_shape: tuple[int, ...], num_classes: int, mood: str = "calm"):
@@ -62,7 +68,16 @@ class Step:
 
 
 def step(folder: Path, *arguments: str, **environment: str) -> Step:
-    done = bench("run", "moody", *arguments, folder=folder, **environment)
+    """A run in a process of its own."""
+    return _step(folder, bench("run", "moody", *arguments, folder=folder, **environment))
+
+
+def step_here(folder: Path, *arguments: str) -> Step:
+    """A run in this process, without Ray."""
+    return _step(folder, bench_here("run", "moody", *arguments, folder=folder))
+
+
+def _step(folder: Path, done: "subprocess.CompletedProcess[str]") -> Step:
     results = folder / "results" / "moody"
     trials, folds = (pd.read_parquet(results / table) for table in ("trials", "folds"))
     return Step(done.returncode, done.stdout, done.stderr, trials, folds)
@@ -82,17 +97,19 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def story(folder: Path) -> dict[str, Step]:
     """Train; the same again; grow the space, the metrics and the repeats; change the code."""
     steps = {"first": step(folder)}
+    shutil.copytree(folder / "results", folder / "with_ray")
+    step_here(folder, "--in-process", "--results", "in_process")
     blocked = without(folder, "torch", "ray")
     steps["again"] = step(folder, PYTHONPATH=blocked)
     grown = FILE.replace("model.mood: [calm, raises]", "model.mood: [calm, raises]\n"
                          "    training.weight_decay: [0.0, 0.1]")  # fmt: skip
     grown = grown.replace("metric: accuracy}", "metric: accuracy}\nmetrics: [accuracy, macro_f1]")
     (folder / "moody.yaml").write_text(grown)
-    steps["grown"] = step(folder)
+    steps["grown"] = step_here(folder, "--in-process")
     (folder / "moody.yaml").write_text(grown + "repeats: 2\n")
-    steps["repeated"] = step(folder)
+    steps["repeated"] = step_here(folder, "--in-process")
     (folder / "models" / "moody.py").write_text(MODEL.replace("flatten(1))", "flatten(1) * 2)"))
-    steps["changed"] = step(folder, "--dry-run")
+    steps["changed"] = step_here(folder, "--dry-run")
     return steps
 
 
@@ -108,6 +125,12 @@ def test_a_failed_trial_is_a_row_and_the_others_finish(story: dict[str, Step]) -
     assert "in forward" in rows.loc["raises", "traceback"]
     assert "no mood for this" in first.out
     assert "Traceback" not in first.out + first.err
+
+
+def test_the_rows_are_those_of_a_run_in_process(folder: Path, story: dict[str, Step]) -> None:
+    """Of every table, also the failed trial's."""
+    assert story["first"].code == 1
+    assert_same_results(folder / "in_process" / "moody", folder / "with_ray" / "moody")
 
 
 def test_a_gpu_share_is_dropped_where_there_is_none_and_said(story: dict[str, Step]) -> None:
@@ -194,7 +217,7 @@ def test_an_impossible_model_is_found_before_anything_starts(folder: Path) -> No
     """Exit 2, the file and line, nothing written."""
     (folder / "impossible.yaml").write_text(FILE.replace("[calm, raises]", "[calm, impossible]"))
 
-    done = bench("run", "impossible.yaml", folder=folder)
+    done = bench_here("run", "impossible.yaml", folder=folder)
 
     assert done.returncode == 2
     assert "impossible.yaml:8" in done.stderr

@@ -12,9 +12,10 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 
 from harness.results.schema import TABLES
-from tests.commands import bench, start_bench
+from tests.commands import bench, bench_here, start_bench
 
 NAME = "sweep"
 FILE = """\
@@ -46,6 +47,12 @@ def go_on(folder: Path, *, through: Sequence[str] = ()) -> "subprocess.Completed
     return bench("run", NAME, folder=folder, through=through)
 
 
+def undisturbed_run(folder: Path) -> None:
+    """The sweep where nothing happens to it: in this process, whose rows are those with Ray."""
+    done = bench_here("run", NAME, "--in-process", folder=folder)
+    assert done.returncode == 0, done.stderr
+
+
 def tables_of(folder: Path) -> Path:
     """Where the sweep's tables lie."""
     return folder / "results" / NAME
@@ -73,13 +80,17 @@ def wait_until(happened: Callable[[], bool], process: "subprocess.Popen[str]") -
     deadline = time.monotonic() + STARTED_WITHIN_S
     while not happened():
         assert process.poll() is None, process.communicate()[0]
-        assert time.monotonic() < deadline
+        if time.monotonic() > deadline:
+            pytest.fail(f"not within {STARTED_WITHIN_S} s; it said:\n{_killed(process)}")
         time.sleep(0.05)
 
 
 def ended(process: "subprocess.Popen[str]") -> tuple[int, str]:
     """Its exit code and all that it said."""
-    out, _ = process.communicate(timeout=ENDED_WITHIN_S)
+    try:
+        out, _ = process.communicate(timeout=ENDED_WITHIN_S)
+    except subprocess.TimeoutExpired:
+        pytest.fail(f"no end within {ENDED_WITHIN_S} s; it said:\n{_killed(process)}")
     return process.returncode, out
 
 
@@ -115,6 +126,12 @@ def statuses(folder: Path) -> dict[str, int]:
     """Status -> how many trials have it."""
     rows = pd.read_parquet(tables_of(folder) / "trials", columns=["status"])
     return {str(key): int(count) for key, count in rows["status"].value_counts().items()}
+
+
+def _killed(process: "subprocess.Popen[str]") -> str:
+    """All that it had said when it was killed here with its group."""
+    os.killpg(process.pid, signal.SIGKILL)
+    return process.communicate()[0]
 
 
 def _telling(table: Path) -> pa.Table:

@@ -1,4 +1,7 @@
-"""A run without Ray: the same rows, Ctrl-C and breakpoints reach the trial."""
+"""A run without Ray: Ctrl-C and breakpoints reach the trial.
+
+That its rows are those of a run with Ray is shown in tests/test_end_to_end.py.
+"""
 
 from pathlib import Path
 
@@ -10,7 +13,6 @@ from harness.engine import prepare
 from harness.engine.runner import RunOptions, RunOutcome, run_benchmark
 from harness.errors import BenchError
 from tests.commands import bench
-from tests.kill.sweeps import assert_same_results
 
 FILE = """\
 question: Are the rows the same without Ray?
@@ -68,16 +70,6 @@ def statuses() -> dict[str, str]:
     """The searched mode of each trial and how it ended."""
     rows = pd.read_parquet(Path("results", "mine", "trials"))
     return dict(zip(rows["params.model.mode"], rows["status"], strict=True))
-
-
-@pytest.mark.ray
-def test_the_rows_are_those_of_a_run_with_ray(folder: Path) -> None:
-    (folder / "mine.yaml").write_text(FILE.replace("MODES", "quiet"))
-    plain = bench("run", "mine", "--results", "with_ray", "--quiet", folder=folder)
-    without = bench("run", "mine", "--in-process", "--quiet", folder=folder)
-
-    assert (plain.returncode, without.returncode) == (0, 0), without.stderr
-    assert_same_results(folder / "results" / "mine", folder / "with_ray" / "mine")
 
 
 def test_no_ray_is_started(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
