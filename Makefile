@@ -1,7 +1,7 @@
 # make demo: from nothing but Python 3.11+ to a finished benchmark on embedded data.
 # make test: from nothing to passed tests. make test-all: also the slow ones and those that need root.
 # make wheel: the built wheel, installed without the lock, trains on pictures, sounds and texts.
-# make docs: the documents as a site, links checked: docs/site/build/index.html.
+# make docs: the documents as a site, links checked: build/site/index.html.
 VENV ?= .venv
 PYTHON ?= python3
 BIN = $(VENV)/bin
