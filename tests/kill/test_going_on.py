@@ -17,6 +17,7 @@ from tests.kill.sweeps import (
     statuses,
     still_there,
     tables_of,
+    undisturbed_run,
     user_folder,
     wait_until,
 )
@@ -105,8 +106,7 @@ def logs(folder: Path) -> str:
 def straight(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a sweep that nobody disturbed."""
     folder = made(tmp_path_factory.mktemp("straight"))
-    done = again(folder)
-    assert done.returncode == 0, done.stderr
+    undisturbed_run(folder)
     assert checkpoints(folder) == []
     return folder
 
