@@ -33,6 +33,30 @@ dataset: {name: text_csv, path: texts.csv}
 model: {name: text_transformer}
 """,
 }
+PROJECT = {
+    "models/__init__.py": "WHOSE = 'the project'\n",
+    "models/layers.py": "from torch import nn\nclass Layer(nn.Linear): pass\n",
+    "models/own.py": """\
+import math
+import models
+from torch import nn
+from models.layers import Layer
+from models.linear import build as shipped_build
+def build(*, input_shape: tuple[int, ...], num_classes: int):
+    assert models.WHOSE == "the project" and callable(shipped_build)
+    return nn.Sequential(nn.Flatten(), Layer(math.prod(input_shape), num_classes))
+""",
+}
+FILES["own"] = """\
+question: Does a project with a package called models train a model of its own?
+dataset: {name: digits, limit: 100}
+model: {name: own}
+"""
+# The command, and the same with the working directory on Python's path, as in a script.
+BENCH = (
+    [str(Path(sys.executable).with_name("bench"))],
+    [sys.executable, "-c", "from harness.cli import main; main()"],
+)
 TRAINING = """\
 training: {epochs: 1, batch_size: 4, optimizer: adam, lr: 0.001}
 cross_validation: {strategy: stratified, n_splits: 3}
@@ -78,24 +102,24 @@ def write_data(folder: Path) -> None:
         csv.writer(file).writerows(lines)
 
 
+def write_project(folder: Path) -> None:
+    """Write a package `models` of the project's own, with a model for bench in it."""
+    for name, text in PROJECT.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(text, encoding="utf-8")
+
+
 def main() -> None:
     """Import, train, and stop with the first failure."""
     check_imports()
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         write_data(folder)
+        write_project(folder)
         for name, text in FILES.items():
             (folder / f"{name}.yaml").write_text(text + TRAINING, encoding="utf-8")
-            bench = Path(sys.executable).with_name("bench")
-            command = [
-                str(bench),
-                "run",
-                f"{name}.yaml",
-                "--data",
-                str(folder),
-                "--json",
-                "--quiet",
-            ]
+            options = [f"{name}.yaml", "--data", str(folder), "--json", "--quiet"]
+            command = [*BENCH[name == "own"], "run", *options]
             done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
             if done.returncode != 0 or json.loads(done.stdout)["complete"] != 1:
                 raise SystemExit(f"{name}: exit {done.returncode}\n{done.stdout}{done.stderr}")

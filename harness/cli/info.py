@@ -23,7 +23,7 @@ def command() -> None:
     """
     from harness.cli.imports import failing_imports, not_installed, required_modules
     from harness.data.paths import available_cores, cache_dir, default_data_root
-    from harness.plugins.catalog import SHIPPED
+    from harness.plugins.shipped_folders import PACKAGE
     from harness.results.provenance import device_name, versions
 
     rows = {
@@ -33,7 +33,7 @@ def command() -> None:
         **{name: version for name, version in versions().items() if name != "python"},
         "device": device_name(),
         "cores": f"{available_cores()} of {os.cpu_count()}",
-        "code": str(SHIPPED),
+        "code": str(PACKAGE.parent),
         "data": str(default_data_root(None)),
         "cache": str(cache_dir()),
         "results": str(Path("results").resolve()),

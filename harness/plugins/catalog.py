@@ -18,6 +18,8 @@ from typing import Any, Literal
 
 from harness.errors import BenchError, nearest
 from harness.failures import USER_CODE_ERRORS, named
+from harness.plugins.shipped_folders import PACKAGE, SHIPPED
+from harness.plugins.shipped_folders import SHIPPED_BENCHMARKS as SHIPPED_BENCHMARKS
 from harness.plugins.signature import Signature, defines, read_signature, syntax_tree
 from harness.random_state import fixed_random_state
 
@@ -29,15 +31,13 @@ NEEDED: dict[Kind, tuple[str, ...]] = {
     "dataset": ("describe", "prepare", "files", "load"),
 }
 GIVEN: dict[Kind, tuple[str, ...]] = {"model": ("input_shape", "num_classes"), "dataset": ("root",)}
-SHIPPED = Path(__file__).resolve().parents[2]
-SHIPPED_BENCHMARKS = SHIPPED / "benchmarks"
 TRAVELLED = "bench_user"  # the package in which the user's folders reach the nodes of a cluster
 
 AFTERWARDS = ("preview", "read_input")  # of a dataset's file: show examples, read new ones
 DECIDE_NOTHING = ("prepare", *AFTERWARDS)
 
 _PREFIX = "bench"  # of the names under which files are imported
-_INSTALLED = tuple({*sysconfig.get_paths().values(), str(SHIPPED / "harness")})
+_INSTALLED = tuple({*sysconfig.get_paths().values(), str(PACKAGE)})
 _known_siblings: dict[str, tuple[str, ...]] = {}  # module name -> those of the files it imports
 
 TRAINING_VERSION = 4  # raised whenever the same configuration would give other numbers
@@ -115,7 +115,7 @@ def here(entry: Entry) -> Entry:
     if travelled is None:
         return entry
     name = FOLDERS[entry.kind]
-    folder = _package_folder(name) if entry.shipped else travelled / name
+    folder = _shipped_on_worker(name) if entry.shipped else travelled / name
     return entry if folder is None else replace(entry, file=folder / entry.file.name)
 
 
@@ -230,6 +230,15 @@ def changed_code(old: str, new: str, *, model: Entry, dataset: Entry) -> str:
     names = (model.label, dataset.label, TRAINING_VERSION_LABEL)
     pairs = zip(old.split("-"), new.split("-"), names, strict=False)
     return " and ".join(name for before, after, name in pairs if before != after) or "code"
+
+
+def _shipped_on_worker(name: str) -> Path | None:
+    """A shipped folder as it travelled: inside of harness from a wheel, beside it from a clone.
+
+    The name alone may lead to a package of the user's project, whose folder is on a worker's path.
+    """
+    folder = SHIPPED / name
+    return folder if folder.is_dir() else _package_folder(name)
 
 
 def _package_folder(name: str) -> Path | None:

@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from harness.errors import BenchError
-from harness.plugins.catalog import FOLDERS, SHIPPED, TRAVELLED
+from harness.plugins.catalog import FOLDERS, TRAVELLED
+from harness.plugins.shipped_folders import PACKAGE, SHIPPED
 
 LIMIT_BYTES = 50_000_000
-PACKAGES = ("harness", *FOLDERS.values())
 _LEFT_BEHIND = shutil.ignore_patterns("__pycache__", ".*", "*.pyc")
 
 
@@ -29,7 +29,7 @@ def travelling_code(folder: Path | None = None) -> Iterator[list[str]]:
         (staged / "__init__.py").touch()
         if own != SHIPPED:
             _stage(own, staged)
-        yield [*(str(SHIPPED / name) for name in PACKAGES), str(staged)]
+        yield [str(PACKAGE), *(str(SHIPPED / name) for name in FOLDERS.values()), str(staged)]
 
 
 def _stage(own: Path, staged: Path) -> None:
