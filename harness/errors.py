@@ -46,7 +46,7 @@ class Problem:
 class SpecError(BenchError):
     """All problems of one benchmark file together, in the order of its lines.
 
-    document: the parsed file (`harness.config.yaml_reader.Document`), where it could be parsed.
+    document: the parsed file (`harness.config.yaml_io.Document`), where it could be parsed.
     ended_early: whether the check ended at MOST_PROBLEMS.
     """
 

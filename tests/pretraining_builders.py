@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from harness.config.pretraining import Pretraining
+from harness.config.sections import Pretraining
 from harness.data.types import FoldInputs, PretrainingExamples, TrialData
 from harness.training.rotation_pretraining import (
     Pretrained,

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from harness.cli import COMMANDS, bench
-from harness.config.benchmark_lookup import find_benchmark
+from harness.config.read import find_benchmark
 from harness.engine.resolve import resolve
 from harness.engine.static_checks import read_checked
 from harness.plugins.catalog import SHIPPED, SHIPPED_BENCHMARKS

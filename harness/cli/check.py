@@ -38,8 +38,7 @@ def command(files: tuple[str, ...], models: bool, resolved: bool) -> None:
 
 
 def _check(file: str, overrides: list[str], *, models: bool, resolved: bool) -> None:
-    from harness.config.benchmark_lookup import find_benchmark
-    from harness.config.read import dump_resolved
+    from harness.config.read import dump_resolved, find_benchmark
     from harness.engine.precision_check import check_precision
     from harness.engine.resolve import file_defaults, resolve
     from harness.engine.static_checks import read_checked
@@ -59,7 +58,7 @@ def _check(file: str, overrides: list[str], *, models: bool, resolved: bool) -> 
 
 def _counted(spec: "BenchmarkSpec", n_named: int) -> str:
     """How many configurations the file stands for. n_named: those known before anything runs."""
-    from harness.config.representative_points import count_points
+    from harness.config.space import count_points
 
     if spec.search.algorithm != "tpe":
         return f"{n_named} configuration{'s' if n_named != 1 else ''}"

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from harness.config.yaml_writer import show
+from harness.config.yaml_io import show
 from harness.results.trial_reference import Source
 from harness.results.trial_selector import Choice
 from harness.statistics.comparison import (

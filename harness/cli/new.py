@@ -53,7 +53,7 @@ def command(kind: str, name: str, start: str | None) -> None:
 
 
 def _source(kind: str, start: str) -> Path:
-    from harness.config.benchmark_lookup import find_benchmark
+    from harness.config.read import find_benchmark
     from harness.plugins import catalog
 
     if kind == "benchmark":

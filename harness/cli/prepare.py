@@ -52,7 +52,7 @@ def _accepted(function: Callable[..., Any], **arguments: Any) -> dict[str, Any]:
 
 def dataset_arguments(entry: Any, options: tuple[str, ...]) -> dict[str, Any]:
     """The dataset's own options as typed, checked. Raises BenchError with the nearest name."""
-    from harness.config.yaml_reader import parse_value
+    from harness.config.yaml_io import parse_value
     from harness.errors import BenchError, nearest
     from harness.plugins import catalog
 

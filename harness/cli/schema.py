@@ -17,7 +17,6 @@ examples:
 @click.option("--markdown", is_flag=True, help="The same as a page to read.")
 def command(markdown: bool) -> None:
     """Print the JSON schema of the benchmark file, for completion in editors."""
-    from harness.config.json_schema import json_schema
-    from harness.config.schema_reference import reference
+    from harness.config.json_schema import json_schema, reference
 
     click.echo(reference().rstrip() if markdown else json.dumps(json_schema(), indent=2))

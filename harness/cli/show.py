@@ -59,7 +59,7 @@ def _section(entry: Any, options: tuple[str, ...]) -> Any:
     """The dataset section of a file with these options: its own, and those of every dataset."""
     from harness.cli.prepare import dataset_arguments
     from harness.config.sections import DatasetSection
-    from harness.config.yaml_reader import parse_value
+    from harness.config.yaml_io import parse_value
     from harness.engine.argument_checks import COMMON_DATASET_KEYS
 
     shared = [one for one in options if one.partition("=")[0] in COMMON_DATASET_KEYS[1:]]
@@ -70,7 +70,7 @@ def _section(entry: Any, options: tuple[str, ...]) -> Any:
 
 def _cross_validation(text: str | None) -> Any:
     from harness.config.sections import CrossValidation
-    from harness.config.yaml_reader import parse_value
+    from harness.config.yaml_io import parse_value
 
     if text is None:
         return None

@@ -7,21 +7,20 @@ from typing import Annotated, Any, Literal, NamedTuple
 from pydantic import Field, StringConstraints
 
 from harness.config.limits import FOLDS
-from harness.config.pretraining import Pretraining
 from harness.config.problems import problem_at
 from harness.config.sections import (
     CrossValidation,
     DatasetSection,
     ModelSection,
     Objective,
+    Pretraining,
     Published,
     Resources,
     Search,
     Training,
 )
 from harness.config.space import Domain, Space, identity
-from harness.config.yaml_reader import Document, KeyPath
-from harness.config.yaml_writer import show
+from harness.config.yaml_io import Document, KeyPath, show
 from harness.errors import Problem
 
 METRIC_NAMES = (

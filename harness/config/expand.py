@@ -5,9 +5,8 @@ from typing import Any, NamedTuple
 
 from harness.config.benchmark import BenchmarkSpec, Variant
 from harness.config.fields import SECTIONS, checked_value
-from harness.config.representative_points import points
-from harness.config.space import IntRange, identity
-from harness.config.yaml_writer import show
+from harness.config.space import IntRange, identity, points
+from harness.config.yaml_io import show
 from harness.errors import Problem, SpecError
 
 Sections = dict[str, dict[str, Any]]

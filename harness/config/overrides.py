@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from harness.config.yaml_reader import COMMAND_LINE, Document, KeyPath, parse_value
-from harness.config.yaml_writer import show
+from harness.config.yaml_io import COMMAND_LINE, Document, KeyPath, parse_value, show
 from harness.errors import Problem, SpecError
 
 # The rest of such a path is one key, dots and all: `search.space.model.num_heads`.

@@ -7,8 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from harness.config.fields import SECTIONS, hint_at, in_words, known_keys
-from harness.config.yaml_reader import Document, KeyPath, dotted
-from harness.config.yaml_writer import show
+from harness.config.yaml_io import Document, KeyPath, dotted, show
 from harness.errors import MOST_PROBLEMS, Problem, SpecError, nearest
 
 MISSING = "required key is missing"

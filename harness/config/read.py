@@ -13,26 +13,24 @@ from harness.config.checks import (
     check_baseline,
     check_cross_validation,
     check_metrics,
+    check_pretraining,
     check_published,
     check_repeats,
     check_search,
     check_variant,
 )
 from harness.config.expand import configurations
-from harness.config.fields import SECTIONS, strict_adapter
-from harness.config.key_suggestions import placed
+from harness.config.fields import SECTIONS, placed, strict_adapter
 from harness.config.limits import FILE_BYTES, VALUES
 from harness.config.overrides import override
-from harness.config.pretraining_rules import check_pretraining
 from harness.config.problems import MISSING, Problems
 from harness.config.resolved import dump_resolved
 from harness.config.sections import DatasetSection, Published, Search, Training
 from harness.config.variants import SEARCH_KEYS, Draft, read_drafts, typed_variant
-from harness.config.yaml_reader import scan
-from harness.errors import BenchError, Problem, SpecError
+from harness.config.yaml_io import scan
+from harness.errors import BenchError, Problem, SpecError, listed, nearest
 
 __all__ = ["dump_resolved", "parse_benchmark", "read_benchmark"]
-
 SHARED_KEYS = (
     "question",
     "pretraining",
@@ -51,11 +49,11 @@ SHARED_KEYS = (
     "published",
 )
 """The keys that all variants of a file share."""
-
 # Beside it in a command stand @RUN, :SELECTOR and key=value; folders with _ are the program's own.
 _NAME = re.compile(r"[^\W_][^:@=]*")
 TOP_KEYS = ("question", *SECTIONS, *SHARED_KEYS[1:], "variants")
 REQUIRED_KEYS = ("question", "cross_validation", "objective")
+_SUFFIX = ".yaml"
 
 
 def read_benchmark(
@@ -118,6 +116,34 @@ def parse_benchmark(
 def shared_hint(key: str) -> Any:
     """The annotation of one of the shared keys."""
     return _hints()[key]
+
+
+def find_benchmark(name: str, *, shipped: Path) -> Path:
+    """The file of a benchmark, with or without `.yaml`.
+
+    shipped: folder of the benchmarks that come with the package. Raises BenchError with the names
+    that are there.
+    """
+    own = Path("benchmarks")
+    candidates = [Path(name), own / name, shipped / name]
+    spelled = [spelling for path in candidates for spelling in _spellings(path)]
+    for path in spelled:
+        if path.is_file():
+            return _of_a_benchmark(path)
+    known = sorted({path.stem for folder in (own, shipped) for path in folder.glob("[!.]*.yaml")})
+    close = nearest(Path(name).stem, known)
+    hint = f"; did you mean {close!r}?" if close else ""
+    lacking = "a folder, not a file" if _is_folder(name) else "neither a file"
+    raise BenchError(
+        f"no benchmark {name!r}: {lacking}, nor in ./benchmarks, nor shipped; {listed(known)}{hint}"
+    )
+
+
+def hides_shipped(name: str, file: Path, *, shipped: Path) -> bool:
+    """Whether the file that a bare name led to stands in place of a shipped one."""
+    bare = Path(name).name == name
+    other = shipped / file.name
+    return bare and other.is_file() and file.resolve() != other.resolve()
 
 
 def _text_of(path: Path) -> str:
@@ -218,3 +244,22 @@ def _with_objective(shared: dict[str, Any]) -> tuple[str, ...]:
     metrics: tuple[str, ...] = shared.get("metrics", ())
     objective: str = shared["objective"].metric
     return metrics if objective in metrics else (objective, *metrics)
+
+
+def _of_a_benchmark(path: Path) -> Path:
+    if path.suffix == ".py":
+        raise BenchError(
+            f"{path} is Python, not a benchmark: a YAML file names it, as in `model: "
+            f"{{name: {path.stem}}}`; bench new benchmark NAME writes one"
+        )
+    return path
+
+
+def _is_folder(name: str) -> bool:
+    return name.strip("./") != "" and Path(name).is_dir()
+
+
+def _spellings(path: Path) -> tuple[Path, ...]:
+    if path.suffix in (_SUFFIX, ".yml"):
+        return (path,)
+    return (path, path.with_name(path.name + _SUFFIX)) if path.name else (path,)

@@ -6,7 +6,7 @@ from typing import Any
 from harness.config.benchmark import BenchmarkSpec, Variant
 from harness.config.expand import plain_sections
 from harness.config.space import Choice, Condition, Domain, IntRange, Space, Uniform
-from harness.config.yaml_writer import dump
+from harness.config.yaml_io import dump
 
 _NOTHING: Mapping[str, Any] = {}
 

@@ -15,9 +15,15 @@ from harness.config.fields import SECTIONS, checked_value, field_hint
 from harness.config.problems import Problems
 from harness.config.sections import DatasetSection, ModelSection, Training
 from harness.config.space import Choice, Condition, Parameter, Space
-from harness.config.space_constraints import has_circle, prune, read_exclude, read_when
-from harness.config.space_parser import read_parameters, split_key
-from harness.config.yaml_reader import Document, KeyPath
+from harness.config.space_parser import (
+    has_circle,
+    prune,
+    read_exclude,
+    read_parameters,
+    read_when,
+    split_key,
+)
+from harness.config.yaml_io import Document, KeyPath
 
 SEARCH_KEYS = ("space", "exclude", "when")
 VARIANT_KEYS = (*SECTIONS, "search")

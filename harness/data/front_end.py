@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from data_prep.examples import Description, Examples
-from harness.config.front_end import FrontEnd
+from harness.config.sections import FrontEnd
 from harness.data.cache import cached_examples
 from harness.data.types import Array
 from harness.errors import BenchError

@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 
 from data_prep.examples import Examples, Fitted
-from harness.config.pretraining import Pretraining
-from harness.config.sections import CrossValidation, DatasetSection
+from harness.config.sections import CrossValidation, DatasetSection, Pretraining
 from harness.data.dataset_checks import (
     refuse_bad_inputs,
     refuse_undescribed,

@@ -7,8 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from data_prep.examples import Examples
-from harness.config.pretraining import Pretraining
-from harness.config.sections import CrossValidation
+from harness.config.sections import CrossValidation, Pretraining
 from harness.data.folds import make_folds, split_hash
 from harness.data.normalise import fold_scales
 from harness.data.types import Array, Fold, FoldInputs, PretrainingExamples

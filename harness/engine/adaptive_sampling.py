@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.config.benchmark import BenchmarkSpec
-from harness.config.representative_points import count_points, point_in
+from harness.config.space import count_points, point_in
 from harness.engine.resolve import Resolved, resolver
 from harness.errors import SpecError
 from harness.results.runs import last_params

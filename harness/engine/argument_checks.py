@@ -9,7 +9,7 @@ from typing import Any
 from harness.config.benchmark import BenchmarkSpec
 from harness.config.problems import several_values
 from harness.config.sections import DatasetSection
-from harness.config.yaml_writer import show
+from harness.config.yaml_io import show
 from harness.errors import BenchError, Problem, nearest
 from harness.plugins import catalog
 from harness.plugins.signature import Argument, Signature

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import ray
 
-from harness.config.pretraining import Pretraining
-from harness.config.pretraining_rules import weights_file
+from harness.config.checks import weights_file
+from harness.config.sections import Pretraining
 from harness.data.paths import available_cores
 from harness.data.types import Array, TrialData
 from harness.durations import duration

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.config.yaml_reader import parse
-from harness.config.yaml_writer import dump
+from harness.config.yaml_io import dump, parse
 from harness.engine.runner import RunOptions, RunOutcome, run_benchmark
 from harness.errors import BenchError
 from harness.events import OnEvent

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.config.benchmark import BenchmarkSpec
-from harness.config.benchmark_lookup import find_benchmark, hides_shipped
+from harness.config.read import find_benchmark, hides_shipped
 from harness.data.paths import available_cores, default_data_root, named_data_root
 from harness.engine.change_reasons import code_notes
 from harness.engine.fingerprints import Fingerprints

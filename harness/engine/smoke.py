@@ -5,8 +5,7 @@ from math import ceil
 
 from data_prep.examples import Description
 from harness.config.benchmark import BenchmarkSpec
-from harness.config.pretraining import Pretraining
-from harness.config.sections import CrossValidation
+from harness.config.sections import CrossValidation, Pretraining
 from harness.data.splitters import DEFAULT_SIZE
 
 SMOKE_CONFIGURATIONS = 2

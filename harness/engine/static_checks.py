@@ -11,7 +11,7 @@ from typing import Any
 from harness.config.benchmark import BenchmarkSpec
 from harness.config.problems import problem_at
 from harness.config.read import read_benchmark
-from harness.config.yaml_reader import Document, KeyPath
+from harness.config.yaml_io import Document, KeyPath
 from harness.engine.argument_checks import (
     COMMON_DATASET_KEYS,
     allowed_keys,

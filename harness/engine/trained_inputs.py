@@ -5,10 +5,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from data_prep.examples import Description
-from harness.config.augmentation import Augmentation, misfits
 from harness.config.benchmark import BenchmarkSpec
 from harness.config.expand import RawConfiguration
-from harness.config.front_end import FrontEnd
+from harness.config.sections import Augmentation, FrontEnd, misfits
 from harness.data.front_end import described
 from harness.errors import Problem
 

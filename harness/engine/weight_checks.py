@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from harness.config.benchmark import BenchmarkSpec
-from harness.config.pretraining_rules import PATH, weights_file
+from harness.config.checks import PATH, weights_file
 from harness.engine.model_checks import (
     DistinctModel,
     builder,

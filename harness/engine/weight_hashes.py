@@ -8,8 +8,8 @@ from typing import Any
 
 from data_prep.examples import Description
 from harness.config.benchmark import BenchmarkSpec
-from harness.config.pretraining import PRETRAINED, RANDOM
-from harness.config.pretraining_rules import weights_file
+from harness.config.checks import weights_file
+from harness.config.sections import PRETRAINED, RANDOM
 from harness.data.fingerprint import Stamp, stamp
 from harness.plugins import catalog
 from harness.plugins.signature import defines

@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from data_prep.examples import DataError
-from harness.config.pretraining import Pretraining
-from harness.config.sections import CrossValidation, DatasetSection
+from harness.config.sections import CrossValidation, DatasetSection, Pretraining
 from harness.data.fingerprint import fingerprint_of
 from harness.data.front_end import sample_rate_hz
 from harness.data.loading import Loaded, load_dataset

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from harness.config.yaml_writer import show
+from harness.config.yaml_io import show
 from harness.errors import BenchError
 from harness.plugins import catalog
 from harness.results.trial_reference import Candidate, Source, open_operand

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from harness.config.yaml_reader import parse
+from harness.config.yaml_io import parse
 from harness.errors import SpecError
 from harness.results.cells import COLUMNS, check_trials
 from harness.results.journal import commit, finish_pending

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.config.space import identity
-from harness.config.yaml_reader import parse_value
-from harness.config.yaml_writer import show
+from harness.config.yaml_io import parse_value, show
 from harness.errors import BenchError, SpecError
 from harness.results.promised import lost_lines
 from harness.results.table_reader import done_trials

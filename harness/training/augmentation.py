@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from harness.config.augmentation import Augmentation, SpecAugment
+from harness.config.sections import Augmentation, SpecAugment
 from harness.data.types import Array
 from harness.training.batches import FoldSource
 from harness.training.transforms import (

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from harness.config.pretraining import Pretraining
+from harness.config.sections import Pretraining
 from harness.data.types import TrialData
 from harness.training.batches import (
     FoldSource,

@@ -8,7 +8,7 @@ from typing import Any
 from ray import tune
 from ray.tune.schedulers import AsyncHyperBandScheduler, FIFOScheduler, TrialScheduler
 
-from harness.config.search import Scheduler
+from harness.config.sections import Scheduler
 from harness.results.curves import Curve
 from harness.tune.trainable import CHANGED
 

@@ -8,8 +8,8 @@ import pytest
 
 import benchmarks
 from harness.config.expand import configurations
-from harness.config.front_end import FrontEnd
 from harness.config.read import read_benchmark
+from harness.config.sections import FrontEnd
 from harness.data.front_end import described
 from harness.plugins import catalog
 from harness.training.model_summary import check_model

@@ -56,7 +56,7 @@ class Prepared:
 
 def prepare(benchmark: str, overrides: Sequence[str], *, data: Path | None) -> Prepared:
     """Reads the file as `bench run` does; data: where the raw datasets lie."""
-    from harness.config.benchmark_lookup import find_benchmark
+    from harness.config.read import find_benchmark
     from harness.config.sections import DatasetSection
     from harness.data.fingerprint import data_fingerprint
     from harness.data.loading import load_dataset

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from harness.config.limits import CONFIGURATIONS, EPOCHS, FILE_BYTES, FOLDS, VALUES
 from harness.config.read import read_benchmark
 from harness.config.space import Choice, Exclusions, Parameter, Space, grid, holds
-from harness.config.yaml_reader import scan
+from harness.config.yaml_io import scan
 from harness.errors import MOST_PROBLEMS, Problem, SpecError, nearest, shortened
 from tests.spec_files import FILE, changed, problems_of, read, searching
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from harness.config.expand import configurations
 from harness.config.json_schema import json_schema
 from harness.config.read import dump_resolved, parse_benchmark
-from harness.config.yaml_writer import dump
+from harness.config.yaml_io import dump
 from harness.errors import SpecError
 
 TEXT = st.text(st.characters(exclude_categories=("Cs", "Cc")), max_size=30)

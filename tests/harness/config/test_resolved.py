@@ -1,7 +1,7 @@
 """The resolved file says everything and reads back to the same."""
 
 from harness.config.read import dump_resolved, parse_benchmark
-from harness.config.yaml_reader import parse
+from harness.config.yaml_io import parse
 
 FILE = """\
 question: "no: is this a question?"

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from data_prep.examples import Description
-from harness.config.front_end import FrontEnd
+from harness.config.sections import FrontEnd
 from harness.data.front_end import described, front_end_shape, log_mel
 from harness.errors import BenchError
 from tests.dataset_builders import N, noise_examples, noise_module, prepare_noise

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from data_prep.examples import Examples
-from harness.config.pretraining import Pretraining
-from harness.config.sections import CrossValidation
+from harness.config.sections import CrossValidation, Pretraining
 from harness.data.pretraining_split import (
     assign,
     pretraining_examples,

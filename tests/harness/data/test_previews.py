@@ -12,8 +12,7 @@ import pytest
 from PIL import Image
 
 from data_prep.examples import Fitted
-from harness.config.pretraining import Pretraining
-from harness.config.sections import CrossValidation, DatasetSection
+from harness.config.sections import CrossValidation, DatasetSection, Pretraining
 from harness.data import previews as module_under_test
 from harness.data.loading import load_dataset
 from harness.data.prepare import prepare_loaded

@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from optuna.trial import TrialState
 
-from harness.config.representative_points import point_in
 from harness.config.space import (
     Choice,
     IntRange,
@@ -18,6 +17,7 @@ from harness.config.space import (
     Uniform,
     holds,
     identity,
+    point_in,
 )
 from harness.search.optuna_study import Ended, Proposals
 

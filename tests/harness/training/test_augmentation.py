@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.config.augmentation import Augmentation
+from harness.config.sections import Augmentation
 from harness.data.types import FoldInputs
 from harness.training.augmentation import agreement, augmented
 from harness.training.batches import fold_source

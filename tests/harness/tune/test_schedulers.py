@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 from ray.tune.schedulers import TrialScheduler
 
-from harness.config.search import Scheduler
+from harness.config.sections import Scheduler
 from harness.tune.schedulers import Pruner, PrunerCallback, Pruning
 
 ASHA = Scheduler(name="asha", grace_epochs=1, reduction_factor=3)

@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.config.yaml_reader import parse, parse_value
-from harness.config.yaml_writer import dump, show
+from harness.config.yaml_io import dump, parse, parse_value, show
 from harness.errors import SpecError
 
 
@@ -141,6 +140,8 @@ SCALARS = (
     | st.text(st.characters(exclude_categories=("Cs",)))
     | st.sampled_from(["1e-4", "null", "~", "true", "no", "<<", ".inf", "0777", "- a", "a: b"])
 )
+
+
 PLAIN = st.recursive(
     SCALARS,
     lambda inner: (
@@ -162,3 +163,27 @@ def test_a_shown_value_is_one_short_line(value):
     """Messages quote values; they must stay readable."""
     assert len(show(value)) <= 60
     assert "\n" not in show(value)
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "words"),
+    [
+        ("a:\n  b: 1\n   c: 2\n", 3, "indented differently"),
+        ("a:\n  b: 1\n c: 2\n", 3, "indented differently"),
+        ("a: which: one\n", 1, "needs quotes"),
+        ("epochs 3\nlr: 1\n", 2, "`key value` in the line above"),
+        ("a: [1\nb: 2\n", 2, "closing bracket is missing"),
+        ("a: 1\nb: 'x\nc: 2\n", 2, "a quote opens here and never closes"),
+        ("a: 1\nlr\n", 3, "`: ` is missing after a key"),
+        ("a: @x\n", 1, "needs quotes"),
+        ("a: 1\n\tb: 2\n", 2, "a tab cannot indent"),
+    ],
+)
+def test_a_mistake_of_form_is_answered_with_where_to_look(text, line, words):
+    """Nobody has to know what a scalar or a mapping context is."""
+    with pytest.raises(SpecError) as raised:
+        parse(text, "a.yaml")
+    (problem,) = raised.value.problems
+
+    assert words in problem.message
+    assert problem.line == line

@@ -4,10 +4,10 @@ import jsonschema
 import pytest
 import yaml
 
-from harness.config.augmentation import Augmentation, misfits
 from harness.config.expand import configurations
 from harness.config.json_schema import json_schema
 from harness.config.read import dump_resolved, parse_benchmark
+from harness.config.sections import Augmentation, misfits
 from harness.engine.identity import trial_id
 from tests.spec_files import changed, problems_of, read, searching
 

@@ -4,22 +4,42 @@ Numbers follow YAML 1.2 (`1e-4` is a number, `0777`, `1:30` and dates are text);
 `false` are booleans; `null`, `~` and nothing are null. Anchors, aliases, tags and `<<` are refused.
 """
 
+import math
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
 
-from harness.config.yaml_errors import syntax_error
-from harness.config.yaml_scalars import plain_value
-from harness.config.yaml_writer import show
 from harness.errors import MOST_PROBLEMS, Problem, SpecError
 
 KeyPath = tuple[str | int, ...]
-
 COMMAND_LINE = "command line"
 _MAX_DEPTH = 30
 _SKIPPED = "\0skipped"
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_NULLS = ("", "~", "null")
+_BOOLEANS = {"true": True, "false": False}
+INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]*)")
+FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+\.[0-9]*|[0-9]+(?=[eE]))([eE][-+]?[0-9]+)?")
+NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
+_NUMBER_START = frozenset("+-.0123456789")
+CURES = {
+    "mapping values are not allowed": (
+        "a `key: value` can't begin here: look for a line that is indented differently from its "
+        "neighbours, for `key:value` or `key value` in the line above, and for text with `: ` in "
+        'it, which needs quotes ("like: this")'
+    ),
+    "did not find expected key": (
+        "a `key: value` is expected here: look for a line that is indented differently from its "
+        "neighbours and for an unclosed bracket or quote above"
+    ),
+    "did not find expected ',' or": "a comma or a closing bracket is missing here or above",
+    "could not find expected ':'": "`: ` is missing after a key, here or in the line above",
+    "cannot start any token": "text that begins with this character needs quotes",
+}
+UNCLOSED = "a quote opens here and never closes"
+_DUMPER: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
 @dataclass(frozen=True)
@@ -94,6 +114,57 @@ def dotted(path: KeyPath) -> str:
     for part in path:
         text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
     return text
+
+
+def plain_value(text: str) -> Any:
+    """The value of an unquoted scalar; ValueError for a number that no table can hold."""
+    if text in _NULLS:
+        return None
+    if text in _BOOLEANS:
+        return _BOOLEANS[text]
+    if text[0] not in _NUMBER_START:
+        return text
+    if INTEGER.fullmatch(text):
+        if len(text) > 20 or not -(2**63) <= int(text) < 2**63:
+            raise ValueError("an integer must fit 64 bits")
+        return int(text)
+    if FLOAT.fullmatch(text) or NOT_FINITE.fullmatch(text):
+        number = math.inf if NOT_FINITE.fullmatch(text) else float(text)
+        if not math.isfinite(number):
+            raise ValueError("a number must be finite; quote it if it is text")
+        return number
+    return text
+
+
+def syntax_error(error: Exception, text: str) -> tuple[str, int | None]:
+    """The message and the line (from 1) of an error that PyYAML raised about a text."""
+    if isinstance(error, yaml.MarkedYAMLError):
+        return _marked(error, text)
+    if isinstance(error, UnicodeError):
+        return "not valid text: it holds characters that are not Unicode", None
+    return f"not valid YAML: {getattr(error, 'reason', error)}", _line_of(error, text)
+
+
+def dump(value: Any, *, flow: bool = False) -> str:
+    """YAML text that `parse` reads back to an equal value."""
+    text: str = yaml.dump(
+        value,
+        Dumper=_Dumper,
+        sort_keys=False,
+        allow_unicode=True,
+        width=100 if not flow else 10**6,
+        default_flow_style=flow,
+    )
+    return text
+
+
+def show(value: Any) -> str:
+    """A value as the file would spell it, at most 60 characters of it."""
+    if isinstance(value, float):
+        return repr(value)
+    text = dump(value, flow=True).removesuffix("\n").removesuffix("\n...").replace("\n", " ")
+    text = text.strip() or "''"
+    return text if len(text) <= 60 else text[:57] + "..."
 
 
 @dataclass
@@ -223,3 +294,63 @@ def _composed(text: str, file: str, most_values: int | None = None) -> _Composer
     if composer.broken:
         raise SpecError(composer.problems)
     return composer
+
+
+def _marked(error: yaml.MarkedYAMLError, text: str) -> tuple[str, int | None]:
+    context, problem = error.context or "", error.problem or "unreadable"
+    if "quoted scalar" in context and error.context_mark:
+        return f"not valid YAML: {UNCLOSED}", error.context_mark.line + 1
+    mark = error.problem_mark or error.context_mark
+    line = mark.line + 1 if mark else None
+    if _indented_by_tab(text, line):
+        return "a tab cannot indent: use spaces", line
+    cure = next((cure for words, cure in CURES.items() if words in problem), None)
+    told = cure or (f"{context}, {problem}" if context else problem)
+    return f"not valid YAML: {told}", line
+
+
+def _indented_by_tab(text: str, line: int | None) -> bool:
+    lines = text.split("\n")
+    found = lines[line - 1] if line is not None and line <= len(lines) else ""
+    return "\t" in found[: len(found) - len(found.lstrip())]
+
+
+def _line_of(error: Exception, text: str) -> int | None:
+    position = getattr(error, "position", None)
+    if not isinstance(position, int) or position < 0:
+        return None
+    return text.encode("utf-8", "replace")[:position].count(b"\n") + 1
+
+
+class _Dumper(_DUMPER):  # type: ignore[misc]
+    """Quotes exactly the text that `plain_value` would read as something else."""
+
+    yaml_implicit_resolvers: dict[str | None, list[Any]] = {}  # noqa: RUF012
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+def _represent_list(dumper: Any, data: Any) -> Any:
+    inline = not any(isinstance(item, dict) for item in data)
+    return dumper.represent_sequence("tag:yaml.org,2002:seq", data, flow_style=inline or None)
+
+
+def _teach(dumper: Any) -> None:
+    for tag, pattern, first in (
+        ("null", re.compile(r"^(~|null|)$"), ["~", "n", ""]),
+        ("merge", re.compile(r"^(<<)$"), ["<"]),
+        ("bool", re.compile(r"^(true|false)$"), ["t", "f"]),
+        ("int", re.compile(rf"^({INTEGER.pattern})$"), list("-+0123456789")),
+        (
+            "float",
+            re.compile(rf"^({FLOAT.pattern}|{NOT_FINITE.pattern})$"),
+            list("-+.0123456789"),
+        ),
+    ):
+        dumper.add_implicit_resolver(f"tag:yaml.org,2002:{tag}", pattern, first)
+    dumper.add_representer(list, _represent_list)
+    dumper.add_representer(tuple, _represent_list)
+
+
+_teach(_Dumper)
