@@ -38,8 +38,7 @@ from harness.results.runs import summarize, update_run
 from harness.results.schema_migration import compact
 from harness.training.isolation import unchanged_process
 from harness.training.model_summary import ModelCounts
-from harness.tune.cluster.capacity import Capacity, check_capacity
-from harness.tune.cluster.cores import cores_note, crowded_note
+from harness.tune.cluster.capacity import Capacity, check_capacity, cores_note, crowded_note
 from harness.tune.cluster.session import ray_session
 from harness.tune.recovery.checkpoints import go_on
 from harness.tune.result_writer import CollectorSettings

@@ -10,6 +10,7 @@ import ray
 from ray import tune
 
 from harness.events import EpochEnded, Note, OnEvent, TrialEnded, TrialStarted
+from harness.tune.ray_internals import forget_statistics
 from harness.tune.recovery.retry import HANDED_BACK, Troubles
 from harness.tune.result_writer import Begun
 
@@ -121,9 +122,7 @@ class WatcherCallback(tune.Callback):  # type: ignore[misc]
     def on_trial_complete(
         self, iteration: int, trials: Sequence[Any], trial: Any, **info: Any
     ) -> None:
-        """Tune keeps 32 kB of statistics of each trial's numbers, which nobody asks it for."""
-        trial.metric_analysis.clear()
-        trial.metric_n_steps.clear()
+        forget_statistics(trial)
 
     def on_trial_error(
         self, iteration: int, trials: Sequence[Any], trial: Any, **info: Any

@@ -10,6 +10,7 @@ from ray.tune.schedulers import AsyncHyperBandScheduler, FIFOScheduler, TrialSch
 
 from harness.config.sections import Scheduler
 from harness.results.curves import Curve
+from harness.tune.ray_internals import retire_actor
 from harness.tune.trainable import CHANGED
 
 
@@ -35,16 +36,7 @@ class Retiring(FIFOScheduler):  # type: ignore[misc]
     def on_trial_complete(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> None:
         """Tune is about to keep the trial's actor for the next one."""
         super().on_trial_complete(tune_controller, trial, result)
-        retire(tune_controller, result)
-
-
-def retire(tune_controller: Any, result: Mapping[str, Any]) -> None:
-    """Has Tune end the actor of the trial that ends now where it says that its process is changed.
-
-    Tune would fail the next trial if the actor refused it; it asks this attribute for each actor
-    before it keeps it.
-    """
-    tune_controller._reuse_actors = not result.get(CHANGED, False)
+        retire_actor(tune_controller, changed=bool(result.get(CHANGED)))
 
 
 class Pruner(AsyncHyperBandScheduler):  # type: ignore[misc]
@@ -80,7 +72,7 @@ class Pruner(AsyncHyperBandScheduler):  # type: ignore[misc]
     def on_trial_complete(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> None:
         """See `Retiring`."""
         super().on_trial_complete(tune_controller, trial, result)
-        retire(tune_controller, result)
+        retire_actor(tune_controller, changed=bool(result.get(CHANGED)))
 
     def _replay(self, trial_id: str, curve: Curve) -> None:
         """Fills the rungs as if the trial had run here."""

@@ -14,6 +14,7 @@ from harness.results.row_tables import to_tables
 from harness.search.optuna_study import Ended
 from harness.training.trial import ended_rows
 from harness.tune.callbacks import Watcher
+from harness.tune.ray_internals import can_retire_actors
 from harness.tune.recovery.retry import Pass
 from harness.tune.schedulers import Pruner, PrunerCallback, Pruning, Retiring
 from harness.tune.searcher import DrawingSearcher
@@ -114,7 +115,8 @@ class Helm:
         return Tuning(space, self._config(max_concurrent_trials=one.jobs), self._callbacks())
 
     def _config(self, **given: Any) -> tune.TuneConfig:
-        return tune.TuneConfig(reuse_actors=True, scheduler=self._pruner or Retiring(), **given)
+        scheduler = self._pruner or Retiring()
+        return tune.TuneConfig(reuse_actors=can_retire_actors(), scheduler=scheduler, **given)
 
     def _callbacks(self) -> list[tune.Callback]:
         if self._pruner is None:

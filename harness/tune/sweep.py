@@ -23,8 +23,8 @@ from harness.tune.callbacks import (
     first_interrupt_remembered,
     flushed_at_least,
 )
+from harness.tune.cluster.capacity import Capacity
 from harness.tune.cluster.gpu_memory import GpuMemoryCallback
-from harness.tune.cluster.session import Capacity
 from harness.tune.object_store import put_data
 from harness.tune.recovery.lost_trials import lost_rows, may_replace
 from harness.tune.recovery.out_of_memory import advice

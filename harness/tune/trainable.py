@@ -24,7 +24,7 @@ from harness.training.model_file import ModelFile
 from harness.training.trial import TrialJob, TrialResult, trial_epochs
 from harness.tune.backend_registry import agreement
 from harness.tune.cluster.gpu_memory import MEASURED, measured
-from harness.tune.cluster.join import first_words
+from harness.tune.cluster.join import log_header
 from harness.tune.local import Value, get_value
 from harness.tune.object_store import get_data
 from harness.tune.recovery.checkpoint_client import Keeper
@@ -131,7 +131,7 @@ class TrialWorker:
         attempt, self._best = get_value(shared.collector.begin.remote(job.trial_id))
         self._job = replace(job, attempt=job.attempt + attempt)
         self._log = TrialLog(shared.terms.logs, job.trial_id)
-        self._log.write(first_words())
+        self._log.write(log_header())
         self._spent_s, self._epoch = 0.0, 0
         self._findings: tuple[str, ...] = ()
         model = self._trial.model

@@ -1,65 +1,88 @@
-"""Joining a running Ray cluster: finding it, and asking its nodes whether they fit.
+"""Joining a running Ray cluster: finding it, asking whether its nodes fit, and sending our code.
 
 Ray alone waits for up to a minute before it says that nothing is there; what can be known at once
 is asked here first.
 """
 
+import shutil
 import socket
+import tempfile
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import ray
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
 from harness.errors import BenchError
-from harness.plugins.catalog import has_travelled
+from harness.plugins.catalog import FOLDERS, TRAVELLED, has_travelled
+from harness.plugins.shipped_folders import PACKAGE, SHIPPED
 from harness.results.provenance import versions
-from harness.tune.cluster.runtime_env import travelling_code
+from harness.tune import ray_internals
 
 CONNECTED_WITHIN_S = 3.0
 ANSWERED_WITHIN_S = 10.0
 CHECKED_WITHIN_S = 180.0  # a node installs our code and starts its first worker
-SAME = ("python", "ray", "torch")  # others may differ, which is said
+COLLECTED_WITHIN_S = 0.1  # an answer that has arrived is only fetched
+SAME = ("python", "ray", "torch")  # other packages may differ, which is said
 NEEDED = ("ray", "torch", "numpy", "pandas", "pyarrow", "scikit-learn", "scipy")
 ALLOWED = "auto, or host:port of the head node, such as 10.0.0.1:6379"
+
+LIMIT_BYTES = 50_000_000  # of a user's folder; what is larger is data, and goes to every node
+_LEFT_BEHIND = shutil.ignore_patterns("__pycache__", ".*", "*.pyc")
 
 
 @dataclass(frozen=True)
 class NodeFacts:
-    """What a node says of itself. versions: Python's and the packages'."""
+    """What a node says of itself.
+
+    Attributes:
+        name: Host name and address.
+        versions: Of Python and of the packages.
+    """
 
     name: str
     versions: Mapping[str, str]
 
 
 def join(address: str, *, environment: Mapping[str, str], init: Mapping[str, Any]) -> list[str]:
-    """Connects this process to the cluster, whose workers then run our code.
+    """Connect this process to a cluster, whose workers then run our code.
 
-    address: `auto` or host:port. environment: of every worker. init: further arguments of
-    `ray.init`. Returns what a user should read of the nodes. Raises BenchError where there is no
-    cluster, it refuses us, or a node could not run a trial.
+    Args:
+        address: `auto` or host:port.
+        environment: Of every worker.
+        init: Further arguments of `ray.init`.
+
+    Returns:
+        What a user should read of the nodes, a line each.
+
+    Raises:
+        BenchError: There is no cluster, it refuses us, or a node could not run a trial.
     """
-    import ray
-
-    found = find(address)
-    with travelling_code() as modules, _said_plainly(address):
+    place = find_cluster(address)
+    with packed_code() as modules, _plain_errors(address):
         runtime = {"py_modules": modules, "env_vars": dict(environment)}
-        ray.init(address=found, runtime_env=runtime, **init)
+        ray.init(address=place, runtime_env=runtime, **init)
     try:
-        facts = _ask_every_node()
-        problems = [line for one in facts for line in misfits(one, here=versions())]
+        nodes = _ask_every_node()
+        here = versions()
+        problems = [line for facts in nodes for line in incompatibilities(facts, here=here)]
         if problems:
-            raise BenchError("\n  ".join([f"the cluster at {found} does not fit:", *problems]))
+            raise BenchError("\n  ".join([f"the cluster at {place} does not fit:", *problems]))
     except BaseException:
         ray.shutdown()
         raise
-    return [line for one in facts for line in differences(one, here=versions())]
+    return [line for facts in nodes for line in differences(facts, here=here)]
 
 
-def find(address: str) -> str:
-    """The host:port of a cluster that answers, lets us in and has a node on this machine.
+def find_cluster(address: str) -> str:
+    """Return the host:port of a cluster that answers, lets us in and has a node on this machine.
 
-    Raises BenchError in at most some ten seconds.
+    Raises:
+        BenchError: There is none; in at most some ten seconds.
     """
     host, port = _auto() if address == "auto" else _parsed(address)
     place = f"{host}:{port}"
@@ -72,8 +95,13 @@ def find(address: str) -> str:
     return place
 
 
-def misfits(facts: NodeFacts, *, here: Mapping[str, str]) -> list[str]:
-    """Why a node can't run our trials, a line each."""
+def incompatibilities(facts: NodeFacts, *, here: Mapping[str, str]) -> list[str]:
+    """Return why a node can't run our trials, a line each.
+
+    Args:
+        facts: Of the node.
+        here: Versions on this machine.
+    """
     there = facts.versions
     lacking = [name for name in NEEDED if name in here and name not in there]
     other = [name for name in SAME if name in there and _public(there[name]) != _public(here[name])]
@@ -84,47 +112,90 @@ def misfits(facts: NodeFacts, *, here: Mapping[str, str]) -> list[str]:
 
 
 def differences(facts: NodeFacts, *, here: Mapping[str, str]) -> list[str]:
-    """Versions that differ without stopping a run, in at most one line."""
-    there = facts.versions
+    """Return the versions that differ without stopping a run, in at most one line.
+
+    Args:
+        facts: Of the node.
+        here: Versions on this machine.
+    """
     ours = ("bench-harness", *SAME)  # our own code travels with the run
-    names = [name for name, one in there.items() if name not in ours and one != here.get(name, one)]
-    if not names:
+    others = {
+        name: version
+        for name, version in facts.versions.items()
+        if name not in ours and version != here.get(name, version)
+    }
+    if not others:
         return []
-    listed = ", ".join(f"{name} {there[name]} ({here[name]} here)" for name in names)
+    listed = ", ".join(f"{name} {version} ({here[name]} here)" for name, version in others.items())
     return [f"other versions on {facts.name}: {listed}"]
 
 
 def node_facts() -> NodeFacts:
-    """Runs on a node: who it is and what is installed there."""
+    """Return who this node is and what is installed on it; runs as a task of Ray."""
     return NodeFacts(node_name(), versions())
 
 
 def node_name() -> str:
-    """This machine as its cluster knows it: host name and address."""
-    import ray
-
+    """Return how its cluster knows this machine: host name and address."""
     return f"{socket.gethostname()} ({ray.util.get_node_ip_address()})"
 
 
-def first_words() -> str:
-    """What a trial's log begins with: where it runs, a line; nothing on a machine of one's own."""
+def log_header() -> str:
+    """Return the first line of a trial's log, naming the node; empty for a local run."""
     return f"runs on {node_name()}\n" if has_travelled() else ""
 
 
+@contextmanager
+def packed_code(folder: Path | None = None) -> Iterator[list[str]]:
+    """Give the Python packages that the workers get, as folders; copies go at the end.
+
+    Args:
+        folder: The user's, by default the working directory. Its `models/` and `data_prep/` travel
+            in a package of their own name, so that nothing shipped is shadowed.
+
+    Raises:
+        BenchError: The user's folders are too large to be code.
+    """
+    own = (folder or Path.cwd()).resolve()
+    with tempfile.TemporaryDirectory(prefix="bench-code-") as scratch:
+        staged = Path(scratch, TRAVELLED)
+        staged.mkdir()
+        (staged / "__init__.py").touch()
+        if own != SHIPPED:
+            _stage(own, staged)
+        yield [str(PACKAGE), *(str(SHIPPED / name) for name in FOLDERS.values()), str(staged)]
+
+
+def _stage(own: Path, staged: Path) -> None:
+    for name in FOLDERS.values():
+        if (own / name).is_dir():
+            _check_size(own / name)
+            shutil.copytree(own / name, staged / name, ignore=_LEFT_BEHIND)
+
+
+def _check_size(folder: Path) -> None:
+    sizes = {file: file.stat().st_size for file in folder.rglob("*") if file.is_file()}
+    if sum(sizes.values()) > LIMIT_BYTES:
+        largest = max(sizes, key=lambda file: sizes[file])
+        raise BenchError(
+            f"{folder} travels to every node and holds {sum(sizes.values()) / 1e6:.0f} MB; "
+            f"allowed: {LIMIT_BYTES / 1e6:.0f} MB of code; data belongs elsewhere, "
+            f"the largest file is {largest.name}"
+        )
+
+
 def _public(version: str) -> str:
-    """`2.11.0` of `2.11.0+cu128`: a driver without a GPU may have another build."""
+    """Return `2.11.0` of `2.11.0+cu128`: a driver without a GPU may have another build."""
     return version.partition("+")[0]
 
 
 def _auto() -> tuple[str, int]:
-    """Where Ray itself would look: $RAY_ADDRESS, else the cluster that runs on this machine."""
-    from ray._private.services import canonicalize_bootstrap_address_or_die
-
-    try:
-        return _parsed(canonicalize_bootstrap_address_or_die("auto"))
-    except (ConnectionError, ValueError):
+    """Return where Ray itself would look: $RAY_ADDRESS, else the cluster of this machine."""
+    address = ray_internals.bootstrap_address()
+    if address is None:
         text = "--address auto: no Ray cluster runs on this machine; start one with `ray start`"
-        raise BenchError(text) from None
+        raise BenchError(text)
+    return _parsed(address)
 
 
 def _parsed(address: str) -> tuple[str, int]:
@@ -137,44 +208,47 @@ def _parsed(address: str) -> tuple[str, int]:
     return host, int(port)
 
 
-def _nodes_of(place: str, address: str) -> set[str]:
-    """The ids of the cluster's living nodes, in hexadecimal."""
-    answer: list[set[str] | Exception] = []
-    asking = threading.Thread(target=lambda: answer.append(_asked(place)), daemon=True)
+def _nodes_of(place: str, address: str) -> set[str] | None:
+    """Return the ids of the cluster's living nodes, in hexadecimal; None where Ray can't say.
+
+    In a thread: a server that is no head node keeps Ray's client waiting whatever the timeout.
+
+    Raises:
+        BenchError: Nothing answers as a head node does, or it refuses us.
+    """
+    answers: list[set[str] | Exception | None] = []
+    asking = threading.Thread(target=lambda: answers.append(_asked(place)), daemon=True)
     asking.start()
     asking.join(ANSWERED_WITHIN_S)
-    if not answer:
+    if not answers:
         reason = "something answers there that is no Ray head node"
         hint = "its port is 6379 unless told otherwise; 8265 is the dashboard's, 10001 the client's"
         raise BenchError(f"--address {address}: {reason}; {hint}")
-    if isinstance(answer[0], Exception):
-        raise BenchError(f"--address {address}: {_in_words(answer[0])}") from None
-    return answer[0]
+    (answer,) = answers
+    if isinstance(answer, Exception):
+        raise BenchError(f"--address {address}: {_in_words(answer)}") from None
+    return answer
 
 
-def _asked(place: str) -> set[str] | Exception:
-    from ray._raylet import GcsClient  # type: ignore[attr-defined]
-
+def _asked(place: str) -> set[str] | Exception | None:
     try:
-        nodes = GcsClient(address=place).get_all_node_info(timeout=ANSWERED_WITHIN_S)
-        return {node.hex() for node, info in nodes.items() if info.state == 0}
+        return ray_internals.living_nodes(place, timeout_s=ANSWERED_WITHIN_S)
     except Exception as error:
         return error
 
 
-def _check_node_here(nodes: set[str], *, address: str) -> None:
-    """Ray would look for a node on this machine for a minute."""
-    from ray._private.services import find_node_ids
-
-    if not nodes & {str(one) for one in find_node_ids()}:
+def _check_node_here(nodes: set[str] | None, *, address: str) -> None:
+    """Refuse a cluster without a node here; Ray would look for one for a minute."""
+    here = ray_internals.nodes_here()
+    if nodes is not None and here is not None and not nodes & here:
         text = "this machine is no node of that cluster; make it one, with no cores if need be"
         command = f"ray start --address={address} --num-cpus=0"
         raise BenchError(f"--address {address}: {text}: {command}")
 
 
 @contextmanager
-def _said_plainly(address: str) -> Any:
-    """What Ray says when it can't connect, as one line."""
+def _plain_errors(address: str) -> Iterator[None]:
+    """Turn what Ray raises when it can't connect into one line."""
     try:
         yield
     except BenchError:
@@ -192,10 +266,11 @@ def _in_words(error: BaseException) -> str:
 
 
 def _ask_every_node() -> Sequence[NodeFacts]:
-    """Every living node's own words, asked side by side. Raises BenchError naming a silent one."""
-    import ray
-    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+    """Return every living node's facts, asked side by side.
 
+    Raises:
+        BenchError: A node does not answer, which it names.
+    """
     ask = ray.remote(node_facts)
     nodes = [node for node in ray.nodes() if node["Alive"]]
     answers = []
@@ -203,16 +278,14 @@ def _ask_every_node() -> Sequence[NodeFacts]:
         there = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
         answers.append(ask.options(num_cpus=0, max_retries=0, scheduling_strategy=there).remote())
     ray.wait(answers, num_returns=len(answers), timeout=CHECKED_WITHIN_S)
-    found = [_answer(node, one) for node, one in zip(nodes, answers, strict=True)]
-    return [facts for facts in found if facts is not None]
+    answered = [_answer(node, reference) for node, reference in zip(nodes, answers, strict=True)]
+    return [facts for facts in answered if facts is not None]
 
 
 def _answer(node: Mapping[str, Any], reference: Any) -> NodeFacts | None:
-    """None of a node that has left since it was listed; Ray lists the dead for some seconds."""
-    import ray
-
+    """Return a node's facts; None of one that has left: Ray lists the dead for some seconds."""
     try:
-        facts: NodeFacts = ray.get(reference, timeout=0.1)
+        facts: NodeFacts = ray.get(reference, timeout=COLLECTED_WITHIN_S)
     except ray.exceptions.TaskUnschedulableError:
         return None
     except ray.exceptions.RayError as error:

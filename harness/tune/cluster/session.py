@@ -1,39 +1,38 @@
-"""Starting and stopping Ray: a private local one, or a running cluster."""
+"""Starting and stopping Ray: a private one in a folder of its own, or a running cluster."""
 
 import contextlib
 import logging
 import os
+import secrets
 import signal
+import subprocess
+import sys
+import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import ray
+
 from harness.data.paths import available_cores
 from harness.errors import BenchError
-from harness.events import Note, OnEvent
+from harness.events import Note, OnEvent, RunLost
 from harness.failures import message
-from harness.tune.cluster.capacity import Capacity as Capacity
-from harness.tune.cluster.capacity import Node
+from harness.tune import ray_internals
+from harness.tune.cluster import guard
+from harness.tune.cluster.capacity import Capacity, Node
 from harness.tune.cluster.join import join
-from harness.tune.cluster.private_ray import (
-    PrivateFolder,
-    make_private_folder,
-    marked,
-    private_environment,
-)
-from harness.tune.cluster.ray_patches import read_environment_anew, without_helpers
-from harness.tune.cluster.ray_processes import head_processes, shut_down, watch_head
 
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_CHDIR_TO_TRIAL_DIR": "0",  # Tune would change the workers' directory
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # 1,100 ms a trial for files nobody reads
     "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
-    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # the watcher listens
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # the sweep handles signals
     "TUNE_GLOBAL_CHECKPOINT_S": "3600",  # the truth is in Parquet
     "TUNE_WARN_THRESHOLD_S": "600",
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",  # a worker's death becomes a row, not a traceback
@@ -43,26 +42,79 @@ QUIET = {
     "RAY_task_events_report_interval_ms": "0",  # a record of every call, for a dashboard we lack
     "RAY_enable_metrics_collection": "0",
 }
+PRIVATE = {
+    "RAY_worker_niceness": "0",  # Ray's 15 starves the trials on a machine that others use too
+    # Ray's own limits end a start on a busy machine: 60, 30, 30 and 5 s.
+    "RAY_worker_register_timeout_seconds": "300",
+    "RAY_gcs_server_port_wait_time_s": "120",
+    "RAY_py_gcs_connect_timeout_s": "120",
+    "RAY_raylet_client_connect_timeout_milliseconds": "60000",
+    # A machine that swaps answers late; the death of a process is noticed by watch_head anyway.
+    "RAY_health_check_timeout_ms": "60000",
+    # What libraries print goes to files of the folder; without a limit it filled a disk.
+    "RAY_ROTATION_MAX_BYTES": "10000000",
+    "RAY_ROTATION_BACKUP_COUNT": "1",
+}
+SILENT: Mapping[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 ATTEMPTS = 3  # a start that fails on a crowded machine mostly succeeds a little later
 # Between two attempts, so that what crowds the machine can pass; a run whose Ray never starts waits
 # ten seconds in all.
 PAUSE_S = 5.0
+LONGEST_REASON = 200  # characters of what Ray says of a failed start
+
+HEAD = ("gcs_server", "raylet")  # Ray's names of the processes without which nothing is left to do
+HEAD_POLL_S = 0.5
+FLUSH_S = 2.5  # the result writer writes what it holds within two seconds
+
+SOCKET_BYTES = 103  # the shortest limit of a socket's path: macOS; Linux allows 107
+# What Ray appends: /session_<date>_<time>_<microseconds>_<pid>/sockets/plasma_store.<number>
+BELOW_FOLDER_BYTES = len("/session_2026-01-01_00-00-00_000000_4194304/sockets/plasma_store.12")
+PREFIX = "bench-"
+SHORT_ROOT = Path("/tmp")
 
 
 @dataclass(frozen=True)
 class Session:
-    """A Ray that has started. end: stops it; a private one leaves nothing behind."""
+    """A Ray that has started.
+
+    Attributes:
+        capacity: What it has to compute with.
+        end: Stops it; a private one leaves nothing behind.
+    """
 
     capacity: Capacity
     end: Callable[[], None]
+
+
+@dataclass(frozen=True)
+class PrivateFolder:
+    """A folder that only its owner may read, and the process that removes it at the end.
+
+    Attributes:
+        path: Absolute, short enough for the sockets that Ray puts below it.
+        guard: See `harness.tune.cluster.guard`.
+    """
+
+    path: Path
+    guard: "subprocess.Popen[str]"
+
+    def name_processes(self, ids: Iterable[int]) -> None:
+        """Name processes to kill at the end where the machine does not list its processes."""
+        assert self.guard.stdin is not None
+        self.guard.stdin.write("".join(f"{pid}\n" for pid in ids))
+        self.guard.stdin.flush()
+
+    def remove(self) -> None:
+        """Kill what is left of Ray and remove the folder; return when that is done."""
+        self.guard.communicate()
 
 
 @contextlib.contextmanager
 def ray_session(
     *, address: str | None, num_cpus: int, threads: int, on_event: OnEvent
 ) -> Iterator[Callable[[], Capacity]]:
-    """A Ray to run trials on, starting behind the caller's back; it stops at the end.
+    """Start or join Ray in the background, and stop it at the end.
 
     The value waits until Ray is there and returns what it has; it raises BenchError where Ray can't
     be started or joined.
@@ -112,7 +164,8 @@ def _start_private(num_cpus: int, on_event: OnEvent) -> Session:
         try:
             folder = make_private_folder()
             end.callback(folder.remove)
-            end.callback(read_environment_anew)  # once it is as it was: for a Ray of somebody else
+            # Once the environment is as it was: for a Ray of somebody else in this process.
+            end.callback(ray_internals.reread_environment)
             end.enter_context(private_environment())
             _init_private(folder, num_cpus, end)
             return Session(_capacity(scratch=folder.path), end.close)
@@ -133,25 +186,22 @@ def _start_private(num_cpus: int, on_event: OnEvent) -> Session:
 
 
 def _init_private(folder: PrivateFolder, num_cpus: int, end: contextlib.ExitStack) -> None:
-    import ray
-
     _silence()
-    read_environment_anew()
-    end.callback(shut_down)
-    with without_helpers(), marked(folder.path):
+    ray_internals.reread_environment()
+    end.callback(ray_internals.shut_down_at_once)
+    with ray_internals.without_helpers(), marked(folder.path):
         ray.init(
             address="local",
             num_cpus=num_cpus,
             include_dashboard=False,
-            _temp_dir=str(folder.path),
+            _temp_dir=str(folder.path),  # documented in spite of its name
             **SILENT,
         )
-    folder.name_processes(head_processes())
+    started = ray_internals.head_processes()
+    folder.name_processes(process.pid for kind in started.values() for process in kind)
 
 
 def _join(address: str, *, threads: int) -> Session:
-    import ray
-
     _silence()
     threaded = {name: str(threads) for name in THREADS}
     notes = join(address, environment={**QUIET, **threaded}, init=SILENT)
@@ -159,26 +209,19 @@ def _join(address: str, *, threads: int) -> Session:
 
 
 def _silence() -> None:
-    from ray._private import worker
-
     logging.getLogger("ray").setLevel(logging.ERROR)
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
-    worker._worker_logs_enabled = False  # else a worker's death is told on stdout, inside --json
-
-
-SILENT: Mapping[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
+    ray_internals.silence_worker_logs()
 
 
 def _in_one_line(error: Exception) -> str:
     """Return what Ray says of a failed start, without its advice of many lines."""
     lines = [line.strip() for line in message(error).splitlines() if line.strip()]
     first = lines[0] if lines else type(error).__name__
-    return first if len(first) <= 200 else f"{first[:200]}…"
+    return first if len(first) <= LONGEST_REASON else f"{first[:LONGEST_REASON]}…"
 
 
 def _capacity(notes: Sequence[str] = (), *, scratch: Path | None = None) -> Capacity:
-    import ray
-
     nodes = tuple(
         Node(
             f"{node['NodeManagerHostname']} ({node['NodeManagerAddress']})",
@@ -190,3 +233,103 @@ def _capacity(notes: Sequence[str] = (), *, scratch: Path | None = None) -> Capa
     )
     cpus, gpus = sum(node.cpus for node in nodes), sum(node.gpus for node in nodes)
     return Capacity(cpus, gpus, nodes, tuple(notes), scratch)
+
+
+def watch_head(on_event: OnEvent) -> Callable[[], None]:
+    """End this process with exit code 1 once a head process of the private Ray dies.
+
+    Left alone, Ray freezes the driver for up to a minute and aborts it from C++, where no handler
+    of ours runs.
+
+    Args:
+        on_event: Receives why the run ends.
+
+    Returns:
+        A function that stops the watch.
+    """
+    stopped = threading.Event()
+    threading.Thread(target=_watch, args=(stopped, on_event), daemon=True).start()
+    return stopped.set
+
+
+def _watch(stopped: threading.Event, on_event: OnEvent) -> None:
+    started = ray_internals.head_processes()
+    heads = {name: started[name][0] for name in HEAD if started.get(name)}
+    while not stopped.wait(HEAD_POLL_S):
+        for name, process in heads.items():
+            if process.poll() is not None and not stopped.is_set():
+                on_event(RunLost(f"Ray's {name} died: what is finished is kept"))
+                time.sleep(FLUSH_S)
+                ray_internals.kill_head_processes()
+                os._exit(1)  # from this thread, and before Ray aborts the process
+
+
+def make_private_folder() -> PrivateFolder:
+    """Make a folder for one private Ray, guarded from the start.
+
+    Raises:
+        BenchError: No folder for temporary files is writable and has a path that is short enough.
+    """
+    path = _root().resolve() / f"{PREFIX}{secrets.token_hex(4)}"
+    process = subprocess.Popen(
+        [sys.executable, "-I", "-S", guard.__file__, str(path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,  # a signal to the run's whole group is not for it
+    )
+    try:
+        path.mkdir(mode=0o700)  # after the guard: a run that is killed in between leaves nothing
+    except OSError as error:
+        process.kill()  # before its pipe ends: what lies there is not ours to remove
+        process.communicate()
+        reason = error.strerror or str(error)
+        raise BenchError(f"no folder for Ray in {path.parent}: {reason}; set TMPDIR") from error
+    return PrivateFolder(path, process)
+
+
+@contextlib.contextmanager
+def private_environment() -> Iterator[None]:
+    """Set what Ray reads from the environment of this process while a private one runs.
+
+    The token is of this Ray alone, whatever the environment says: without one, anybody who reaches
+    its ports can run code.
+    """
+    token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+    with _set({**PRIVATE, **token}):
+        yield
+
+
+@contextlib.contextmanager
+def marked(folder: Path) -> Iterator[None]:
+    """Mark every process that starts meanwhile, and those that it starts, as that folder's."""
+    with _set({guard.MARK: str(folder)}):
+        yield
+
+
+@contextlib.contextmanager
+def _set(variables: Mapping[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def _root() -> Path:
+    """Return the folder for temporary files, or /tmp where its path is too long for sockets."""
+    named = Path(tempfile.gettempdir())
+    room = SOCKET_BYTES - BELOW_FOLDER_BYTES - len(f"/{PREFIX}12345678")
+    for root in (named, SHORT_ROOT):
+        if len(os.fsencode(root.resolve())) <= room and os.access(root, os.W_OK):
+            return root
+    raise BenchError(
+        f"the folder for temporary files, {named}, has too long a path for Ray's sockets; found: "
+        f"{len(os.fsencode(named.resolve()))} bytes; allowed: {room}; set TMPDIR to a shorter one"
+    )

@@ -1,9 +1,15 @@
-"""What no node can take is told before Ray waits for it for ever."""
+"""What no node can take is refused before Ray waits for it for ever; cores that stay idle."""
 
 import pytest
 
 from harness.errors import SpecError
-from harness.tune.cluster.capacity import Capacity, Node, check_capacity
+from harness.tune.cluster.capacity import (
+    Capacity,
+    Node,
+    check_capacity,
+    cores_note,
+    crowded_note,
+)
 from tests.spec_files import FILE, read
 
 SMALL = Node("small (10.0.0.1)", cpus=4, gpus=0)
@@ -62,3 +68,51 @@ def test_trials_side_by_side_are_counted_node_by_node() -> None:
     assert capacity_of(SMALL, LARGE).at_a_time(cpu=1, gpu=0.3333) == 6
     assert capacity_of(LARGE).at_a_time(cpu=8, gpu=0.25) == 2
     assert capacity_of(LARGE).at_a_time(cpu=1, gpu=2) == 1
+
+
+@pytest.mark.parametrize(
+    ("n_trials", "cpu", "cores", "told"),
+    [
+        (3, 1, 8, "3 trials on 8 cores: resources.cpu=2 would use them"),
+        (1, 2, 8, "1 trial on 8 cores: resources.cpu=8 would use them"),
+    ],
+)
+def test_few_trials_are_told_what_would_use_the_cores(
+    n_trials: int, cpu: int, cores: int, told: str
+) -> None:
+    """The largest number of threads with which all of them still train at once."""
+    assert cores_note(n_trials, cpu=cpu, cores=cores, jobs=None) == told
+
+
+@pytest.mark.parametrize(
+    ("n_trials", "cpu", "cores"), [(8, 1, 8), (5, 1, 8), (4, 2, 8), (0, 1, 8), (1, 8, 8)]
+)
+def test_nothing_is_told_where_more_threads_would_not_fit(
+    n_trials: int, cpu: int, cores: int
+) -> None:
+    """Five trials of two threads need ten cores; three of eight idle are nobody's mistake."""
+    assert cores_note(n_trials, cpu=cpu, cores=cores, jobs=None) is None
+
+
+@pytest.mark.parametrize(
+    ("cpu", "jobs", "told"),
+    [
+        (4, None, "resources.cpu=4 on 2 cores: threads will wait for each other"),
+        (1, 8, "--jobs 8, 1 thread each, on 2 cores: threads will wait for each other"),
+    ],
+)
+def test_more_threads_than_cores_are_told(cpu: int, jobs: int | None, told: str) -> None:
+    """What was asked for is done all the same."""
+    assert cores_note(16, cpu=cpu, cores=2, jobs=jobs) == told
+
+
+def test_fewer_jobs_than_cores_are_what_was_asked_for() -> None:
+    """`--jobs 1` on 8 cores leaves 7 to somebody else."""
+    assert cores_note(3, cpu=1, cores=8, jobs=1) is None
+
+
+@pytest.mark.parametrize(("load", "told"), [(6.0, False), (6.1, True), (0.0, False)])
+def test_a_machine_that_others_keep_busy_is_told(load: float, told: bool) -> None:
+    line = crowded_note(load, cores=2)
+
+    assert line == ("this machine is busy: load 6 on 2 cores; trials take longer" if told else None)

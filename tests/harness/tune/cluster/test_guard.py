@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 
 from harness.tune.cluster import guard
-from harness.tune.cluster.private_ray import make_private_folder, marked
+from harness.tune.cluster.session import make_private_folder, marked
 
 pytestmark = pytest.mark.skipif(not guard.PROCESSES.is_dir(), reason="lists processes on Linux")
 
 SLEEP = [sys.executable, "-c", "import time; print(flush=True); time.sleep(60)"]
 DRIVER = """
 import os, subprocess, sys
-from harness.tune.cluster.private_ray import make_private_folder, marked
+from harness.tune.cluster.session import make_private_folder, marked
 
 folder = make_private_folder()
 with marked(folder.path):

@@ -1,5 +1,7 @@
-"""Starting a private Ray on a machine that makes it hard."""
+"""Starting a private Ray on a machine that makes it hard; its folder, token and settings."""
 
+import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,8 +12,16 @@ from harness.errors import BenchError
 from harness.events import Note
 from harness.tune.cluster import session
 from harness.tune.cluster.capacity import Capacity
-from harness.tune.cluster.session import ATTEMPTS, ray_session
+from harness.tune.cluster.session import (
+    ATTEMPTS,
+    BELOW_FOLDER_BYTES,
+    SOCKET_BYTES,
+    make_private_folder,
+    private_environment,
+    ray_session,
+)
 
+NICENESS = "RAY_worker_niceness"  # as Ray spells it
 BUSY = "The current node timed out during startup. This could happen because…\nadvice\nadvice"
 
 
@@ -58,3 +68,62 @@ def test_a_machine_on_which_ray_never_starts_is_told_in_one_sentence(
     assert str(told.value).startswith(f"Ray did not start on this machine in {ATTEMPTS} attempts")
     assert "--in-process" in str(told.value)
     assert "\n" not in str(told.value)
+
+
+def test_the_token_is_new_for_each_ray_and_gone_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the environment says; what it said is back at the end."""
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
+    monkeypatch.delenv("RAY_AUTH_TOKEN", raising=False)
+    tokens = set()
+    for _ in range(2):
+        with private_environment():
+            assert os.environ["RAY_AUTH_MODE"] == "token"
+            tokens.add(os.environ["RAY_AUTH_TOKEN"])
+
+    assert len(tokens) == 2
+    assert os.environ["RAY_AUTH_MODE"] == "disabled"
+    assert "RAY_AUTH_TOKEN" not in os.environ
+
+
+def test_trials_are_not_slowed_beside_other_programs() -> None:
+    with private_environment():
+        assert os.environ[NICENESS] == "0"
+
+
+def test_a_long_temporary_path_is_left_for_a_short_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long = tmp_path / ("long" * 30)
+    long.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(long))
+    folder = make_private_folder()
+    folder.remove()
+
+    assert len(os.fsencode(folder.path)) + BELOW_FOLDER_BYTES <= SOCKET_BYTES
+
+
+def test_a_machine_without_a_short_path_is_refused_in_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long = tmp_path / ("long" * 30)
+    long.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(long))
+    monkeypatch.setattr(session, "SHORT_ROOT", tmp_path / "missing")
+
+    with pytest.raises(BenchError, match=r"too long a path for Ray.s sockets.*set TMPDIR"):
+        make_private_folder()
+
+
+def test_a_folder_of_somebody_else_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = tmp_path / "bench-00000000"
+    taken.mkdir()
+    (taken / "theirs.txt").touch()
+    monkeypatch.setattr(session, "_root", lambda: tmp_path)
+    monkeypatch.setattr(session.secrets, "token_hex", lambda n: "0" * 2 * n)
+
+    with pytest.raises(BenchError, match=r"no folder for Ray in .*: File exists; set TMPDIR"):
+        make_private_folder()
+
+    assert (taken / "theirs.txt").exists()
