@@ -28,7 +28,7 @@ def command(
     dataset: str, options: tuple[str, ...], data: Path | None, cv: str | None, out: Path | None
 ) -> None:
     """Show what is in DATASET: classes, folds, and examples to look at, listen to or read."""
-    from harness.data.dataset_overview import show_dataset
+    from harness.data.card import show_dataset
     from harness.data.paths import cache_dir, default_data_root
     from harness.plugins import catalog
     from harness.report.report_writer import write_card

@@ -1,4 +1,4 @@
-"""The JSON schema of a benchmark file, for editors."""
+"""The JSON schema of a benchmark file, for editors, and the page of its keys made from it."""
 
 import json
 from collections.abc import Iterator, Mapping

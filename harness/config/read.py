@@ -1,4 +1,4 @@
-"""Reading a benchmark file: every problem at once, or one frozen value."""
+"""From a benchmark's name to its file, and from the file to one frozen value or all problems."""
 
 import re
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""From the `space` of a file to parameters: their paths and domains."""
+"""From the `space`, `exclude` and `when` of a file to the parameters and conditions of a Space."""
 
 import re
 from collections.abc import Collection, Sequence

@@ -1,4 +1,8 @@
-"""Prepared arrays on disk, by the identity of what made them; read back memory-mapped."""
+"""The cache folder: prepared arrays by the identity of what made them, and small JSON files.
+
+Arrays are read back memory-mapped. Nothing in the folder is trusted to be what was written: a
+folder, a pipe, a link to nowhere, half a file or gigabytes may be in its place.
+"""
 
 import hashlib
 import json
@@ -14,7 +18,6 @@ from typing import Any
 import numpy as np
 
 from data_prep.examples import Examples
-from harness.data.cache_files import read_cached, remove, write_cached
 from harness.data.types import Array
 from harness.regular_files import open_regular
 
@@ -22,6 +25,7 @@ CACHE_VERSION = 2  # raised when entries written before can't be used any more
 ARRAYS = ("inputs", "targets", "example_ids", "parts", "groups")
 ABANDONED_S = 24 * 3600
 _BLOCK_BYTES = 1 << 24
+MOST_BYTES = 64 * 2**20  # of a JSON file: 100,000 fingerprints or class names take 20 MB
 
 
 def cached_examples(key: str, make: Callable[[], Examples], cache_dir: Path) -> Examples:
@@ -42,6 +46,41 @@ def cached_examples(key: str, make: Callable[[], Examples], cache_dir: Path) -> 
     except OSError:
         return made
     return _read(entry, key) or made
+
+
+def read_cached(file: Path) -> Any:
+    """What a JSON file holds; raises OSError where it can't be read, ValueError for no JSON."""
+    with os.fdopen(open_regular(file), "rb") as handle:
+        content = handle.read(MOST_BYTES + 1)
+    if len(content) > MOST_BYTES:
+        raise ValueError(f"{file} is larger than {MOST_BYTES:,} bytes")
+    try:
+        return json.loads(content)
+    except RecursionError:
+        raise ValueError(f"{file} is nested too deep") from None
+
+
+def write_cached(file: Path, value: Any) -> None:
+    """Put a JSON file in place in one step, whatever lies there; raises OSError where it can't."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    temporary = file.with_name(f".{file.name}.{uuid.uuid4().hex[:12]}.tmp")
+    try:
+        temporary.write_text(json.dumps(value), encoding="utf-8")
+        try:
+            os.replace(temporary, file)
+        except IsADirectoryError:
+            remove(file)
+            os.replace(temporary, file)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def remove(path: Path) -> None:
+    """A file, a link or a whole folder; what can't be removed stays."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _plain(examples: Examples) -> Examples:

@@ -1,5 +1,10 @@
-"""What a dataset file hands over, held against what it says of itself."""
+"""Checks of what a dataset file loads.
 
+Against its own description, for examples and groups on both sides of a split, and for classes with
+fewer train examples than the benchmark file asks for.
+"""
+
+import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -8,10 +13,11 @@ import numpy as np
 
 from data_prep.examples import Description, Examples, Fitted
 from harness.data.folds import part_names
-from harness.data.types import Array
+from harness.data.types import Array, Fold, TrialData
 from harness.errors import BenchError
 
 _CHUNK_BYTES = 1 << 26
+NAMED = 5
 
 
 def refuse_undescribed(examples: Examples, description: Description, *, file: str) -> None:
@@ -69,6 +75,70 @@ def refuse_unequal_fits(fits: Sequence[Fitted], *, file: str) -> None:
     )
 
 
+def argument_shape(value: Any) -> Any:
+    """What has to be equal in every fold: an array's shape; a count itself; a float's presence."""
+    if hasattr(value, "shape"):
+        return tuple(value.shape)
+    return "float" if isinstance(value, float) else value
+
+
+def shortfall(data: TrialData, train_per_class: int | None) -> str | None:
+    """What a user should know where `dataset.train_per_class` asks for more than a fold has.
+
+    None where every class has as many in every fold. The numbers are those of the smallest fold.
+    """
+    if train_per_class is None:
+        return None
+    n_classes = len(data.class_names)
+    counts = [np.bincount(data.targets[fold.train], minlength=n_classes) for fold in data.folds]
+    fewest = np.min(counts, axis=0)
+    short = [(data.class_names[one], int(fewest[one])) for one in np.argsort(fewest, kind="stable")
+             if fewest[one] < train_per_class]  # fmt: skip
+    if not short:
+        return None
+    named = ", ".join(f"{name} {count:,}" for name, count in short[:NAMED])
+    hidden = f" and {len(short) - NAMED} more classes" if len(short) > NAMED else ""
+    return (
+        f"dataset.train_per_class: {train_per_class:,} train examples a class are asked for; "
+        f"there are fewer of {named}{hidden}"
+    )
+
+
+def content_codes(inputs: Array) -> Array:
+    """(n,) int64; two examples have the same code exactly when their bytes are the same."""
+    digests = [
+        hashlib.blake2b(np.ascontiguousarray(example).tobytes(), digest_size=16).digest()
+        for example in inputs
+    ]
+    first: dict[bytes, int] = {}
+    return np.array([first.setdefault(digest, len(first)) for digest in digests], dtype=np.int64)
+
+
+def group_codes(groups: Array) -> Array:
+    """(n,) int64; the same for two examples of the same group."""
+    codes: Array = np.unique(np.asarray(groups), return_inverse=True)[1]
+    return codes
+
+
+def shared_codes(codes: Array, folds: Sequence[Fold]) -> Array:
+    """The sorted codes that occur in more than one role of some fold."""
+    found: set[int] = set()
+    for fold in folds:
+        train, validation, test = (
+            np.unique(codes[indices]) for indices in (fold.train, fold.validation, fold.test)
+        )
+        for one, other in ((train, validation), (train, test), (validation, test)):
+            found |= set(np.intersect1d(one, other, assume_unique=True).tolist())
+    return np.array(sorted(found), dtype=np.int64)
+
+
+def repeated_codes(codes: Array) -> Array:
+    """The sorted codes that more than one example has."""
+    values, counts = np.unique(codes, return_counts=True)
+    repeated: Array = values[counts > 1]
+    return repeated
+
+
 def _fitted_shape(fitted: Fitted) -> Mapping[str, Any]:
     shape: dict[str, Any] = {
         f"argument {name}": argument_shape(value) for name, value in fitted.model_arguments.items()
@@ -76,13 +146,6 @@ def _fitted_shape(fitted: Fitted) -> Mapping[str, Any]:
     if fitted.inputs is not None:
         shape["inputs"] = (fitted.inputs.shape, str(fitted.inputs.dtype))
     return shape
-
-
-def argument_shape(value: Any) -> Any:
-    """What has to be equal in every fold: an array's shape; a count itself; a float's presence."""
-    if hasattr(value, "shape"):
-        return tuple(value.shape)
-    return "float" if isinstance(value, float) else value
 
 
 def _received_dtype(dtype: np.dtype[Any], input_scale: float | None) -> str | None:

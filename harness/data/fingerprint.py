@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from harness.data.cache_files import read_cached, write_cached
+from harness.data.cache import read_cached, write_cached
 from harness.data.paths import cache_dir
 from harness.errors import BenchError
 from harness.plugins import catalog

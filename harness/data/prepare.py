@@ -10,22 +10,24 @@ import numpy as np
 
 from data_prep.examples import Examples, Fitted
 from harness.config.sections import CrossValidation, DatasetSection, Pretraining
-from harness.data.dataset_checks import (
-    refuse_bad_inputs,
-    refuse_undescribed,
-    refuse_unequal_fits,
-)
-from harness.data.duplicates import content_codes, group_codes, shared_codes
-from harness.data.front_end import through_front_end
-from harness.data.loading import Loaded, accepted, as_json, call, load_dataset
-from harness.data.normalise import fold_scales
-from harness.data.pretraining_split import (
+from harness.data.assignment import (
     Assignment,
     assign,
+    limited,
     pretraining_examples,
     without_labels,
 )
-from harness.data.subsample import limited
+from harness.data.dataset_checks import (
+    content_codes,
+    group_codes,
+    refuse_bad_inputs,
+    refuse_undescribed,
+    refuse_unequal_fits,
+    shared_codes,
+)
+from harness.data.front_end import through_front_end
+from harness.data.loading import Loaded, accepted, as_json, call, load_dataset
+from harness.data.normalise import fold_scales
 from harness.data.types import Array, Fold, FoldInputs, TrialData
 from harness.errors import BenchError
 from harness.random_state import derive_32

@@ -3,12 +3,13 @@
 Small enough to lie beside a run's tables and inside a page: plain JSON values, media as data URIs.
 """
 
+import base64
+import io
+import math
 from typing import Any
 
 import numpy as np
 
-from harness.data.audio_preview import sound
-from harness.data.image_preview import picture_row, turned_pictures
 from harness.data.loading import Loaded, accepted
 from harness.data.types import Array, TrialData
 
@@ -18,8 +19,19 @@ TEXTS = 3
 LONGEST_TEXT = 300
 SOUND_CHARACTERS = 700_000  # of all sounds; classes beyond it are seen, not heard
 TURNED = 4  # images in the picture of rotations
-
 Preview = dict[str, Any]
+LARGEST_SIDE = 64  # pixels of one image; larger ones are made smaller
+TURNS = 4
+RATE_HZ = 16_000
+LONGEST_S = 6.0
+COLUMNS = 120
+BANDS = 64
+WINDOW = 512  # samples; 256 frequencies in 64 bands
+RANGE_DB = 80.0
+LEVELS = 16
+COMPRESSION = 0.99  # of 1: about 16 kbit/s, enough to know a sound by
+# from quiet to loud; readable by those who can't tell red from green
+COLOURS = ((0, 32, 76), (65, 77, 107), (124, 123, 120), (187, 174, 111), (255, 234, 70))
 
 
 def previews(loaded: Loaded, data: TrialData) -> dict[str, Any]:
@@ -53,6 +65,83 @@ def kind_of(loaded: Loaded, data: TrialData) -> str | None:
     if inputs.ndim == 3 and loaded.description.sample_rate_hz:
         return "sound"
     return None
+
+
+def picture_row(images: Array, input_scale: float | None) -> str:
+    """(n, 1 or 3, height, width) side by side, on transparent ground."""
+    tiles = [_small(image) for image in _bytes(images, input_scale)]
+    return png(_row(tiles))
+
+
+def turned_pictures(images: Array, input_scale: float | None) -> str:
+    """One row an image: itself, then turned counter-clockwise by 90, 180 and 270 degrees."""
+    rows = [
+        _row([_small(np.rot90(image, turn)) for turn in range(TURNS)])
+        for image in _bytes(images, input_scale)
+    ]
+    gap = np.zeros((_gap(rows[0]), *rows[0].shape[1:]), dtype=np.uint8)
+    return png(np.concatenate([part for row in rows for part in (row, gap)][:-1]))
+
+
+def png(pixels: Array) -> str:
+    """(height, width, 3 or 4) uint8 as a data URI."""
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(pixels)).save(buffer, "PNG", optimize=True)
+    return data_uri("image/png", buffer.getvalue())
+
+
+def palette_png(numbers: Array, palette: Array) -> str:
+    """(height, width) uint8 numbers of the rows of a palette (up to 16, 3), as a data URI."""
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    image = Image.fromarray(numbers).convert("P")
+    image.putpalette(palette.tobytes())
+    image.save(buffer, "PNG", optimize=True, bits=4)
+    return data_uri("image/png", buffer.getvalue())
+
+
+def data_uri(kind: str, content: bytes) -> str:
+    """The content as text that a page can hold."""
+    return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
+
+
+def sound(waveform: Array, *, rate_hz: int) -> dict[str, Any]:
+    """The beginning of a mono waveform (samples,) as JSON values.
+
+    peaks: lowest and highest value of each of the columns, -100 to 100 for -1 to 1. seconds: how
+    much is kept. spectrogram: an image, 0 to 8 kHz upwards, 80 dB. sound: MP3, None where the
+    installed libsndfile can't write it.
+    """
+    kept = _resampled(waveform[: math.ceil(LONGEST_S * rate_hz)], rate_hz)
+    kept = np.clip(kept, -1, 1)
+    return {
+        "peaks": peaks(kept),
+        "seconds": round(len(kept) / RATE_HZ, 2),
+        "spectrogram": palette_png(_levels(spectrogram(kept)), _palette()),
+        "sound": _mp3(kept),
+    }
+
+
+def peaks(waveform: Array, columns: int = COLUMNS) -> list[int]:
+    """Lowest, highest, lowest, highest … of equal stretches, as percent of full scale."""
+    stretches = np.array_split(waveform, min(columns, len(waveform)))
+    ends = [end for one in stretches for end in (float(one.min()), float(one.max()))]
+    return [round(100 * end) for end in ends]
+
+
+def spectrogram(waveform: Array) -> Array:
+    """(bands, columns) in 0..1: decibels below the loudest, the highest band first."""
+    padded = np.pad(waveform, (0, max(0, WINDOW - len(waveform))))
+    starts = np.linspace(0, len(padded) - WINDOW, COLUMNS).astype(int)
+    frames = np.stack([padded[start : start + WINDOW] for start in starts]) * np.hanning(WINDOW)
+    power = np.abs(np.fft.rfft(frames, axis=1))[:, 1:] ** 2
+    bands = power.reshape(COLUMNS, BANDS, -1).max(axis=2).T[::-1]
+    decibels = 10 * np.log10(np.maximum(bands, 1e-12) / max(float(bands.max()), 1e-12))
+    values: Array = np.clip(1 + decibels / RANGE_DB, 0, 1)
+    return values
 
 
 def _chosen(loaded: Loaded, data: TrialData, number: int) -> list[tuple[str, Array]]:
@@ -132,3 +221,69 @@ def _within_budget(entries: list[Preview]) -> list[Preview]:
         if left < 0:
             entry["sound"] = None
     return entries
+
+
+def _bytes(images: Array, input_scale: float | None) -> Array:
+    """(n, height, width, 3) uint8. Values are 0..1 once scaled, or else spread to it together."""
+    values = images.astype(np.float32) * (1.0 if input_scale is None else input_scale)
+    low, high = float(values.min()), float(values.max())
+    if low < 0 or high > 1:
+        values = (values - low) / max(high - low, 1e-12)
+    pixels = (values * 255).round().astype(np.uint8).transpose(0, 2, 3, 1)
+    return np.broadcast_to(pixels, (*pixels.shape[:3], 3))
+
+
+def _small(image: Array) -> Array:
+    from PIL import Image
+
+    made = Image.fromarray(np.ascontiguousarray(image))
+    made.thumbnail((LARGEST_SIDE, LARGEST_SIDE))
+    return np.asarray(made)
+
+
+def _row(tiles: list[Array]) -> Array:
+    """(height, width, 4): opaque tiles with gaps between."""
+    height, width = tiles[0].shape[:2]
+    gap = np.zeros((height, _gap(tiles[0]), 4), dtype=np.uint8)
+    opaque = np.full((height, width, 1), 255, dtype=np.uint8)
+    parts = [part for tile in tiles for part in (np.concatenate([tile, opaque], axis=2), gap)]
+    return np.concatenate(parts[:-1], axis=1)
+
+
+def _gap(tile: Array) -> int:
+    return max(1, len(tile) // 16)
+
+
+def _levels(values: Array) -> Array:
+    """0..1 as numbers of the palette: few distinct colours make a small file."""
+    levels: Array = np.round(values * (LEVELS - 1)).astype(np.uint8)
+    return levels
+
+
+def _palette() -> Array:
+    """(levels, 3) uint8."""
+    stops, wanted = np.linspace(0, 1, len(COLOURS)), np.linspace(0, 1, LEVELS)
+    parts = [np.interp(wanted, stops, [one[i] for one in COLOURS]) for i in range(3)]
+    palette: Array = np.stack(parts, axis=1).round().astype(np.uint8)
+    return palette
+
+
+def _resampled(waveform: Array, rate_hz: int) -> Array:
+    if rate_hz == RATE_HZ:
+        return waveform
+    from scipy.signal import resample_poly
+
+    common = math.gcd(rate_hz, RATE_HZ)
+    resampled: Array = resample_poly(waveform, RATE_HZ // common, rate_hz // common)
+    return resampled
+
+
+def _mp3(waveform: Array) -> str | None:
+    import soundfile
+
+    if "MP3" not in soundfile.available_formats():
+        return None
+    buffer = io.BytesIO()
+    soundfile.write(buffer, waveform.astype(np.float32), RATE_HZ, format="MP3",
+                    compression_level=COMPRESSION)  # fmt: skip
+    return data_uri("audio/mpeg", buffer.getvalue())

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from harness.config.sections import DatasetSection
 from harness.data.card import data_card
-from harness.data.class_counts import shortfall
+from harness.data.dataset_checks import shortfall
 from harness.data.loading import Loaded, load_dataset
 from harness.data.paths import available_cores, cache_dir
 from harness.data.prepare import prepare_loaded

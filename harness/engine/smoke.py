@@ -6,7 +6,7 @@ from math import ceil
 from data_prep.examples import Description
 from harness.config.benchmark import BenchmarkSpec
 from harness.config.sections import CrossValidation, Pretraining
-from harness.data.splitters import DEFAULT_SIZE
+from harness.data.folds import DEFAULT_SIZE
 
 SMOKE_CONFIGURATIONS = 2
 SMOKE_BATCH_SIZE = 4

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.data.cache_files import read_cached, write_cached
+from harness.data.cache import read_cached, write_cached
 from harness.errors import BenchError
 from harness.results.layout import run_files
 from harness.results.runs import read_json, update_run

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from data_prep.examples import Description
-from harness.data.dataset_overview import suitable
+from harness.data.card import suitable
 
 
 def described(**changes) -> Description:
