@@ -11,7 +11,7 @@ import numpy as np
 import soundfile
 from PIL import Image
 
-from harness.cli.imports import failing_imports, not_installed, required_modules
+from harness.cli.info import failing_imports, not_installed, required_modules
 
 N_CLASSES = 2
 N_PER_CLASS = 12

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from harness import __version__
-from harness.cli.echo import echo
+from harness.cli.terminal import echo
 from harness.errors import BenchError
 
 DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)  # nothing of ours is wrong then

@@ -5,10 +5,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from harness.cli.echo import echo
+from harness.cli.terminal import echo
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from harness.config.benchmark import BenchmarkSpec
+    from harness.engine.model_checks import InspectedModel
 
 EPILOG = """\b
 examples:
@@ -71,7 +74,6 @@ def _counted(spec: "BenchmarkSpec", n_named: int) -> str:
 def _show_models(spec: "BenchmarkSpec") -> None:
     from rich.text import Text
 
-    from harness.cli.model_table import layer_table
     from harness.cli.summary import console
     from harness.engine.model_checks import check_models, distinct_models, inspect_model
     from harness.engine.resolve import resolve
@@ -91,5 +93,31 @@ def _show_models(spec: "BenchmarkSpec") -> None:
             out.print(Text(printable(f"{values}: {error}\n")))  # a draw, so its trial's failure
             continue
         out.print(Text(f"{model.entry.label} {values}".rstrip(), style="bold"))
-        out.print(layer_table(inspected))
+        out.print(_layer_table(inspected))
         out.print(Text(inspected.line + "\n"))
+
+
+def _layer_table(model: "InspectedModel") -> "Table":
+    """Return one row a layer, as torchinfo sees it; multiply-adds are counted by torch."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("layer", no_wrap=True)
+    table.add_column("kind", no_wrap=True)
+    for name in ("output shape", "parameters", "multiply-adds", "memory MB"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for layer in model.layers:
+        table.add_row(
+            layer.name or "(whole)",
+            layer.kind,
+            "×".join(map(str, layer.output_shape)),
+            _blank_if_none(layer.n_parameters),
+            _blank_if_none(layer.mult_adds),
+            f"{layer.memory_mb:.3f}" if layer.memory_mb else "",
+        )
+    return table
+
+
+def _blank_if_none(number: int | None) -> str:
+    """Leave a layer without any of its own blank, so that the others stand out."""
+    return f"{number:,}" if number else ""

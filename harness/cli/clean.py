@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from harness.cli.echo import echo
+from harness.cli.terminal import echo
 
 EPILOG = """\b
 examples:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from harness.cli.echo import echo
+from harness.cli.terminal import echo
 
 EPILOG = """\b
 an operand is BENCHMARK[@RUN][:SELECTOR]; without a selector the best on validation

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from harness.cli.echo import echo
+from harness.cli.terminal import echo
 
 if TYPE_CHECKING:
     from harness.export import Exported

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from harness.cli.param_types import Word
+from harness.cli.terminal import Word
 
 if TYPE_CHECKING:
     from harness.plugins.catalog import Entry

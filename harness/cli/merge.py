@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from harness.cli.echo import echo
+from harness.cli.terminal import echo
 
 EPILOG = """\b
 examples:

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import click
 
-from harness.cli.echo import echo
-from harness.cli.param_types import Word
+from harness.cli.terminal import Word, echo
 
 STARTS = {"benchmark": "quickstart", "model": "linear", "dataset": "digits"}
 FOLDERS = {"benchmark": "benchmarks", "model": "models", "dataset": "data_prep"}

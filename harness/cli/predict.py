@@ -10,7 +10,7 @@ from typing import IO, TYPE_CHECKING
 
 import click
 
-from harness.cli.echo import echo
+from harness.cli.terminal import echo
 from harness.sanitize import csv_text, printable
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from harness.cli.echo import echo
+from harness.cli.terminal import echo
 
 EPILOG = """\b
 examples:
@@ -23,7 +23,7 @@ examples:
 def command(dataset: str, options: tuple[str, ...], data: Path | None) -> None:
     """Download DATASET and check it; what is already there is left alone."""
     from data_prep.examples import DataError
-    from harness.cli.download_progress import download_progress
+    from harness.cli.progress import download_progress
     from harness.data.paths import default_data_root
     from harness.errors import BenchError
     from harness.plugins import catalog

@@ -1,13 +1,14 @@
-"""Live progress on stderr: bars in a terminal, plain lines when piped, nothing when quiet."""
+"""Progress of sweeps and downloads on stderr: bars in a terminal, plain lines when piped."""
 
 import contextlib
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from rich.console import Console
 from rich.live import Live
+from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
@@ -140,6 +141,22 @@ def progress(*, quiet: bool, live: bool = True) -> Iterator[OnEvent]:
     view = _View(counts)
     with Live(view, console=console, refresh_per_second=4, transient=True) as display:
         yield lambda event: _drawn(event, counts, display)
+
+
+@contextlib.contextmanager
+def download_progress(name: str) -> Iterator[Callable[[int, int | None], None]]:
+    """A callback `(bytes done, bytes in all or None)`; the bar shows once a byte has come."""
+    columns = ("{task.description}", BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    console = Console(stderr=True)
+    with Progress(
+        *columns, console=console, transient=True, disable=not console.is_terminal
+    ) as bar:
+        task = bar.add_task(name, total=None, visible=False)
+
+        def advance(done: int, total: int | None) -> None:
+            bar.update(task, completed=done, total=total, visible=True)
+
+        yield advance
 
 
 def _drawn(event: Event, counts: Counts, live: Live) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from harness.cli.echo import echo
+from harness.cli.terminal import echo
 
 FORMATS = ("html", "md", "csv", "latex")
 EPILOG = """\b

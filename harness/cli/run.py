@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from harness.cli.echo import echo
+from harness.cli.terminal import echo
 
 EPILOG = """\b
 examples:
@@ -45,7 +45,7 @@ INTERRUPTED = "interrupted: finished trials are kept, the same command goes on"
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 def command(**options: Any) -> None:
     """Train what is missing of FILE: every configuration on the same folds."""
-    from harness.cli.signals import stopped_as_by_ctrl_c
+    from harness.cli.terminal import stopped_as_by_ctrl_c
 
     with stopped_as_by_ctrl_c():
         try:
@@ -58,9 +58,8 @@ def command(**options: Any) -> None:
 
 def _run(options: dict[str, Any]) -> int:
     """The exit code."""
-    from harness.cli.auto_report import report_after
     from harness.cli.progress import progress
-    from harness.cli.summary import as_plain, print_dry_run, print_summary
+    from harness.cli.summary import as_plain, print_dry_run, print_summary, report_after
     from harness.engine.runner import RunOptions, run_benchmark
 
     quiet, as_json = options.pop("quiet"), options.pop("as_json")

@@ -1,8 +1,13 @@
-"""What `bench run` says at its end: ranked by validation, test shown but never used to rank."""
+"""What `bench run` prints at its end, and the report that it writes or names.
 
+Trials are ranked by validation; test is shown but never used to rank.
+"""
+
+import shlex
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from rich.console import Console
 from rich.table import Table
@@ -11,7 +16,7 @@ from rich.text import Text
 from harness.durations import duration
 from harness.engine.change_reasons import reason_counts
 from harness.engine.plan import Plan, value_label, varying_paths
-from harness.engine.runner import RunOutcome
+from harness.engine.runner import RunOptions, RunOutcome
 from harness.results.runs import RankedTrial, Summary
 from harness.results.same_data import DataIdentity, data_identity
 from harness.sanitize import printable
@@ -69,6 +74,35 @@ def print_dry_run(outcome: RunOutcome) -> None:
         out.print(f"… and {len(plan.trials) - 5 * SHOWN} more")
     for line in _dry_run_lines(outcome):
         out.print(Text(line))
+
+
+class Report(NamedTuple):
+    """Where the page is, or None, and what to say of it."""
+
+    page: Path | None
+    line: str
+
+
+def report_after(outcome: RunOutcome, request: RunOptions, *, quiet: bool) -> Report:
+    """Writes the page after a run that trained something; that never changes how the run ended.
+
+    A quiet or interrupted run, and one that found nothing to do, says the command instead, or
+    where the page is that is there.
+    """
+    folder = outcome.plan.folder
+    command = _command(folder, request)
+    trained = "sweep" in outcome.timings_s
+    page = folder / "report.html"
+    if not trained:
+        return (
+            Report(page, f"report: {page}") if page.exists() else Report(None, f"report: {command}")
+        )
+    if quiet or outcome.exit_code == 130:
+        return Report(None, f"report: {command}")
+    try:
+        return Report(page := _written(folder), f"report: {page}")
+    except Exception as error:  # the tables are safe; a page can be made again
+        return Report(None, f"no report ({error or type(error).__name__}); again with {command}")
 
 
 def _ranking(plan: Plan, summary: Summary, *, narrow: bool) -> Table:
@@ -207,3 +241,16 @@ def _params(params: Mapping[str, Any], variant: str | None) -> str:
     """What tells a configuration from the others of its file; a null one does not exist in it."""
     named = [f"{path}={value_label(value)}" for path, value in params.items() if value is not None]
     return ", ".join([variant, *named] if variant else named)
+
+
+def _written(folder: Path) -> Path:
+    from harness.report.report_writer import write_report
+
+    (file,) = write_report([folder], results=folder.parent)
+    return file
+
+
+def _command(folder: Path, request: RunOptions) -> str:
+    name = f"_smoke/{folder.name}" if request.smoke else folder.name
+    place = [] if request.results == Path("results") else ["--results", str(request.results)]
+    return shlex.join(["bench", "report", name, *place])

@@ -85,7 +85,7 @@ def shut_down_at_once() -> None:
     """End Ray and kill its head processes; the guard of its folder kills what is left.
 
     `ray.shutdown` would ask each process to end and wait a second for it, though nothing is left
-    for it to do: they ignore SIGTERM, see `harness.cli.signals`. Where the method is gone, that
+    for it to do: they ignore SIGTERM, see `harness.cli.terminal`. Where the method is gone, that
     second is spent.
     """
     with contextlib.suppress(AttributeError):

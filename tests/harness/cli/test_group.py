@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from harness import __version__
-from harness.cli import COMMANDS, imports
+from harness.cli import COMMANDS, info
 from harness.config.json_schema import json_schema
 from tests.commands import bench as bench_process
 from tests.commands import without
@@ -123,7 +123,7 @@ def test_info_says_what_a_bug_report_needs(
     bench, user: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Versions, folders, hardware, a line each; importing all packages has tests of its own."""
-    monkeypatch.setattr(imports, "failing_imports", lambda modules: {})
+    monkeypatch.setattr(info, "failing_imports", lambda modules: {})
     lines = (line.split(maxsplit=1) for line in bench("info").out.splitlines())
     said = dict(lines)
 

@@ -2,12 +2,15 @@
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from harness.cli.summary import print_dry_run, print_summary
-from harness.engine.runner import RunOutcome
+from harness.cli import summary
+from harness.cli.summary import print_dry_run, print_summary, report_after
+from harness.engine.runner import RunOptions, RunOutcome
 from harness.results.runs import RankedTrial, Summary
+from tests.harness.report.folders import Trial, make_results
 from tests.plans import FILE, plan_of, write_trials
 
 
@@ -216,3 +219,48 @@ def test_places_of_different_data_say_nothing(tmp_path: Path, said) -> None:
     summary = Summary(6, 2, 0, 0, 0, 4, "accuracy", ranking[0], ranking, str(plan.folder))
     print_summary(RunOutcome(plan, summary, 0, {"planning": 0.4}))
     assert "digits and cifar10 are different data: places across them say nothing" in said()
+
+
+def run_ended(folder: Path, *, trained: bool = True, exit_code: int = 0):
+    """A run that ended so."""
+    timings_s = {"planning": 0.1, **({"sweep": 1.0} if trained else {})}
+    plan = SimpleNamespace(folder=folder)
+    return SimpleNamespace(plan=plan, timings_s=timings_s, exit_code=exit_code)
+
+
+def test_a_run_that_trained_leaves_a_page(tmp_path: Path) -> None:
+    folder = make_results(tmp_path, Trial(1, [0.5, 0.6, 0.7]))
+    found = report_after(run_ended(folder), RunOptions("digits"), quiet=False)
+    assert found == (folder / "report.html", f"report: {folder / 'report.html'}")
+    assert found.page.stat().st_size > 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("how", "quiet"), [({"exit_code": 130}, False), ({}, True), ({"trained": False}, False)]
+)
+def test_no_page_is_made_for_who_wants_to_be_gone(tmp_path: Path, how, quiet: bool) -> None:
+    """An interrupted run, a quiet one, and one with nothing to do end at once."""
+    found = report_after(run_ended(tmp_path / "digits", **how), RunOptions("digits"), quiet=quiet)
+    assert found == (None, "report: bench report digits")
+
+
+def test_a_page_that_is_there_is_named(tmp_path: Path) -> None:
+    (tmp_path / "report.html").write_text("page")
+    found = report_after(run_ended(tmp_path, trained=False), RunOptions("digits"), quiet=True)
+    assert found.page == tmp_path / "report.html"
+
+
+def test_the_command_names_the_folder_it_needs(tmp_path: Path) -> None:
+    request = RunOptions("digits", results=Path("my results"), smoke=True)
+    found = report_after(run_ended(tmp_path / "digits", exit_code=130), request, quiet=False)
+    assert found.line == "report: bench report _smoke/digits --results 'my results'"
+
+
+def test_a_page_that_fails_fails_no_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(folder: Path) -> Path:
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(summary, "_written", broken)
+    found = report_after(run_ended(tmp_path / "digits"), RunOptions("digits"), quiet=False)
+    assert found.page is None
+    assert found.line == "no report (no space left on device); again with bench report digits"

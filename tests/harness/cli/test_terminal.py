@@ -11,7 +11,7 @@ import pytest
 
 WAITS = """
 import os, signal, subprocess, sys, time
-from harness.cli.signals import stopped_as_by_ctrl_c
+from harness.cli.terminal import stopped_as_by_ctrl_c
 nohup = "nohup" in sys.argv  # whatever the tests themselves run under
 signal.signal(signal.SIGHUP, signal.SIG_IGN if nohup else signal.SIG_DFL)
 interrupts = []

@@ -1,12 +1,40 @@
-"""What ends a run from outside, made one thing: SIGTERM and a closed terminal act as Ctrl-C."""
+"""What commands share: printing a text, options of a few words, and signals that end a run.
+
+Names and errors in a printed text come from files, so a terminal only shows them.
+"""
 
 import contextlib
 import signal
 import threading
 import time
 from collections.abc import Iterator, Set
+from typing import Any
+
+import click
+
+from harness.errors import nearest
+from harness.sanitize import printable
 
 SAME_REQUEST_S = 5.0  # `timeout` sends SIGTERM twice, a closing shell SIGHUP: that is one request
+
+
+def echo(text: object, *, err: bool = False, nl: bool = True) -> None:
+    """`click.echo` of a text without control characters. err: to stderr. nl: a newline follows."""
+    click.echo(printable(str(text)), err=err, nl=nl)
+
+
+class Word(click.Choice[str]):
+    """`click.Choice` whose refusal says what was found, what is allowed, and the nearest word."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if value not in self.choices:
+            close = nearest(str(value), list(self.choices))
+            hint = f"; did you mean {close!r}?" if close else ""
+            self.fail(f"found {value!r}; allowed: {', '.join(self.choices)}{hint}", param, ctx)
+        return super().convert(value, param, ctx)
+
+    def get_missing_message(self, param: click.Parameter, ctx: click.Context | None) -> str:
+        return f"allowed: {', '.join(self.choices)}"
 
 
 @contextlib.contextmanager

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.cli import imports, main
-from harness.cli.imports import failing_imports, required_modules
+from harness.cli import info, main
+from harness.cli.info import failing_imports, required_modules
 
 
 @pytest.fixture
@@ -44,9 +44,9 @@ def test_the_required_packages_are_those_of_the_distribution() -> None:
 def test_bench_info_names_what_cannot_be_imported(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(imports, "required_modules", lambda: {"torchaudio": "torchaudio"})
-    monkeypatch.setattr(imports, "not_installed", lambda: ["plotly"])
-    monkeypatch.setattr(imports, "failing_imports", lambda modules: {"torchaudio": "OSError: bad"})
+    monkeypatch.setattr(info, "required_modules", lambda: {"torchaudio": "torchaudio"})
+    monkeypatch.setattr(info, "not_installed", lambda: ["plotly"])
+    monkeypatch.setattr(info, "failing_imports", lambda modules: {"torchaudio": "OSError: bad"})
     with pytest.raises(SystemExit):
         main(["info"])
     out = capsys.readouterr().out
