@@ -6,7 +6,7 @@ from typing import Any
 
 from harness.config.yaml_io import show
 from harness.results.trial_reference import Source
-from harness.results.trial_selector import Choice
+from harness.results.trial_selector import SelectedTrial
 from harness.statistics.comparison import (
     Comparison,
     Difference,
@@ -99,7 +99,7 @@ def _pair(pair: PairComparison, said: str) -> tuple[str, ...]:
     )
 
 
-def _operand(side: str, choice: Choice) -> list[str]:
+def _operand(side: str, choice: SelectedTrial) -> list[str]:
     source, trial = choice.source, choice.candidate.trial
     run = f"@{source.run_id}" if source.run_id else ""
     lines = [_row(side, f"{source.name}{run}:{trial.trial_id}")]

@@ -91,7 +91,7 @@ class Gallery:
 
 @dataclass(frozen=True)
 class Option:
-    """One of the views of a Choice, such as a configuration's. colour: the one it belongs to."""
+    """One of the views of a Dropdown, such as a configuration's. colour: the one it belongs to."""
 
     name: str
     blocks: tuple["Block", ...]
@@ -99,14 +99,14 @@ class Option:
 
 
 @dataclass(frozen=True)
-class Choice:
+class Dropdown:
     """Views of which the page shows one at a time, the first until another is asked for."""
 
     label: str
     options: tuple[Option, ...]
 
 
-Block = Table | Figure | Text | Code | Choice | Gallery
+Block = Table | Figure | Text | Code | Dropdown | Gallery
 
 
 @dataclass(frozen=True)

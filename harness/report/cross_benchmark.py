@@ -12,7 +12,7 @@ from harness.report.formatting import value_text
 from harness.report.study import Configuration, Study
 from harness.results.schema import param_value
 from harness.results.trial_reference import open_source
-from harness.results.trial_selector import Choice, choose
+from harness.results.trial_selector import SelectedTrial, choose
 from harness.statistics.comparison import Comparison, compare
 from harness.statistics.selection_bias import Ranks, mean_ranks
 
@@ -94,7 +94,7 @@ def _meet(a: Side, b: Side) -> Comparison | str:
     return found
 
 
-def _choice(side: Side) -> Choice:
+def _choice(side: Side) -> SelectedTrial:
     run_id = None if side.study.run_id == ALL_RUNS else side.study.run_id
     return choose(open_source(side.study.folder, run_id, side.configuration.trial_id))
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import BenchError, nearest
-from harness.report.blocks import Block, Cell, Choice, Figure, Section, Table, Text
+from harness.report.blocks import Block, Cell, Dropdown, Figure, Section, Table, Text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -115,7 +115,7 @@ def _figures(blocks: Iterable[Block]) -> "Iterator[tuple[str, go.Figure]]":
     for block in blocks:
         if isinstance(block, Figure):
             yield block.title, block.figure
-        elif isinstance(block, Choice):
+        elif isinstance(block, Dropdown):
             for option in block.options:
                 place = option.name.split(" ")[0]
                 for title, one in _figures(option.blocks):
@@ -126,7 +126,7 @@ def _tables(blocks: Iterable[Block]) -> Iterator[Table]:
     for block in blocks:
         if isinstance(block, Table):
             yield block
-        elif isinstance(block, Choice):
+        elif isinstance(block, Dropdown):
             for option in block.options:
                 yield from _tables(option.blocks)
 

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 from harness.report.blocks import (
     Block,
     Cell,
-    Choice,
     Code,
+    Dropdown,
     Figure,
     Gallery,
     Section,
@@ -24,7 +24,7 @@ LIVE = '<script class="live">'
 ROWS_WRITTEN = 50  # of a sortable table; the page makes the others when somebody asks for them
 
 
-KINDS = {Text: "text", Table: "table", Figure: "figure", Code: "code", Choice: "choice",
+KINDS = {Text: "text", Table: "table", Figure: "figure", Code: "code", Dropdown: "choice",
          Gallery: "gallery"}  # fmt: skip
 
 
@@ -103,7 +103,7 @@ def _blocks(chapters: Sequence[Chapter]) -> list[Block]:
 
 def _draws(block: Block) -> bool:
     """Whether there is a figure in it; a page without any needs no plotly."""
-    if isinstance(block, Choice):
+    if isinstance(block, Dropdown):
         return any(_draws(one) for option in block.options for one in option.blocks)
     return isinstance(block, Figure)
 

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from harness.report.blocks import (
     Block,
     Cell,
-    Choice,
     Code,
     Column,
+    Dropdown,
     Figure,
     Gallery,
     Option,
@@ -95,7 +95,7 @@ def _markdown(block: Block) -> str:
             texts = [f"- {_line(one.name)}: {_line(text)}" for one in examples
                      for text in one.texts]  # fmt: skip
             return "\n".join([f"*{_line(title)}*", *(["", *texts] if texts else [])])
-        case Choice(_, options):
+        case Dropdown(_, options):
             return "\n\n".join(_markdown_option(one) for one in options)
         case Table():
             return _markdown_table(block)

@@ -16,7 +16,7 @@ _NEXT_VALUE = re.compile(r",\s*(?=[A-Za-z_][\w.]*=)")  # a comma within a list s
 
 
 @dataclass(frozen=True)
-class Choice:
+class SelectedTrial:
     """One complete trial. n_considered: of how many it is the best on validation."""
 
     source: Source
@@ -24,7 +24,7 @@ class Choice:
     n_considered: int
 
 
-def choose(source: Source) -> Choice:
+def choose(source: Source) -> SelectedTrial:
     """The trial that an operand means: the best on validation of those that its selector names."""
     named = matching(source)
     complete = [one for one in named if one.trial.objective_mean is not None]
@@ -32,7 +32,7 @@ def choose(source: Source) -> Choice:
         raise BenchError(_not_complete(source, named))
     sign = 1.0 if source.mode == "max" else -1.0
     best = max(complete, key=lambda one: sign * (one.trial.objective_mean or 0.0))
-    return Choice(source, best, len(complete))
+    return SelectedTrial(source, best, len(complete))
 
 
 def matching(source: Source) -> tuple[Candidate, ...]:

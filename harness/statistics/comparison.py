@@ -14,7 +14,7 @@ from harness.results.metrics import find
 from harness.results.same_data import DataIdentity, data_identity
 from harness.results.table_reader import fold_rows
 from harness.results.trial_reference import Candidate, Source, leaves
-from harness.results.trial_selector import Choice, matching, selected_values
+from harness.results.trial_selector import SelectedTrial, matching, selected_values
 from harness.statistics.example_comparison import (
     ItemComparison,
     compare_items,
@@ -57,8 +57,8 @@ class Comparison:
     differing: every value of their configurations, data and code that is not the same.
     """
 
-    a: Choice
-    b: Choice
+    a: SelectedTrial
+    b: SelectedTrial
     folds: FoldComparison
     items: ItemComparison | str
     differing: tuple[Difference, ...]
@@ -86,7 +86,7 @@ class EachComparison:
     confidence: float
 
 
-def compare(a: Choice, b: Choice, *, rope: float = ROPE) -> Comparison:
+def compare(a: SelectedTrial, b: SelectedTrial, *, rope: float = ROPE) -> Comparison:
     """Compares two trials fold by fold and example by example.
 
     rope: half width of what counts as no difference, in the metric's unit. Raises BenchError where
@@ -123,7 +123,7 @@ def compare_each(a: Source, b: Source, *, rope: float = ROPE) -> EachComparison:
             rows_a[one.trial.trial_id],
             rows_b[other.trial.trial_id],
             metric=metric,
-            other_data=_other_data(Choice(a, one, 1), Choice(b, other, 1)),
+            other_data=_other_data(SelectedTrial(a, one, 1), SelectedTrial(b, other, 1)),
             rope=rope,
             confidence=confidence,
         )
@@ -183,7 +183,7 @@ def _headline(folds: FoldComparison, items: ItemComparison | str) -> Headline:
     return Headline(drawn.mean, drawn.low, drawn.high, basis, mode)
 
 
-def _items(a: Choice, b: Choice) -> ItemComparison | str:
+def _items(a: SelectedTrial, b: SelectedTrial) -> ItemComparison | str:
     if not _data(a.candidate).is_same(_data(b.candidate)):
         return "the datasets are not the same"
     found: ItemComparison | str = "no predictions are stored"
@@ -207,7 +207,7 @@ def _common_metric(a: Source, b: Source) -> str:
     return a.objective
 
 
-def _other_data(a: Choice, b: Choice) -> str | None:
+def _other_data(a: SelectedTrial, b: SelectedTrial) -> str | None:
     """Why equal index sets may stand for other examples; None where they do not."""
     data = _data(a.candidate), _data(b.candidate)
     if not data[0].is_same(data[1]):

@@ -30,7 +30,7 @@ from harness.training.trial_rows import (
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from harness.training.backends.selection import Agreement, Choice
+    from harness.training.backends.selection import Agreement, BackendChoice
     from harness.training.checkpoint import Checkpoints, Past
     from harness.training.initial_weights import Start
     from harness.training.model_stats import ModelFacts
@@ -211,7 +211,7 @@ def _or_in_the_loop(
     train: "Callable[[TrainingJob, Past | None], _Trained]",
     training: "TrainingJob",
     past: "Past | None",
-    choice: "Choice",
+    choice: "BackendChoice",
     *,
     agreement: "Agreement | None",
     tell: Callable[[str], None],
@@ -334,7 +334,7 @@ def _chosen(
     *,
     agreement: "Agreement | None",
     tell: Callable[[str], None],
-) -> "tuple[TrainingJob, Choice]":
+) -> "tuple[TrainingJob, BackendChoice]":
     """The job with the way chosen in which its folds train, and why."""
     from harness.training.backends.selection import choose
 

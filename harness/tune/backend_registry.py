@@ -17,7 +17,7 @@ from harness.results.runs import read_json, update_run
 from harness.tune.local import get_value
 
 if TYPE_CHECKING:
-    from harness.training.backends.selection import Agreement, Choice, Find
+    from harness.training.backends.selection import Agreement, BackendChoice, Find
 
 RECORD = "fold_execution"  # the key in run.json: key of a shape -> its choice
 
@@ -59,14 +59,14 @@ def agreement(collector: Any, *, cache: Path, model: str) -> "Agreement":
     """Among the workers of a run. cache: folder; model: its name, for the record."""
     from harness.training.backends.selection import Agreement
 
-    def agree(key: str, find: "Find") -> "Choice":
+    def agree(key: str, find: "Find") -> "BackendChoice":
         found = get_value(collector.execution.remote(key))
         if found is None:
             mine = {"model": model, **remembered(cache, key, find)}
             found = get_value(collector.keep_execution.remote(key, mine))
         return _choice(found)
 
-    def revise(key: str, choice: "Choice") -> None:
+    def revise(key: str, choice: "BackendChoice") -> None:
         mine = {"model": model, **_plain(choice)}
         found = get_value(collector.revise_execution.remote(key, mine))
         _remember(cache, key, _plain(_choice(found)))
@@ -92,7 +92,7 @@ def _remember(cache: Path, key: str, found: Found) -> None:
         write_cached(_file(cache, key), found)
 
 
-def _checked(choice: "Choice") -> "Choice":
+def _checked(choice: "BackendChoice") -> "BackendChoice":
     """The choice; ValueError where it is none that could have been written."""
     from harness.training.backends.selection import EXECUTIONS
 
@@ -141,12 +141,14 @@ def _is_obstacle(found: Found) -> bool:
     return _choice(found).obstacle
 
 
-def _choice(found: Mapping[str, Any]) -> "Choice":
-    from harness.training.backends.selection import Choice
+def _choice(found: Mapping[str, Any]) -> "BackendChoice":
+    from harness.training.backends.selection import BackendChoice
 
-    return Choice(found["execution"], found["reason"], found["ratio"], found.get("compared", 0))
+    return BackendChoice(
+        found["execution"], found["reason"], found["ratio"], found.get("compared", 0)
+    )
 
 
-def _plain(choice: "Choice") -> Found:
+def _plain(choice: "BackendChoice") -> Found:
     found = {"execution": choice.execution, "reason": choice.reason, "ratio": choice.ratio}
     return {**found, "compared": choice.compared} if choice.compared else found

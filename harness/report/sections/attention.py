@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from harness.report.blocks import (
     Cell,
-    Choice,
     Column,
+    Dropdown,
     Figure,
     Option,
     Section,
@@ -70,8 +70,8 @@ def attention(study: Study) -> Section:
         KEY,
         TITLE,
         Text(_explanation(found[0][1], best)),
-        Choice("configuration", tuple(_table_option(*pair) for pair in found)),
-        Choice(f"blocks and heads of {best.name}", tuple(_view_option(*view) for view in views)),
+        Dropdown("configuration", tuple(_table_option(*pair) for pair in found)),
+        Dropdown(f"blocks and heads of {best.name}", tuple(_view_option(*view) for view in views)),
     )
 
 

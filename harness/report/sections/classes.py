@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from harness.report.blocks import (
     Cell,
-    Choice,
     Column,
+    Dropdown,
     Figure,
     Option,
     Section,
@@ -61,7 +61,7 @@ def classes(study: Study) -> Section:
     if not found:
         return empty_section(KEY, TITLE, "No predictions of a complete configuration are kept.")
     options = tuple(_option(one) for one in found)
-    return section(KEY, TITLE, Text(_explanation(found[0])), Choice("configuration", options))
+    return section(KEY, TITLE, Text(_explanation(found[0])), Dropdown("configuration", options))
 
 
 def compute(found: Pooled) -> Classes:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from harness.report.blocks import (
-    Choice,
+    Dropdown,
     Figure,
     Option,
     Section,
@@ -61,7 +61,7 @@ def curves(study: Study) -> Section:
     if not scores and not losses:
         return empty_section(KEY, TITLE, "No epoch of a complete configuration is recorded.")
     name = metric_name(study.objective)
-    blocks: list[Text | Figure | Choice] = [Text(_explanation(shown) + _stopped_text(study))]
+    blocks: list[Text | Figure | Dropdown] = [Text(_explanation(shown) + _stopped_text(study))]
     ended = stopped(study)[:MOST_DRAWN]
     ends = study.epochs([one.trial_id for one in ended]) if ended else rows.head(0)
     if scores:
@@ -72,7 +72,7 @@ def curves(study: Study) -> Section:
         made = draw(losses, "loss (nats)", compute(ends, ended, "val_loss", ""))
         blocks.append(Figure(_loss_finding(losses), made, True))
     options = tuple(_option(rows, curve, study) for curve in scores or losses)
-    blocks.append(Choice("every fold of", options))
+    blocks.append(Dropdown("every fold of", options))
     found = endings(rows, looked_at(study, COMPARED), metric=study.objective, mode=study.mode,
                     size_ratio=study.size_ratio("val"))  # fmt: skip
     if not found:

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from harness.report.blocks import (
     Block,
     Cell,
-    Choice,
     Column,
+    Dropdown,
     Figure,
     Option,
     Section,
@@ -99,7 +99,7 @@ def layers(study: Study) -> Section:
         blocks.append(Figure(title, draw_saturation(looks), narrow=True))
     title = "How much of the last layer's gradient reaches the first"
     blocks.append(Figure(title, draw_gradient(looks), narrow=True))
-    blocks.append(Choice("configuration", tuple(_option(look) for look in looks)))
+    blocks.append(Dropdown("configuration", tuple(_option(look) for look in looks)))
     return section(KEY, TITLE, *blocks)
 
 

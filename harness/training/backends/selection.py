@@ -49,7 +49,7 @@ _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
 
 @dataclass(frozen=True)
-class Choice:
+class BackendChoice:
     """execution: `loop` or `vectorized`; reason: in words.
 
     ratio: seconds of a step of all folds in the loop, over those of the batched model; None where
@@ -69,7 +69,7 @@ class Choice:
         return self.reason.startswith(_PREFIX)
 
 
-def confirmed(choice: Choice, job: TrainingJob, *, epochs: int) -> Choice:
+def confirmed(choice: BackendChoice, job: TrainingJob, *, epochs: int) -> BackendChoice:
     """The same after a trial trained for some epochs, each compared with the loop if it was to."""
     if job.compare_from is None:
         return choice
@@ -77,8 +77,8 @@ def confirmed(choice: Choice, job: TrainingJob, *, epochs: int) -> Choice:
     return replace(choice, compared=max(choice.compared, steps))
 
 
-Find = Callable[[], Choice]
-Agree = Callable[[str, Find], Choice]  # what is known under a key, else what is found, kept
+Find = Callable[[], BackendChoice]
+Agree = Callable[[str, Find], BackendChoice]  # what is known under a key, else what is found, kept
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,12 +86,12 @@ class Agreement:
     """What everybody knows of a shape. ask: for a choice; revise: puts another in its place."""
 
     ask: Agree
-    revise: Callable[[str, Choice], None]
+    revise: Callable[[str, BackendChoice], None]
 
 
-def refused(why: str) -> Choice:
+def refused(why: str) -> BackendChoice:
     """The loop, because the folds' models can't be one."""
-    return Choice("loop", _PREFIX + why)
+    return BackendChoice("loop", _PREFIX + why)
 
 
 def choose(
@@ -100,7 +100,7 @@ def choose(
     recorded: str | None = None,
     agree: Agree | None = None,
     code: str = "",
-) -> Choice:
+) -> BackendChoice:
     """How to train the job's folds, as `training.fold_execution` asks.
 
     recorded: how the trial was trained before, which `auto` keeps to. agree: makes everybody who
@@ -108,22 +108,22 @@ def choose(
     """
     asked = job.training.fold_execution
     if asked == "loop":
-        return Choice("loop", "asked for")
+        return BackendChoice("loop", "asked for")
     if len(job.folds) < 2:
-        return Choice("loop", "one fold")
+        return BackendChoice("loop", "one fold")
     if job.training.optimizer not in ELEMENTWISE:
         return refused(f"{job.training.optimizer} may join the numbers of a parameter")
     uneven = uneven_folds(job)
     if asked == "vectorized":
         return refused(uneven) if uneven else _agreed(job, agree, code, find_possible, "asked-")
     if recorded == loop.NAME or (recorded == vectorized.NAME and uneven is None):
-        return Choice(recorded, "as before")
+        return BackendChoice(recorded, "as before")
     if n_steps(job) < FEWEST_STEPS:
-        return Choice("loop", "too short to measure")
+        return BackendChoice("loop", "too short to measure")
     if uneven is not None:
         return refused(uneven)
     if job.training.compile:
-        return Choice("loop", "compiling to measure would take longer than it could gain")
+        return BackendChoice("loop", "compiling to measure would take longer than it could gain")
     return _agreed(job, agree, code, find)
 
 
@@ -131,15 +131,15 @@ def _agreed(
     job: TrainingJob,
     agree: Agree | None,
     code: str,
-    find: Callable[[TrainingJob], Choice],
+    find: Callable[[TrainingJob], BackendChoice],
     prefix: str = "",
-) -> Choice:
+) -> BackendChoice:
     """What is known of the shape; found where nothing is, unless that can be spared."""
     model = build_model(job, job.folds[0])
     on_cpu = job.device.type == "cpu"
     convolves = any(isinstance(one, _CONVOLUTIONS) for one in model.modules())
     if job.training.fold_execution == "auto" and on_cpu and convolves:
-        return Choice("loop", "convolutions on a CPU are slower stacked")
+        return BackendChoice("loop", "convolutions on a CPU are slower stacked")
     if agree is None:
         return find(job)
     key = prefix + shape_key(job, model, code)
@@ -176,20 +176,20 @@ def shape_key(job: TrainingJob, model: nn.Module, code: str = "") -> str:
     return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
 
 
-def find_possible(job: TrainingJob) -> Choice:
+def find_possible(job: TrainingJob) -> BackendChoice:
     """One model, where that trains as the loop does."""
     found = obstacle(job)
-    return Choice("vectorized", "asked for") if found is None else refused(found)
+    return BackendChoice("vectorized", "asked for") if found is None else refused(found)
 
 
-def find(job: TrainingJob) -> Choice:
+def find(job: TrainingJob) -> BackendChoice:
     """The execution that is faster, tried and measured."""
     found = obstacle(job)
     if found is not None:
         return refused(found)
     ratio = measure(start_folds(job))
     execution = "vectorized" if ratio >= WORTH_IT else "loop"
-    return Choice(execution, "measured", round(ratio, 3))
+    return BackendChoice(execution, "measured", round(ratio, 3))
 
 
 def measure(runs: list[FoldRun]) -> float:

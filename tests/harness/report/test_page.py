@@ -7,8 +7,8 @@ import plotly.graph_objects as go
 
 from harness.report.blocks import (
     Cell,
-    Choice,
     Column,
+    Dropdown,
     Figure,
     Option,
     Table,
@@ -58,7 +58,7 @@ def test_a_table_that_does_not_sort_is_written_whole():
 
 
 def test_a_choice_opens_with_its_first_view_and_is_written_whole_in_markdown():
-    choice = Choice("of", (Option("#1", (Text("first"),)), Option("#2", (Text("second"),))))
+    choice = Dropdown("of", (Option("#1", (Text("first"),)), Option("#2", (Text("second"),))))
     assert page_of(choice).count("hidden>") == 1
     text = render_markdown([Chapter("digits", "Why?", [section("a", "A", choice)])])
     assert text.index("### #1") < text.index("first") < text.index("### #2") < text.index("second")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from harness.training.backends.selection import Choice, refused
+from harness.training.backends.selection import BackendChoice, refused
 from harness.tune import backend_registry
 from harness.tune.backend_registry import RECORD, Executions, agreement, remembered
 
@@ -64,9 +64,9 @@ def test_a_machine_measures_once(tmp_path: Path) -> None:
     """What is damaged in the cache is found anew."""
     found: list[int] = []
 
-    def find() -> Choice:
+    def find() -> BackendChoice:
         found.append(1)
-        return Choice(**STACKED)
+        return BackendChoice(**STACKED)
 
     assert remembered(tmp_path, "shape", find) == remembered(tmp_path, "shape", find) == STACKED
     assert len(found) == 1
@@ -99,14 +99,16 @@ def test_a_worker_asks_the_collector_before_it_measures(
     agreed = agreement(remote, cache=tmp_path / "cache", model="vit")
     agree = agreed.ask
 
-    def slow() -> Choice:
+    def slow() -> BackendChoice:
         known.keep("shape", {"model": "vit", **LOOPED})
-        return Choice(**STACKED)
+        return BackendChoice(**STACKED)
 
-    assert agree("shape", slow) == Choice(**LOOPED)
-    assert agree("shape", lambda: pytest.fail("known already")) == Choice(**LOOPED)
-    agreed.revise("other", Choice(**STACKED, compared=7))
-    assert agree("other", lambda: pytest.fail("known already")) == Choice(**STACKED, compared=7)
+    assert agree("shape", slow) == BackendChoice(**LOOPED)
+    assert agree("shape", lambda: pytest.fail("known already")) == BackendChoice(**LOOPED)
+    agreed.revise("other", BackendChoice(**STACKED, compared=7))
+    assert agree("other", lambda: pytest.fail("known already")) == BackendChoice(
+        **STACKED, compared=7
+    )
     assert remembered(tmp_path / "cache", "other", slow)["compared"] == 7
 
 

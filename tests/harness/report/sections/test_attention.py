@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from harness.report.blocks import Choice, Text
+from harness.report.blocks import Dropdown, Text
 from harness.report.sections import attention
 from harness.report.sections.attention import SHOWN, compute, draw, places, table
 from tests.harness.report.folders import Trial, make_study
@@ -104,7 +104,7 @@ def test_with_a_table_tables_and_views_can_be_chosen(tmp_path):
     study = make_study(tmp_path, Trial(1, [0.5, 0.6]))
     object.__setattr__(study, "attention", lambda trial_id: ROWS)
     _, tables, views = attention.attention(study).blocks
-    assert isinstance(tables, Choice)
+    assert isinstance(tables, Dropdown)
     assert [one.name for one in views.options] == [
         "All blocks and heads",
         "Block 1, head 1",

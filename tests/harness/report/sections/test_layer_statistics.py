@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from harness.report.blocks import Choice, Figure, Text
+from harness.report.blocks import Dropdown, Figure, Text
 from harness.report.sections import layer_statistics
 from harness.report.study import Configuration
 from tests.harness.report.folders import Trial, make_study
@@ -131,7 +131,7 @@ def test_the_section_shows_what_was_written(tmp_path):
     looked = pd.DataFrame(rows_of(one, gradients=(1.0, 2.0), shares=(0.0, 0.5)))
     made = layer_statistics.layers(replace(study, layers=lambda trial_ids: looked))
     kinds = [type(block) for block in made.blocks]
-    assert kinds == [Text, Text, Figure, Figure, Choice]
+    assert kinds == [Text, Text, Figure, Figure, Dropdown]
     (view,) = made.blocks[-1].options
     heat_map, table = view.blocks
     assert heat_map.figure.data[0].z.tolist() == [[0.0, pytest.approx(0.301)], [1.0, 1.0]]

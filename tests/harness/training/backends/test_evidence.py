@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrizations, spectral_norm, weight_norm
 
 from harness.training.backends.fold_run import build_model, epoch_batches, start_folds
-from harness.training.backends.selection import Agreement, Choice
+from harness.training.backends.selection import Agreement, BackendChoice
 from harness.training.backends.vmap_operators import GivenMasks
 from harness.training.backends.vmap_support import obstacle
 from harness.training.storage import SharedStorage
@@ -343,8 +343,8 @@ def test_what_changes_while_it_trains_is_seen_and_begins_anew(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The trial's rows are the loop's, and so is the choice for all that have the shape."""
-    revised: list[Choice] = []
-    known = Choice("vectorized", "measured", 2.0)
+    revised: list[BackendChoice] = []
+    known = BackendChoice("vectorized", "measured", 2.0)
     agreement = Agreement(lambda key, find: known, lambda key, choice: revised.append(choice))
     told: list[str] = []
     steps = trial_epochs(
@@ -369,8 +369,8 @@ def test_what_changes_while_it_trains_is_seen_and_begins_anew(
 
 def test_a_trial_that_trained_as_the_loop_says_how_far_it_looked() -> None:
     """The next trial of the shape compares only what lies beyond."""
-    revised: list[Choice] = []
-    known = Choice("vectorized", "measured", 2.0, compared=10)
+    revised: list[BackendChoice] = []
+    known = BackendChoice("vectorized", "measured", 2.0, compared=10)
     agreement = Agreement(lambda key, find: known, lambda key, choice: revised.append(choice))
     job = make_trial_job(training={"epochs": 120})
     steps = trial_epochs(job, make_trial_data(), build=build_linear, agreement=agreement)

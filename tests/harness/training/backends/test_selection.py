@@ -13,7 +13,7 @@ from harness.training.backends.fold_run import build_model, start_folds
 from harness.training.backends.selection import (
     FEWEST_STEPS,
     ROUNDS,
-    Choice,
+    BackendChoice,
     choose,
     find,
     measure,
@@ -46,7 +46,7 @@ def test_one_fold_is_no_stack() -> None:
     job = make_job(
         make_trial_data(n_folds=1, test=False, n_train=[40]), fold_execution="vectorized"
     )
-    assert choose(job, agree=unasked) == Choice("loop", "one fold")
+    assert choose(job, agree=unasked) == BackendChoice("loop", "one fold")
 
 
 def test_what_cannot_be_one_model_trains_in_the_loop_and_says_why() -> None:
@@ -92,7 +92,9 @@ def test_repeats_may_differ_as_they_do_not_step_together() -> None:
 def test_a_trial_goes_on_as_it_began() -> None:
     """`auto` keeps to what a checkpoint or a row says; a file that asks does not."""
     job = make_job()
-    assert choose(job, recorded="vectorized", agree=unasked) == Choice("vectorized", "as before")
+    assert choose(job, recorded="vectorized", agree=unasked) == BackendChoice(
+        "vectorized", "as before"
+    )
     asked = make_job(fold_execution="loop")
     assert choose(asked, recorded="vectorized", agree=unasked).execution == "loop"
 
@@ -101,9 +103,9 @@ def test_auto_asks_what_is_known_of_the_shape() -> None:
     """And takes it, whatever it would find itself."""
     keys: list[str] = []
 
-    def agree(key: str, found: Any) -> Choice:
+    def agree(key: str, found: Any) -> BackendChoice:
         keys.append(key)
-        return Choice("vectorized", "measured", 2.0)
+        return BackendChoice("vectorized", "measured", 2.0)
 
     assert choose(make_job(**LONG), agree=agree).execution == "vectorized"
     assert choose(make_job(lr=0.3, optimizer="sgd", **LONG), agree=agree).ratio == 2.0
@@ -129,7 +131,7 @@ def test_a_choice_holds_for_one_source() -> None:
 def test_short_trials_and_convolutions_on_a_cpu_are_not_measured() -> None:
     """The first would pay more than they could gain; the second are known to be slower."""
     short = make_job(epochs=1, build=unasked)
-    assert choose(short, agree=unasked) == Choice("loop", "too short to measure")
+    assert choose(short, agree=unasked) == BackendChoice("loop", "too short to measure")
     job = make_job(make_trial_data(input_shape=(2, 5)), build=small_net, **LONG)
     choice = choose(job, agree=unasked)
     assert choice.reason == "convolutions on a CPU are slower stacked"
@@ -150,7 +152,7 @@ def test_the_batched_model_has_to_be_worth_it(
 ) -> None:
     """By a fifth: what is closer would be decided by the moment."""
     monkeypatch.setattr(selection, "measure", lambda runs: ratio)
-    assert find(make_job(**LONG)) == Choice(name, "measured", ratio)
+    assert find(make_job(**LONG)) == BackendChoice(name, "measured", ratio)
 
 
 def test_measuring_takes_a_few_steps_of_both() -> None:
