@@ -40,8 +40,7 @@ def command(
     a: str, b: str, each: bool, fail_if_worse: bool, tolerance: float | None, results: Path
 ) -> None:
     """Compare B with the baseline A, by the tables alone."""
-    from harness.results.trial_reference import open_operand
-    from harness.results.trial_selector import choose
+    from harness.results.trial_reference import choose, open_operand
     from harness.statistics.comparison import compare, compare_each, verdict
 
     if tolerance is not None and not fail_if_worse:
@@ -68,9 +67,11 @@ def command(
 
 
 def _checked(tolerance: float | None, metric: str) -> float:
+    from harness.metrics import is_fraction
+
     if tolerance is None:
         return 0.0
-    largest = math.inf if metric == "log_loss" else 1.0  # every other metric is a fraction
+    largest = 1.0 if is_fraction(metric) else math.inf
     if not 0 <= tolerance < largest or math.isinf(tolerance):
         raise click.UsageError(
             f"--tolerance: found {tolerance:g}; allowed: from 0"

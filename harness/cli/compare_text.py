@@ -5,8 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from harness.config.yaml_io import show
-from harness.results.trial_reference import Source
-from harness.results.trial_selector import SelectedTrial
+from harness.results.trial_reference import SelectedTrial, Source
 from harness.statistics.comparison import (
     Comparison,
     Difference,

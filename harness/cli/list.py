@@ -75,7 +75,7 @@ def _benchmarks() -> list[tuple[str, str, str]]:
 
 
 def _metrics() -> list[tuple[str, str, str]]:
-    from harness.results.metrics import METRICS
+    from harness.metrics import METRICS
 
     return [
         (metric.name, metric.mode, (metric.function.__doc__ or "").strip().split("\n")[0])

@@ -25,10 +25,10 @@ def command(sources: tuple[Path, ...], results: Path) -> None:
     A FOLDER is a benchmark's results, or a folder that holds several of them. It stays as it is.
     """
     from harness.errors import BenchError
+    from harness.results.integrity import lost_lines
     from harness.results.layout import unknown_lines
     from harness.results.lock import hold, is_held
     from harness.results.merge import benchmark_of, merge
-    from harness.results.promised import lost_lines
 
     found = [folder for source in sources for folder in _results_in(source)]
     typed = shlex.join(["bench", "merge", *map(str, sources)])

@@ -10,7 +10,7 @@ from harness.cli.terminal import echo
 
 if TYPE_CHECKING:
     from harness.engine.rerun import Rerun
-    from harness.results.row_diff import Sameness
+    from harness.engine.row_diff import Sameness
 
 EPILOG = """\b
 TRIAL is the beginning of a trial id, or parameters that name one trial

@@ -17,8 +17,8 @@ from harness.durations import duration
 from harness.engine.change_reasons import reason_counts
 from harness.engine.plan import Plan, value_label, varying_paths
 from harness.engine.runner import RunOptions, RunOutcome
-from harness.results.runs import RankedTrial, Summary
-from harness.results.same_data import DataIdentity, data_identity
+from harness.results.summaries import RankedTrial, Summary
+from harness.results.trial_config import DataIdentity, data_identity
 from harness.sanitize import printable
 
 SHOWN = 20

@@ -23,17 +23,6 @@ from harness.config.space import Domain, Space, identity
 from harness.config.yaml_io import Document, KeyPath, show
 from harness.errors import Problem
 
-METRIC_NAMES = (
-    "accuracy",
-    "balanced_accuracy",
-    "macro_f1",
-    "weighted_f1",
-    "macro_precision",
-    "macro_recall",
-    "roc_auc",
-    "log_loss",
-)
-
 _UNSET: Any = object()
 
 

@@ -23,6 +23,7 @@ from harness.config.space import Choice, grid, grid_size, points, subspace
 from harness.config.variants import Draft
 from harness.config.yaml_io import KeyPath, show
 from harness.errors import nearest
+from harness.metrics import METRICS, is_fraction
 
 _PREFIXES = ("train", "val", "test")
 _TRIAL_ID = re.compile(r"[0-9a-f]{1,16}")
@@ -83,26 +84,25 @@ def check_search(search: Search, problems: Problems) -> None:
 def check_metrics(
     objective: Objective | None,
     metrics: Sequence[str] | None,
-    known: Sequence[str],
     problems: Problems,
 ) -> None:
     """The metrics must be known, and each named once."""
-    if objective is not None and objective.metric not in known:
-        _unknown_metric(("objective", "metric"), objective.metric, known, problems)
+    if objective is not None and objective.metric not in METRICS:
+        _unknown_metric(("objective", "metric"), objective.metric, problems)
     seen: set[str] = set()
     for index, name in enumerate(metrics or ()):
-        if name not in known:
-            _unknown_metric(("metrics", index), name, known, problems)
+        if name not in METRICS:
+            _unknown_metric(("metrics", index), name, problems)
         elif name in seen:
             problems.add(("metrics", index), "named twice", found=name)
         seen.add(name)
 
 
 def check_published(
-    row: Published, at: KeyPath, paths: Collection[str], metrics: Sequence[str], problems: Problems
+    row: Published, at: KeyPath, paths: Collection[str], problems: Problems
 ) -> None:
     """Known columns, fractions, and paths that the file gives."""
-    known = [f"{prefix}_{name}" for prefix in _PREFIXES for name in (*metrics, "loss")]
+    known = [f"{prefix}_{name}" for prefix in _PREFIXES for name in (*METRICS, "loss")]
     for column, number in (row.model_extra or {}).items():
         place = (*at, column)
         if column not in known:
@@ -114,7 +114,7 @@ def check_published(
             )
         elif isinstance(number, bool) or not isinstance(number, int | float):
             problems.wrong_kind(place, number, "a number")
-        elif not column.endswith("loss") and not 0 <= number <= 1:
+        elif is_fraction(column.partition("_")[2]) and not 0 <= number <= 1:
             percent = 1 < number <= 100
             hint = f": write {number / 100:.10g}, not {number:.10g}" if percent else ""
             problems.add(place, f"a fraction is expected{hint}", found=show(number),
@@ -232,9 +232,13 @@ def _useless(key: str, why: str, found: str, problems: Problems) -> None:
     problems.add(("cross_validation", key), f"does not apply: {why}", found=found)
 
 
-def _unknown_metric(path: KeyPath, name: str, known: Sequence[str], problems: Problems) -> None:
+def _unknown_metric(path: KeyPath, name: str, problems: Problems) -> None:
     problems.add(
-        path, "unknown metric", found=name, allowed=", ".join(known), nearest=nearest(name, known)
+        path,
+        "unknown metric",
+        found=name,
+        allowed=", ".join(METRICS),
+        nearest=nearest(name, list(METRICS)),
     )
 
 

@@ -6,13 +6,13 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from harness.config.benchmark import METRIC_NAMES, BenchmarkSpec
+from harness.config.benchmark import BenchmarkSpec
 from harness.config.fields import SECTIONS
 from harness.config.read import REQUIRED_KEYS, SHARED_KEYS, shared_hint
+from harness.metrics import METRICS
 
 _PATH = r"(dataset|model|training)\.[A-Za-z_][A-Za-z0-9_]*"
 _KEY = rf"^\s*{_PATH}\s*(,\s*{_PATH}\s*)*$"
-_NUMBER_COLUMN = rf"^(train|val|test)_({'|'.join((*METRIC_NAMES, 'loss'))})$"
 Schema = Mapping[str, Any]
 INTRODUCTION = """\
 # The benchmark file
@@ -59,7 +59,7 @@ def json_schema() -> dict[str, Any]:
     definitions["Variant"] = _object(keys, "a partial file, merged over the base")
     properties["metrics"]["items"] = definitions["Objective"]["properties"]["metric"] = {
         "type": "string",
-        "examples": list(METRIC_NAMES),
+        "examples": list(METRICS),
     }
     properties["variants"] = {
         "type": "object",
@@ -123,7 +123,8 @@ def _object(properties: dict[str, Any], description: str) -> dict[str, Any]:
 
 
 def _close_published(schema: dict[str, Any]) -> None:
-    schema["patternProperties"] = {_NUMBER_COLUMN: {"type": "number"}}
+    number_column = rf"^(train|val|test)_({'|'.join((*METRICS, 'loss'))})$"
+    schema["patternProperties"] = {number_column: {"type": "number"}}
     schema["additionalProperties"] = False
 
 

@@ -8,7 +8,7 @@ from typing import Any, get_type_hints
 
 from pydantic import ValidationError
 
-from harness.config.benchmark import METRIC_NAMES, BenchmarkSpec, Variant
+from harness.config.benchmark import BenchmarkSpec, Variant
 from harness.config.checks import (
     check_baseline,
     check_cross_validation,
@@ -56,9 +56,7 @@ REQUIRED_KEYS = ("question", "cross_validation", "objective")
 _SUFFIX = ".yaml"
 
 
-def read_benchmark(
-    path: Path, overrides: Sequence[str] = (), *, known_metrics: Sequence[str] = METRIC_NAMES
-) -> BenchmarkSpec:
+def read_benchmark(path: Path, overrides: Sequence[str] = ()) -> BenchmarkSpec:
     """The benchmark in a file, `key=value` overrides applied.
 
     Raises SpecError with all problems of the file, one being that it is larger than
@@ -68,7 +66,6 @@ def read_benchmark(
         _text_of(path),
         file=str(path),
         overrides=overrides,
-        known_metrics=known_metrics,
         most_values=VALUES,
     )
 
@@ -78,7 +75,6 @@ def parse_benchmark(
     *,
     file: str,
     overrides: Sequence[str] = (),
-    known_metrics: Sequence[str] = METRIC_NAMES,
     most_values: int | None = None,
 ) -> BenchmarkSpec:
     """The benchmark in a text; `file` names it in errors, its stem names the benchmark.
@@ -98,7 +94,7 @@ def parse_benchmark(
     shared = _shared_values(problems)
     drafts = read_drafts(problems)
     variants = [typed_variant(draft, problems) for draft in drafts]
-    _check_shared(shared, drafts, known_metrics, problems)
+    _check_shared(shared, drafts, problems)
     complete = tuple(variant for variant in variants if variant is not None)
     if isinstance(shared.get("search"), Search) and isinstance(shared.get("seed", 0), int):
         _check_variants(complete, shared["search"], shared.get("seed", 0), problems)
@@ -211,19 +207,17 @@ def _published(rows: list[Any], problems: Problems) -> tuple[Published, ...]:
     return tuple(read)
 
 
-def _check_shared(
-    shared: dict[str, Any], drafts: list[Draft], metrics: Sequence[str], problems: Problems
-) -> None:
+def _check_shared(shared: dict[str, Any], drafts: list[Draft], problems: Problems) -> None:
     if "cross_validation" in shared:
         check_cross_validation(shared["cross_validation"], problems)
         check_repeats(shared.get("repeats", 1), shared["cross_validation"], problems)
     if "search" in shared:
         check_search(shared["search"], problems)
-    check_metrics(shared.get("objective"), shared.get("metrics"), metrics, problems)
+    check_metrics(shared.get("objective"), shared.get("metrics"), problems)
     paths = _known_paths(drafts)
     check_baseline(shared.get("baseline"), paths, problems)
     for index, row in enumerate(shared.get("published", ())):
-        check_published(row, ("published", index), paths, metrics, problems)
+        check_published(row, ("published", index), paths, problems)
 
 
 def _known_paths(drafts: list[Draft]) -> set[str]:

@@ -10,12 +10,12 @@ import pyarrow as pa
 from harness.config.sections import DatasetSection, Training
 from harness.engine.identity import canonical_json
 from harness.engine.plan import Plan, PlannedTrial
+from harness.metrics import METRICS
 from harness.plugins import catalog
-from harness.results.metric_backfill import fill_metrics
-from harness.results.metrics import METRICS
 from harness.results.provenance import git_commit, versions
-from harness.results.schema import param_type, param_value, table_schemas
-from harness.results.schema_migration import is_wide_enough, widen
+from harness.results.schema import param_type, table_schemas
+from harness.results.schema_migration import fill_metrics, is_wide_enough, widen
+from harness.results.trial_config import param_value
 from harness.training.trial import TrialJob
 from harness.training.trial_rows import Initial
 

@@ -12,7 +12,7 @@ from harness.engine.identity import canonical_json, comparable, trial_id
 from harness.engine.resolve import Resolved, resolve
 from harness.errors import BenchError
 from harness.plugins import catalog
-from harness.results.promised import lost_reason
+from harness.results.integrity import lost_reason
 from harness.results.table_reader import DoneTrial, done_trials
 from harness.sanitize import printable
 

@@ -31,11 +31,12 @@ from harness.engine.pretrained_weights import (
 from harness.engine.search_setup import steering
 from harness.engine.trial_factory import kept_repeats, maker
 from harness.events import Note, OnEvent, StepStarted, SweepPlanned
+from harness.metrics import METRICS
 from harness.plugins import catalog
 from harness.results.lock import writable
-from harness.results.metrics import METRICS
-from harness.results.runs import summarize, update_run
-from harness.results.schema_migration import compact
+from harness.results.runs import update_run
+from harness.results.summaries import summarize
+from harness.results.table_writer import compact
 from harness.training.isolation import unchanged_process
 from harness.training.model_summary import ModelCounts
 from harness.tune.cluster.capacity import Capacity, check_capacity, cores_note, crowded_note

@@ -7,15 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from harness.config.yaml_io import dump, parse
+from harness.engine.row_diff import Sameness, compare_rows, trial_row, what_changed
 from harness.engine.runner import RunOptions, RunOutcome, run_benchmark
 from harness.errors import BenchError
 from harness.events import OnEvent
 from harness.plugins import catalog
 from harness.results.layout import RESOLVED, RUNS
-from harness.results.row_diff import Sameness, compare_rows, trial_row, what_changed
 from harness.results.runs import read_resolved
-from harness.results.trial_reference import Candidate, Source
-from harness.results.trial_selector import matching
+from harness.results.trial_reference import Candidate, Source, matching
 
 _SECTIONS = ("dataset", "model", "training", "pretraining", "cross_validation", "seed", "objective")
 _ASKED = ("metrics", "resources", "predictions")

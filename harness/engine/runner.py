@@ -28,13 +28,14 @@ from harness.engine.static_checks import read_checked
 from harness.engine.tracking_checks import check_tracking
 from harness.engine.weight_checks import check_initial_weights
 from harness.events import Note, OnEvent, StepStarted
+from harness.metrics import METRICS
 from harness.plugins import catalog
+from harness.results.integrity import LOST
 from harness.results.layout import MOST_NAMED, check_folder, check_plain, unknown_lines
 from harness.results.lock import hold, refuse_early, writable
-from harness.results.metrics import METRICS
 from harness.results.parts import DamagedPart
-from harness.results.promised import LOST
-from harness.results.runs import Summary, new_run_id, summarize
+from harness.results.runs import new_run_id
+from harness.results.summaries import Summary, summarize
 
 if TYPE_CHECKING:
     from harness.training.model_summary import ModelCounts

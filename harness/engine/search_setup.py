@@ -7,8 +7,8 @@ from harness.engine.plan import Plan, PlannedTrial
 from harness.engine.plan_record import record_trials
 from harness.engine.trial_sampler import Drawer, MakeTrial
 from harness.events import Note, OnEvent
-from harness.results.curves import fold_means
-from harness.results.metrics import METRICS
+from harness.metrics import METRICS
+from harness.results.table_reader import fold_means
 from harness.tune.schedulers import Pruning
 from harness.tune.search_controller import Steering
 

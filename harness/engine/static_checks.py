@@ -20,7 +20,6 @@ from harness.engine.argument_checks import (
 from harness.errors import BenchError, Problem, SpecError, nearest
 from harness.plugins import catalog
 from harness.plugins.signature import Argument
-from harness.results.metrics import metric_names
 
 KINDS: tuple[catalog.Kind, ...] = ("dataset", "model")
 
@@ -33,7 +32,7 @@ def read_checked(
 ) -> BenchmarkSpec:
     """The benchmark in a file. Raises SpecError with all problems that can be found together."""
     try:
-        return read_benchmark(path, overrides, known_metrics=metric_names())
+        return read_benchmark(path, overrides)
     except SpecError as error:
         if error.document is None:
             raise

@@ -8,9 +8,8 @@ from harness.engine.adaptive_sampling import Draws
 from harness.engine.plan import Plan, PlannedTrial, trial_label
 from harness.errors import SpecError
 from harness.events import Note, OnEvent, TrialDrawn
-from harness.results.curves import Curve, fold_means
-from harness.results.metrics import METRICS
-from harness.results.table_reader import done_trials
+from harness.metrics import METRICS
+from harness.results.table_reader import Curve, done_trials, fold_means
 from harness.search.optuna_study import Ended, Proposals
 from harness.tune.trainable import SweepTrial
 

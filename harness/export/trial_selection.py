@@ -9,8 +9,7 @@ from typing import Any
 from harness.config.yaml_io import show
 from harness.errors import BenchError
 from harness.plugins import catalog
-from harness.results.trial_reference import Candidate, Source, open_operand
-from harness.results.trial_selector import choose
+from harness.results.trial_reference import Candidate, Source, choose, open_operand
 
 RETRAIN = "weights=all --force"
 ATTRIBUTES = ".attributes.pt"

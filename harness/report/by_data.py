@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from harness.report.blocks import Block, Section, Table, Text
 from harness.report.formatting import is_missing, listed, plural
 from harness.report.study import Configuration, Study
-from harness.results.same_data import DataIdentity, data_identity
+from harness.results.trial_config import DataIdentity, data_identity
 
 NOT_COMPARED = "Configurations of different data are not compared"
 

@@ -10,9 +10,8 @@ from harness.report.baseline_comparison import adjusted
 from harness.report.by_data import parts_by_data
 from harness.report.formatting import value_text
 from harness.report.study import Configuration, Study
-from harness.results.schema import param_value
-from harness.results.trial_reference import open_source
-from harness.results.trial_selector import SelectedTrial, choose
+from harness.results.trial_config import param_value
+from harness.results.trial_reference import SelectedTrial, choose, open_source
 from harness.statistics.comparison import Comparison, compare
 from harness.statistics.selection_bias import Ranks, mean_ranks
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from harness.report.study import Configuration, Study
-from harness.results.same_data import DataIdentity, data_identity
+from harness.results.trial_config import DataIdentity, data_identity
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from harness.durations import duration
+from harness.metrics import METRICS
 from harness.report.blocks import Cell
 from harness.statistics.intervals import Estimate
 
@@ -137,8 +138,7 @@ def short_names(paths: Sequence[str]) -> dict[str, str]:
 
 def metric_name(metric: str) -> str:
     """`macro_f1` as a reader says it."""
-    special = {"macro_f1": "macro F1", "weighted_f1": "weighted F1", "roc_auc": "ROC AUC"}
-    return special.get(metric, metric.replace("_", " "))
+    return METRICS[metric].title if metric in METRICS else metric.replace("_", " ")
 
 
 def plural(amount: int, noun: str) -> str:

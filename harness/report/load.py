@@ -12,10 +12,12 @@ from harness.config.benchmark import BenchmarkSpec
 from harness.config.read import parse_benchmark
 from harness.config.space import Choice
 from harness.errors import BenchError, nearest
+from harness.metrics import find
 from harness.report.colours import colour_of
 from harness.report.formatting import is_missing, params_text, readable, short_names
 from harness.report.records import read_records
 from harness.report.study import Configuration, Study
+from harness.results.integrity import lost_lines, lost_rows
 from harness.results.layout import (
     CARD,
     PLAN,
@@ -26,14 +28,11 @@ from harness.results.layout import (
     run_files,
     unknown_lines,
 )
-from harness.results.metrics import find
-from harness.results.promised import lost_lines, lost_rows
 from harness.results.runs import read_plan, read_resolved
 from harness.results.schema import param_cell
 from harness.results.summaries import rank
 from harness.results.table_reader import part_names, parts, read_table
-from harness.results.trial_reference import open_source
-from harness.results.trial_selector import choose
+from harness.results.trial_reference import choose, open_source
 from harness.statistics.example_comparison import read_items
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from harness.errors import BenchError
-from harness.results.cells import check_cells, check_trials
+from harness.results.integrity import check_cells, check_trials
 from harness.results.layout import PLAN, RESOLVED, TEMPORARY, check_plain, run_files
 from harness.results.parts import (
     DamagedPart,
@@ -29,16 +29,11 @@ from harness.results.runs import (
     read_resolved,
     write_run,
 )
-from harness.results.schema import (
-    PARAMS,
-    TABLES,
-    param_value,
-    table_schemas,
-    union_schema,
-)
-from harness.results.schema_migration import compact, widen
+from harness.results.schema import PARAMS, TABLES, table_schemas, union_schema
+from harness.results.schema_migration import widen
 from harness.results.table_reader import DoneTrial, done_trials, parts
-from harness.results.table_writer import TableWriter
+from harness.results.table_writer import TableWriter, compact
+from harness.results.trial_config import param_value
 
 WORTH = {"interrupted": 0, "failed": 1, "pruned": 2, "complete": 3}
 LOST = -1  # whatever its status: rows of it are gone

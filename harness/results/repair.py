@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from harness.config.yaml_io import parse
 from harness.errors import SpecError
-from harness.results.cells import COLUMNS, check_trials
+from harness.results.integrity import COLUMNS, check_trials
 from harness.results.journal import commit, finish_pending
 from harness.results.layout import (
     CARD,

@@ -10,13 +10,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from harness.errors import nearest
-from harness.results.schema import (
-    PARAMS,
-    PREDICTED_ROLES,
-    SCHEMA_VERSION,
-    param_cell,
-    param_value,
-)
+from harness.results.schema import PARAMS, PREDICTED_ROLES, SCHEMA_VERSION, param_cell
+from harness.results.trial_config import param_value
 
 Array = NDArray[Any]
 

@@ -78,16 +78,6 @@ def param_cell(value: Any, kind: pa.DataType) -> Any:
     return json.dumps(value)
 
 
-def param_value(config: Mapping[str, Any], path: str) -> Any:
-    """The resolved value at a dotted path of a trial's configuration, None where there is none."""
-    value: Any = config
-    for key in path.split("."):
-        if not isinstance(value, Mapping) or key not in value:
-            return None
-        value = value[key]
-    return value
-
-
 @lru_cache(maxsize=256)
 def schema_problem(table: str, schema: pa.Schema) -> str | None:
     """Why a file of these columns is no part of a table; None where it may be one.

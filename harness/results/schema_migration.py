@@ -1,27 +1,32 @@
-"""Rewriting parts as a whole: wider columns, fewer files."""
+"""Rewriting parts as a whole: columns that come later, and metrics of old rows."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain, pairwise
+from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
+from harness.metrics import compute
+from harness.results.integrity import check_cells
 from harness.results.journal import commit, finish_pending
 from harness.results.layout import part_files
 from harness.results.parts import (
     Part,
-    part_name,
-    places,
     read_file,
     read_schema,
     run_starts,
     trials_by_part,
 )
 from harness.results.row_tables import conform, params_from_config
-from harness.results.schema import PARAMS, TABLES, union_schema
+from harness.results.schema import PARAMS, SPLITS, TABLES, union_schema
+from harness.results.summaries import trial_summary
 
-COMPACT_FROM = 64
-PART_BYTES = 16 * 2**20  # replacing a trial rewrites its part; joining takes ten times the memory
+SPLIT_OF = {"validation": "val", "test": "test"}
+Row = dict[str, Any]
+Values = Mapping[tuple[str, int, int], Row]
 
 
 def widen(folder: Path, schemas: Mapping[str, pa.Schema]) -> dict[str, pa.Schema]:
@@ -44,23 +49,6 @@ def is_wide_enough(folder: Path, schemas: Mapping[str, pa.Schema]) -> bool:
         for table in TABLES
         for old in _found(folder, table).values()
     )
-
-
-def compact(folder: Path, *, threshold: int = COMPACT_FROM) -> int:
-    """Joins small parts into larger ones where there are more than `threshold`; how many it took.
-
-    Parts have one schema (see `widen`). Rows are sorted by trial.
-    """
-    finish_pending(folder)
-    trials = trials_by_part(folder)
-    if len(trials) <= threshold:
-        return 0
-    groups = [names for names in _groups(folder, sorted(trials)) if len(names) > 1]
-    for names in groups:
-        joined = part_name(chain.from_iterable(trials[name] for name in names))
-        deletes = [place for name in names for place in places(name)]
-        commit(folder, _joined(folder, names, joined), deletes=deletes)
-    return sum(len(names) for names in groups)
 
 
 def _found(folder: Path, table: str) -> dict[Path, pa.Schema]:
@@ -87,37 +75,130 @@ def _widened(
             yield Part(table, path.name, params_from_config(data, params))
 
 
-def _groups(folder: Path, names: Sequence[str]) -> Iterator[list[str]]:
-    """Neighbours whose files together stay under PART_BYTES."""
-    group: list[str] = []
-    size = 0
-    for name in names:
-        own = sum(_size(folder / table / file) for table, file in places(name))
-        if group and size + own > PART_BYTES:
-            yield group
-            group, size = [], 0
-        group.append(name)
-        size += own
-    if group:
-        yield group
+@dataclass(frozen=True)
+class FillReport:
+    """filled: trials whose validation and test columns were computed; their train columns stay
+    null. without_predictions: trials that keep all of them null."""
+
+    filled: tuple[str, ...] = ()
+    without_predictions: tuple[str, ...] = ()
+
+    def lines(self) -> list[str]:
+        """One line for each thing that a user should know."""
+        text = []
+        if self.filled:
+            text.append(f"computed new metrics of {len(self.filled)} trials from predictions")
+        if self.without_predictions:
+            count = len(self.without_predictions)
+            text.append(f"new metrics stay empty for {count} trials: no predictions were kept")
+        return text
 
 
-def _size(path: Path) -> int:
-    return path.stat().st_size if path.exists() else 0
+def fill_metrics(folder: Path, metrics: Sequence[str]) -> FillReport:
+    """Computes metrics that complete trials lack, in folds and trials, part by part.
+
+    The columns must exist (see `widen`). A metric is lacking where it is null in every fold.
+    """
+    filled: list[str] = []
+    without: list[str] = []
+    for name in trials_by_part(folder):
+        path = folder / "folds" / name
+        folds = read_file(path).to_pylist() if path.exists() else []
+        lacking = _lacking(folds, metrics)
+        if not lacking:
+            continue
+        values = _from_predictions(folder, name, lacking)
+        known = {trial_id for trial_id, *_ in values}
+        filled += known
+        without += lacking.keys() - known
+        if values:
+            commit(folder, _filled(folder, name, values, lacking))
+    return FillReport(tuple(sorted(filled)), tuple(sorted(without)))
 
 
-def _joined(folder: Path, names: Sequence[str], joined: str) -> Iterator[Part]:
-    for table in TABLES:
-        paths = [folder / table / name for name in names]
-        blocks = [block for path in paths if path.exists() for block in _blocks(read_file(path))]
-        if blocks:
-            ordered = sorted(blocks, key=lambda block: block[0])
-            yield Part(table, joined, pa.concat_tables(rows for _trial_id, rows in ordered))
+def _lacking(folds: Sequence[Row], metrics: Sequence[str]) -> dict[str, list[str]]:
+    """Trial id -> the metrics that none of its folds has for any split."""
+    present: dict[str, set[str]] = {row["trial_id"]: set() for row in folds}
+    for row in folds:
+        present[row["trial_id"]].update(
+            metric
+            for metric in metrics
+            if any(row[f"{split}_{metric}"] is not None for split in SPLITS)
+        )
+    lacking = {
+        trial_id: [metric for metric in metrics if metric not in found]
+        for trial_id, found in present.items()
+    }
+    return {trial_id: names for trial_id, names in lacking.items() if names}
 
 
-def _blocks(rows: pa.Table) -> Iterator[tuple[str, pa.Table]]:
-    """Trial id -> its rows, without copying them."""
-    coded = rows.select(["trial_id"]).combine_chunks().column(0).dictionary_encode()
-    starts = run_starts(pa.table({"trial_id": coded}), ["trial_id"]).tolist()
-    for start, stop in pairwise([*starts, len(rows)]):
-        yield coded[start].as_py(), rows.slice(start, stop - start)
+def _from_predictions(folder: Path, name: str, lacking: Mapping[str, Sequence[str]]) -> Values:
+    """(trial id, repeat, fold) -> the new cells of its row."""
+    path = folder / "predictions" / name
+    if not path.exists():
+        return {}
+    keys = ["trial_id", "repeat", "fold", "role"]
+    columns = [*keys, "target", "probabilities"]
+    rows = read_file(path, columns, coded=["trial_id", "role"]).unify_dictionaries()
+    check_cells("predictions", rows, [path])
+    rows = rows.combine_chunks()
+    cells: dict[tuple[str, int, int], Row] = {}
+    for start, stop in pairwise([*run_starts(rows, keys).tolist(), len(rows)]):
+        block = rows.slice(start, stop - start)
+        trial_id, repeat, fold, role = (block[key][0].as_py() for key in keys)
+        if trial_id in lacking:
+            numbers = compute(lacking[trial_id], block["target"].to_numpy(), _matrix(block))
+            row = cells.setdefault((trial_id, repeat, fold), {})
+            row.update({f"{SPLIT_OF[role]}_{metric}": value for metric, value in numbers.items()})
+    return cells
+
+
+def _matrix(block: pa.Table) -> np.ndarray[Any, Any]:
+    flat = block["probabilities"].combine_chunks().flatten().to_numpy()
+    return np.asarray(flat.reshape(len(block), -1))
+
+
+def _filled(
+    folder: Path, name: str, values: Values, lacking: Mapping[str, Sequence[str]]
+) -> Iterator[Part]:
+    folds = read_file(folder / "folds" / name)
+    rows = [{**row, **values.get(_key(row), {})} for row in folds.to_pylist()]
+    yield Part("folds", name, _changed(folds, rows, "{split}_{metric}", lacking))
+    by_trial: dict[str, list[Row]] = {trial_id: [] for trial_id, *_ in values}
+    for row in rows:
+        if row["trial_id"] in by_trial:
+            by_trial[row["trial_id"]].append(row)
+    trials = read_file(folder / "trials" / name)
+    summaries = [
+        {**row, **_summary(by_trial.get(row["trial_id"], []), lacking.get(row["trial_id"], []))}
+        for row in trials.to_pylist()
+    ]
+    for number in ("mean", "std"):
+        trials = _changed(trials, summaries, "{split}_{metric}_" + number, lacking)
+    yield Part("trials", name, trials)
+
+
+def _summary(folds: Sequence[Row], metrics: Sequence[str]) -> Row:
+    """The summary of these metrics alone; losses and other metrics stay as they are."""
+    if not folds:
+        return {}
+    summary = trial_summary(folds, metrics)
+    return {name: value for name, value in summary.items() if not name.endswith("_loss_mean")}
+
+
+def _changed(
+    table: pa.Table, rows: Sequence[Row], column: str, lacking: Mapping[str, Sequence[str]]
+) -> pa.Table:
+    """The table with the validation and test columns of the new metrics taken from the rows."""
+    metrics = sorted({metric for names in lacking.values() for metric in names})
+    for metric in metrics:
+        for split in SPLIT_OF.values():
+            name = column.format(split=split, metric=metric)
+            place, field = table.schema.get_field_index(name), table.schema.field(name)
+            cells = pa.array([row[name] for row in rows], field.type, from_pandas=True)
+            table = table.set_column(place, field, cells)
+    return table
+
+
+def _key(row: Row) -> tuple[str, int, int]:
+    return row["trial_id"], row["repeat"], row["fold"]

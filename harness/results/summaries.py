@@ -1,14 +1,21 @@
-"""Numbers over folds, repeats and trials. Nothing here draws or reads files."""
+"""Numbers over folds, repeats and trials: a trial's means, and how a plan stands."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import BenchError
-from harness.results.schema import SPLITS
+from harness.results.integrity import lost_rows
+from harness.results.parts import read_file, read_schema
+from harness.results.schema import SPLITS, STATUSES
+from harness.results.table_reader import parts
 
 if TYPE_CHECKING:
     import pandas as pd
+
+_RANKED = ("status", "n_folds", "n_repeats", "n_parameters", "fit_time_s", "error", "findings")
 
 
 def mean_std(values: Iterable[float | None]) -> tuple[float | None, float | None]:
@@ -57,3 +64,104 @@ def rank(trials: "pd.DataFrame", objective: str, mode: str) -> "pd.DataFrame":
         column, ascending=mode == "min", kind="stable", na_position="last"
     )
     return ranked.reset_index(drop=True)
+
+
+@dataclass(frozen=True)
+class RankedTrial:
+    """One trial of a plan as the summary shows it; numbers are null where it is not complete.
+
+    validation, test: mean of the objective over folds and repeats; *_std with ddof 1.
+    """
+
+    trial_id: str
+    status: str
+    params: Mapping[str, Any]
+    validation: float | None
+    validation_std: float | None
+    test: float | None
+    test_std: float | None
+    n_parameters: int | None
+    fit_time_s: float | None
+    error: str | None
+    findings: str | None
+
+
+@dataclass(frozen=True)
+class Summary:
+    """How a plan stands. best: the complete trial with the best validation mean."""
+
+    trials: int
+    complete: int
+    failed: int
+    pruned: int
+    interrupted: int
+    missing: int
+    objective: str
+    best: RankedTrial | None
+    ranking: tuple[RankedTrial, ...]
+    results: str
+
+
+def summarize(folder: Path, trial_ids: Sequence[str], *, objective: str, mode: str) -> Summary:
+    """The state of these trials in the tables of `folder`, ranked by validation."""
+    ranked = _ranked(_rows(folder, objective), trial_ids, objective=objective, mode=mode)
+    complete = [trial for trial in ranked if trial.status == "complete"]
+    counts = {status: sum(trial.status == status for trial in ranked) for status in STATUSES}
+    return Summary(
+        trials=len(trial_ids),
+        **counts,
+        missing=len(trial_ids) - len(ranked),
+        objective=objective,
+        best=complete[0] if complete else None,
+        ranking=tuple(ranked),
+        results=str(folder),
+    )
+
+
+def _rows(folder: Path, objective: str) -> dict[str, dict[str, Any]]:
+    numbers = [f"{role}_{objective}_{end}" for role in ("val", "test") for end in ("mean", "std")]
+    rows: dict[str, dict[str, Any]] = {}
+    for part in parts(folder, "trials"):
+        params = [name for name in read_schema(part).names if name.startswith("params.")]
+        columns = ["trial_id", *_RANKED, *numbers, *params]
+        rows |= {row["trial_id"]: row for row in read_file(part, columns).to_pylist()}
+    lost = lost_rows(folder)
+    return {trial_id: row for trial_id, row in rows.items() if trial_id not in lost}
+
+
+def _ranked(
+    rows: Mapping[str, Mapping[str, Any]],
+    trial_ids: Sequence[str],
+    *,
+    objective: str,
+    mode: str,
+) -> list[RankedTrial]:
+    trials = [_trial(rows[one], objective) for one in trial_ids if one in rows]
+    sign = -1.0 if mode == "max" else 1.0
+
+    def place(trial: RankedTrial) -> tuple[bool, float]:
+        done = trial.status == "complete" and trial.validation is not None
+        return (not done, sign * (trial.validation or 0.0) if done else 0.0)
+
+    return sorted(trials, key=place)
+
+
+def _trial(row: Mapping[str, Any], objective: str) -> RankedTrial:
+    params = {
+        name.removeprefix("params."): value
+        for name, value in row.items()
+        if name.startswith("params.")
+    }
+    return RankedTrial(
+        trial_id=row["trial_id"],
+        status=row["status"],
+        params=params,
+        validation=row.get(f"val_{objective}_mean"),
+        validation_std=row.get(f"val_{objective}_std"),
+        test=row.get(f"test_{objective}_mean"),
+        test_std=row.get(f"test_{objective}_std"),
+        n_parameters=row.get("n_parameters"),
+        fit_time_s=row.get("fit_time_s"),
+        error=row.get("error"),
+        findings=row.get("findings"),
+    )

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pyarrow as pa
 
 from harness.errors import BenchError, nearest
-from harness.results.cells import check_cells
+from harness.results.integrity import check_cells, lost_rows
 from harness.results.journal import live_files
 from harness.results.parts import read_file, read_schema
-from harness.results.promised import lost_rows
 from harness.results.schema import TABLES, table_schemas, union_schema
 
 if TYPE_CHECKING:
@@ -273,3 +272,28 @@ def _again(read: Callable[[], T]) -> T:
         except FileNotFoundError:
             continue
     return read()
+
+
+Curve = tuple[tuple[int, float], ...]
+
+
+def fold_means(folder: Path, trial_ids: Collection[str], *, metric: str) -> dict[str, Curve]:
+    """Trial id -> (epoch, validation mean over folds and repeats) of each epoch, as it was told.
+
+    A fold or repeat that stopped early counts with its last value. Trials without epochs, and
+    epochs without a value, are left out.
+    """
+    if not trial_ids:
+        return {}
+    column = f"val_{metric}"
+    where = [("trial_id", "in", sorted(trial_ids)), ("stage", "==", "training")]
+    rows = read_table(folder, "epochs", filters=where)
+    if column not in rows.columns or rows.empty:
+        return {}
+    found: dict[str, Curve] = {}
+    for trial_id, of_trial in rows.groupby("trial_id"):
+        wide = of_trial.pivot_table(index="epoch", columns=["repeat", "fold"], values=column)
+        means = wide.sort_index().ffill().mean(axis=1).dropna()
+        epochs = (int(epoch) for epoch in means.index)
+        found[str(trial_id)] = tuple(zip(epochs, means.tolist(), strict=True))
+    return found

@@ -1,13 +1,13 @@
-"""Finished trials to Parquet: several to a part, the trials row last."""
+"""Finished trials to Parquet: several to a part, the trials row last; many small parts made few."""
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain
+from itertools import chain, pairwise
 from pathlib import Path
 
 import pyarrow as pa
 
-from harness.results.journal import commit
+from harness.results.journal import commit, finish_pending
 from harness.results.parts import (
     Part,
     part_name,
@@ -15,6 +15,7 @@ from harness.results.parts import (
     read_file,
     restricted,
     rows_of,
+    run_starts,
     trials_by_part,
 )
 from harness.results.row_tables import conform
@@ -22,6 +23,8 @@ from harness.results.schema import N_ROWS, TABLES
 
 HOLD_S = 1.0  # with the caller's own rhythm, rows are on disk at latest 2 s after a trial's end
 HOLD_BYTES = 64 * 2**20
+COMPACT_FROM = 64
+PART_BYTES = 16 * 2**20  # replacing a trial rewrites its part; joining takes ten times the memory
 
 
 class TableWriter:
@@ -133,3 +136,56 @@ def _promising(rows: Mapping[str, pa.Table]) -> pa.Table:
             count = pa.repeat(pa.scalar(len(rows[table]), pa.int64()), len(trial))
             trial = trial.set_column(place, trial.schema.field(place), count)
     return trial
+
+
+def compact(folder: Path, *, threshold: int = COMPACT_FROM) -> int:
+    """Joins small parts into larger ones where there are more than `threshold`; how many it took.
+
+    Parts have one schema (see `widen`). Rows are sorted by trial.
+    """
+    finish_pending(folder)
+    trials = trials_by_part(folder)
+    if len(trials) <= threshold:
+        return 0
+    groups = [names for names in _groups(folder, sorted(trials)) if len(names) > 1]
+    for names in groups:
+        joined = part_name(chain.from_iterable(trials[name] for name in names))
+        deletes = [place for name in names for place in places(name)]
+        commit(folder, _joined(folder, names, joined), deletes=deletes)
+    return sum(len(names) for names in groups)
+
+
+def _groups(folder: Path, names: Sequence[str]) -> Iterator[list[str]]:
+    """Neighbours whose files together stay under PART_BYTES."""
+    group: list[str] = []
+    size = 0
+    for name in names:
+        own = sum(_size(folder / table / file) for table, file in places(name))
+        if group and size + own > PART_BYTES:
+            yield group
+            group, size = [], 0
+        group.append(name)
+        size += own
+    if group:
+        yield group
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+def _joined(folder: Path, names: Sequence[str], joined: str) -> Iterator[Part]:
+    for table in TABLES:
+        paths = [folder / table / name for name in names]
+        blocks = [block for path in paths if path.exists() for block in _blocks(read_file(path))]
+        if blocks:
+            ordered = sorted(blocks, key=lambda block: block[0])
+            yield Part(table, joined, pa.concat_tables(rows for _trial_id, rows in ordered))
+
+
+def _blocks(rows: pa.Table) -> Iterator[tuple[str, pa.Table]]:
+    """Trial id -> its rows, without copying them."""
+    coded = rows.select(["trial_id"]).combine_chunks().column(0).dictionary_encode()
+    starts = run_starts(pa.table({"trial_id": coded}), ["trial_id"]).tolist()
+    for start, stop in pairwise([*starts, len(rows)]):
+        yield coded[start].as_py(), rows.slice(start, stop - start)

@@ -10,11 +10,16 @@ from typing import Any, Literal
 
 from harness.config.space import identity
 from harness.errors import BenchError
-from harness.results.metrics import find
-from harness.results.same_data import DataIdentity, data_identity
+from harness.metrics import find
 from harness.results.table_reader import fold_rows
-from harness.results.trial_reference import Candidate, Source, leaves
-from harness.results.trial_selector import SelectedTrial, matching, selected_values
+from harness.results.trial_config import leaves
+from harness.results.trial_reference import (
+    Candidate,
+    SelectedTrial,
+    Source,
+    matching,
+    selected_values,
+)
 from harness.statistics.example_comparison import (
     ItemComparison,
     compare_items,

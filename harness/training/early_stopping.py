@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from harness.results.metrics import better
+from harness.metrics import better
 
 
 def best_index(values: Sequence[float], *, mode: str) -> int:

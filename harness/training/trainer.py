@@ -5,7 +5,7 @@ from collections.abc import Callable, Generator, Sequence
 from statistics import fmean
 
 from harness.failures import error_text, is_out_of_memory
-from harness.results.metrics import METRICS
+from harness.metrics import METRICS
 from harness.training.backends.evidence import compare_epoch
 from harness.training.backends.fold_run import FoldRun, steps_per_epoch
 from harness.training.backends.selection import EXECUTIONS

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from harness.data.types import Array, Fold, TrialData
-from harness.results.metrics import compute
+from harness.metrics import compute
 from harness.results.provenance import device_name, utc_now
 from harness.results.row_tables import FoldPredictions, TrialRows
 from harness.results.summaries import trial_summary

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from harness.results.metrics import better
+from harness.metrics import better
 from harness.results.provenance import utc_now
 from harness.results.row_tables import from_ipc
 from harness.results.table_writer import TableWriter

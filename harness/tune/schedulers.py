@@ -9,7 +9,7 @@ from ray import tune
 from ray.tune.schedulers import AsyncHyperBandScheduler, FIFOScheduler, TrialScheduler
 
 from harness.config.sections import Scheduler
-from harness.results.curves import Curve
+from harness.results.table_reader import Curve
 from harness.tune.ray_internals import retire_actor
 from harness.tune.trainable import CHANGED
 

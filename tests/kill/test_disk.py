@@ -11,7 +11,7 @@ import pytest
 from harness.engine import prepare
 from harness.engine.runner import RunOptions, RunOutcome, run_benchmark
 from harness.errors import BenchError
-from harness.results.schema_migration import compact
+from harness.results.table_writer import compact
 from tests.kill.sweeps import (
     NAME,
     assert_same_results,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.metrics import log_loss
 from harness.report.blocks import (
     Cell,
     Column,
@@ -21,7 +22,6 @@ from harness.report.formatting import number
 from harness.report.plotly_theme import figure
 from harness.report.predictions import Pooled, looked_at, pooled, pooled_text
 from harness.report.study import Configuration, Study
-from harness.results.metrics import log_loss
 from harness.statistics.example_tests import wilson
 
 if TYPE_CHECKING:

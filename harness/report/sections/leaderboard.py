@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from harness.metrics import find
 from harness.report.blocks import Cell, Column, Figure, Section, Table, Text, section
 from harness.report.colours import OTHER
 from harness.report.formatting import (
@@ -15,7 +16,6 @@ from harness.report.formatting import (
 )
 from harness.report.plotly_theme import panels
 from harness.report.study import ROLE_OF, Configuration, Study
-from harness.results.metrics import find
 from harness.statistics.intervals import Estimate
 
 if TYPE_CHECKING:

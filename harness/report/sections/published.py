@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from harness.config.expand import configurations
 from harness.config.sections import Published
+from harness.metrics import is_fraction
 from harness.report.blocks import (
     Cell,
     Column,
@@ -31,7 +32,7 @@ from harness.report.overridden_settings import changed_settings, limit_of
 from harness.report.plotly_theme import figure
 from harness.report.published_match import find_ours, impossible, needs_epochs
 from harness.report.study import ROLE_OF, Configuration, Study
-from harness.results.schema import param_value
+from harness.results.trial_config import param_value
 from harness.statistics.intervals import Estimate
 
 if TYPE_CHECKING:
@@ -274,4 +275,4 @@ def _finding(found: tuple[Comparison, ...], study: Study) -> str:
 
 
 def _is_loss(one: Comparison) -> bool:
-    return one.column.endswith(("_loss", "_log_loss"))
+    return not is_fraction(one.column.partition("_")[2])

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from harness.data.types import Fold
-from harness.results.metrics import METRICS, better, compute
+from harness.metrics import METRICS, better, compute
 from harness.training.attention import fold_attention, try_attention
 from harness.training.augmentation import Batch, agreement, augmented
 from harness.training.backends.fold_state import (

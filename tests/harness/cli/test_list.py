@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.results.metrics import metric_names
+from harness.metrics import METRICS
 from tests.commands import bench as bench_process
 from tests.commands import without
 from tests.plans import FILE
@@ -31,7 +31,7 @@ def test_one_kind_is_listed_without_a_heading(bench) -> None:
     """Every metric with its direction."""
     listed = {line[0]: line[1] for line in rows(bench("list", "metrics").out) if len(line) > 2}
 
-    assert set(metric_names()) <= set(listed)
+    assert set(METRICS) <= set(listed)
     assert (listed["accuracy"], listed["log_loss"]) == ("max", "min")
     assert bench("list", "metrics").out.split()[0] != "metrics"
 

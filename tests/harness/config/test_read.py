@@ -133,14 +133,6 @@ def test_a_file_is_read_from_disk(tmp_path):
         read_benchmark(tmp_path)
 
 
-def test_metrics_of_the_callers_own_are_known():
-    """The results layer hands its metrics over."""
-    text = changed("{metric: accuracy}", "{metric: kappa}").replace("test_acc", "test_kapp")
-    text = text.replace("test_kappuracy", "test_kappa")
-    spec = parse_benchmark(text, file="a.yaml", known_metrics=("kappa",))
-    assert spec.metrics == ("kappa",)
-
-
 def test_a_condition_may_spell_a_schedule_out():
     """The domain holds the short name of a schedule of defaults; conditions mean the same."""
     text = searching("training.schedule: [cosine, step]\nmodel.depth: [1, 2]")

@@ -17,11 +17,10 @@ from itertools import count
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
 from folders import Builder
-from harness.results.metric_backfill import fill_metrics
 from harness.results.repair import repair
 from harness.results.schema import param_type, table_schemas
-from harness.results.schema_migration import compact, widen
-from harness.results.table_writer import TableWriter
+from harness.results.schema_migration import fill_metrics, widen
+from harness.results.table_writer import TableWriter, compact
 
 folder, start, build = Path(sys.argv[1]), int(sys.argv[3]), Builder()
 repair(folder)

@@ -9,11 +9,11 @@ from harness.results.schema import (
     TABLES,
     param_cell,
     param_type,
-    param_value,
     table_schemas,
     union_schema,
     wider,
 )
+from harness.results.trial_config import param_value
 
 
 def test_the_trials_row_is_written_last():

@@ -1,15 +1,15 @@
-"""Columns that come later, types that are outgrown, and many parts made few."""
+"""Columns that come later, types that are outgrown, and metrics added later."""
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from folders import deaths, read_rows, whole
 
-from harness.results import schema_migration as module
-from harness.results.parts import part_name
 from harness.results.repair import repair
+from harness.results.row_tables import TrialRows, to_tables
 from harness.results.schema import param_type, table_schemas
-from harness.results.schema_migration import compact, widen
+from harness.results.schema_migration import FillReport, fill_metrics, widen
 from harness.results.table_writer import TableWriter
 
 
@@ -82,41 +82,6 @@ def test_null_then_text_is_text(build, folder):
     whole(folder)
 
 
-def test_compaction_leaves_the_same_rows_in_one_part_sorted_by_trial(build, folder):
-    build.write(folder, "c", "a")
-    build.write(folder, "b", status="failed")
-    before = whole(folder)
-    assert compact(folder, threshold=2) == 3
-    assert whole(folder) == before
-    assert {path.name for path in folder.glob("*/*.parquet")} == {part_name(["a", "b", "c"])}
-    folds = [(row["trial_id"], row["fold"]) for row in read_rows(folder, "folds")]
-    assert folds == [("a", 1), ("a", 2), ("c", 1), ("c", 2)]
-
-
-def test_few_parts_are_left_alone(build, folder):
-    build.write(folder, "a", "b")
-    assert compact(folder, threshold=2) == 0
-    assert len(_trials(folder)) == 2
-
-
-def test_large_parts_are_not_joined_further(build, folder, monkeypatch):
-    """So a trial that is replaced never costs the rewriting of everything."""
-    build.write(folder, "a", "b", "c")
-    monkeypatch.setattr(module, "PART_BYTES", 1)
-    assert compact(folder, threshold=0) == 0
-    assert set(whole(folder)) == {"a", "b", "c"}
-
-
-def test_a_trial_of_a_compacted_part_can_be_replaced(build, folder):
-    build.write(folder, "a", "b", "c")
-    compact(folder, threshold=0)
-    writer = TableWriter(folder, build.schemas)
-    writer.add("b", build.tables("b", accuracy=0.75), replace=True)
-    writer.close()
-    rows = whole(folder)
-    assert [rows[one]["val_accuracy_mean"] for one in "abc"] == [0.5, 0.75, 0.5]
-
-
 def test_dying_while_the_tables_are_widened_leaves_old_or_new_columns(build, folder):
     build.write(folder, "a", "b")
     for copy in deaths(lambda copy: widen(copy, _schemas(model__name=["net"])), folder):
@@ -127,13 +92,91 @@ def test_dying_while_the_tables_are_widened_leaves_old_or_new_columns(build, fol
         assert [row["params.model.name"] for row in whole(copy).values()] == ["net", "net"]
 
 
-def test_dying_while_parts_are_joined_neither_loses_nor_doubles(build, folder):
-    build.write(folder, "a", "b", "c")
-    before = whole(folder)
-    for copy in deaths(lambda copy: compact(copy, threshold=1), folder):
-        repair(copy)
-        assert whole(copy) == before
-
-
 def _trials(folder):
     return sorted((folder / "trials").glob("*.parquet"))
+
+
+LATER = table_schemas(metrics=("accuracy", "macro_f1", "log_loss"), objective="accuracy", params={})
+
+
+# Targets 0 1 1, predicted 0 1 0: both classes have F1 2/3.
+MACRO_F1 = 2 / 3
+
+
+LOG_LOSS = -np.log([0.75, 0.75, 0.5]).mean()
+
+
+def test_validation_and_test_columns_are_filled_and_train_stays_null(build, folder):
+    build.write(folder, "a", "b")
+    widen(folder, LATER)
+    report = fill_metrics(folder, ["accuracy", "macro_f1", "log_loss"])
+    assert report == FillReport(filled=("a", "b"))
+    for row in read_rows(folder, "folds"):
+        assert row["val_macro_f1"] == pytest.approx(MACRO_F1)
+        assert row["val_log_loss"] == pytest.approx(LOG_LOSS)
+        assert row["train_macro_f1"] is None
+        assert row["test_macro_f1"] is None
+        assert row["val_accuracy"] == 0.5, "a metric that was there is left alone"
+    trial = whole(folder)["a"]
+    assert trial["val_macro_f1_mean"] == pytest.approx(MACRO_F1)
+    assert trial["val_macro_f1_std"] == pytest.approx(0.0)
+    assert trial["train_macro_f1_mean"] is None
+    assert trial["val_accuracy_mean"] == 0.5
+
+
+def test_test_predictions_fill_the_test_columns(build, folder):
+    rows = build.rows("a")
+    tests = [build.predictions(1, fold, "test") for fold in (1, 2)]
+    both = TrialRows(rows.trial, rows.folds, rows.epochs, [*rows.predictions, *tests])
+    writer = TableWriter(folder, build.schemas)
+    writer.add("a", to_tables(both, build.schemas))
+    writer.close()
+    widen(folder, LATER)
+    fill_metrics(folder, ["macro_f1"])
+    assert [row["test_macro_f1"] for row in read_rows(folder, "folds")] == pytest.approx(
+        [MACRO_F1, MACRO_F1]
+    )
+    assert [row["test_macro_f1_mean"] for row in read_rows(folder, "trials")] == pytest.approx(
+        [MACRO_F1]
+    )
+
+
+def test_without_predictions_the_columns_stay_null_and_it_is_said(build, folder):
+    rows = build.rows("a")
+    bare = TrialRows(rows.trial, rows.folds, rows.epochs)
+    writer = TableWriter(folder, build.schemas)
+    writer.add("a", to_tables(bare, build.schemas))
+    writer.add("b", build.tables("b"))
+    writer.close()
+    widen(folder, LATER)
+    report = fill_metrics(folder, ["macro_f1"])
+    assert (report.filled, report.without_predictions) == (("b",), ("a",))
+    assert report.lines() == [
+        "computed new metrics of 1 trials from predictions",
+        "new metrics stay empty for 1 trials: no predictions were kept",
+    ]
+    values = {row["trial_id"]: row["val_macro_f1"] for row in read_rows(folder, "folds")}
+    assert values["a"] is None
+    assert values["b"] == pytest.approx(MACRO_F1)
+
+
+def test_nothing_is_done_twice(build, folder):
+    build.write(folder, "a")
+    widen(folder, LATER)
+    fill_metrics(folder, ["macro_f1"])
+    assert fill_metrics(folder, ["macro_f1", "accuracy"]) == FillReport()
+
+
+def test_failed_trials_are_passed_over(build, folder):
+    build.write(folder, "a", status="failed")
+    widen(folder, LATER)
+    assert fill_metrics(folder, ["macro_f1"]) == FillReport()
+
+
+def test_dying_meanwhile_leaves_folds_and_trials_in_agreement(build, folder):
+    build.write(folder, "a")
+    widen(folder, LATER)
+    for copy in deaths(lambda copy: fill_metrics(copy, ["macro_f1"]), folder):
+        repair(copy)
+        filled = {row["val_macro_f1"] is not None for row in read_rows(copy, "folds")}
+        assert filled == {whole(copy)["a"]["val_macro_f1_mean"] is not None}

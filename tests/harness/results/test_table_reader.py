@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -14,9 +15,11 @@ from folders import dying_at
 from harness.errors import BenchError
 from harness.results.journal import pending
 from harness.results.parts import write_file
+from harness.results.row_tables import TrialRows, to_tables
 from harness.results.schema import TABLES
 from harness.results.table_reader import (
     done_trials,
+    fold_means,
     fold_rows,
     part_names,
     parts,
@@ -25,6 +28,7 @@ from harness.results.table_reader import (
     read_table,
 )
 from harness.results.table_writer import TableWriter
+from tests.harness.results.folders import Builder
 
 
 def test_done_trials_are_what_planning_needs(build, folder):
@@ -201,3 +205,40 @@ def test_asking_what_is_done_imports_neither_pandas_nor_torch(build, folder):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"
+
+
+def write_curves(folder: Path, trial_id: str, *folds: list[float], stage: str = "training") -> None:
+    """A pruned trial whose folds had these validation accuracies after their epochs."""
+    rows = [
+        {"stage": stage, "repeat": 1, "fold": fold, "epoch": epoch, "val_accuracy": value}
+        for fold, values in enumerate(folds, start=1)
+        for epoch, value in enumerate(values, start=1)
+    ]
+    trial = {"trial_id": trial_id, "status": "pruned", "config": '{"model": {}}'}
+    writer = TableWriter(folder, Builder.schemas)
+    writer.add(trial_id, to_tables(TrialRows(trial, epochs=rows), Builder.schemas))
+    writer.close()
+
+
+def test_an_epoch_is_the_mean_over_folds(tmp_path: Path) -> None:
+    """0.2 and 0.4, then 0.6 and 0.8."""
+    write_curves(tmp_path, "a", [0.2, 0.6], [0.4, 0.8])
+    (curve,) = fold_means(tmp_path, ["a"], metric="accuracy").values()
+    assert [epoch for epoch, _ in curve] == [1, 2]
+    assert [value for _, value in curve] == pytest.approx([0.3, 0.7])
+
+
+def test_who_stopped_early_counts_with_its_last_value(tmp_path: Path) -> None:
+    """As in training: fold 2 stays at 0.4."""
+    write_curves(tmp_path, "a", [0.2, 0.6, 0.8], [0.4])
+    curve = fold_means(tmp_path, ["a"], metric="accuracy")["a"]
+    assert [value for _, value in curve] == pytest.approx([0.3, 0.5, 0.6])
+
+
+def test_only_training_of_the_named_trials_counts(tmp_path: Path) -> None:
+    """Pretraining has a task of its own; another metric was not recorded."""
+    write_curves(tmp_path, "a", [0.2])
+    write_curves(tmp_path, "b", [0.9], stage="pretraining")
+    assert list(fold_means(tmp_path, ["a", "b"], metric="accuracy")) == ["a"]
+    assert fold_means(tmp_path, [], metric="accuracy") == {}
+    assert fold_means(tmp_path, ["a"], metric="macro_f1") == {}

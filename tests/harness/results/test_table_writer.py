@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from harness.results import table_writer
 from harness.results.parts import part_name
 from harness.results.repair import repair
-from harness.results.table_writer import TableWriter
+from harness.results.table_writer import TableWriter, compact
 
 
 def test_trials_are_written_together_in_one_part_per_table(build, folder):
@@ -235,3 +235,46 @@ def test_any_history_ends_in_whole_tables_with_every_acknowledged_trial(tmp_path
     for key, values in written.items():
         assert rows.get(key, {"val_accuracy_mean": None})["val_accuracy_mean"] in values
     assert rows.keys() <= written.keys()
+
+
+def test_compaction_leaves_the_same_rows_in_one_part_sorted_by_trial(build, folder):
+    build.write(folder, "c", "a")
+    build.write(folder, "b", status="failed")
+    before = whole(folder)
+    assert compact(folder, threshold=2) == 3
+    assert whole(folder) == before
+    assert {path.name for path in folder.glob("*/*.parquet")} == {part_name(["a", "b", "c"])}
+    folds = [(row["trial_id"], row["fold"]) for row in read_rows(folder, "folds")]
+    assert folds == [("a", 1), ("a", 2), ("c", 1), ("c", 2)]
+
+
+def test_few_parts_are_left_alone(build, folder):
+    build.write(folder, "a", "b")
+    assert compact(folder, threshold=2) == 0
+    assert len(list((folder / "trials").glob("*.parquet"))) == 2
+
+
+def test_large_parts_are_not_joined_further(build, folder, monkeypatch):
+    """So a trial that is replaced never costs the rewriting of everything."""
+    build.write(folder, "a", "b", "c")
+    monkeypatch.setattr(table_writer, "PART_BYTES", 1)
+    assert compact(folder, threshold=0) == 0
+    assert set(whole(folder)) == {"a", "b", "c"}
+
+
+def test_a_trial_of_a_compacted_part_can_be_replaced(build, folder):
+    build.write(folder, "a", "b", "c")
+    compact(folder, threshold=0)
+    writer = TableWriter(folder, build.schemas)
+    writer.add("b", build.tables("b", accuracy=0.75), replace=True)
+    writer.close()
+    rows = whole(folder)
+    assert [rows[one]["val_accuracy_mean"] for one in "abc"] == [0.5, 0.75, 0.5]
+
+
+def test_dying_while_parts_are_joined_neither_loses_nor_doubles(build, folder):
+    build.write(folder, "a", "b", "c")
+    before = whole(folder)
+    for copy in deaths(lambda copy: compact(copy, threshold=1), folder):
+        repair(copy)
+        assert whole(copy) == before

@@ -6,8 +6,7 @@ from dataclasses import replace
 import pytest
 
 from harness.errors import BenchError
-from harness.results.trial_reference import open_operand
-from harness.results.trial_selector import choose
+from harness.results.trial_reference import choose, open_operand
 from harness.statistics.comparison import Headline, compare, compare_each, verdict
 from tests.results_folders import fold, predicted, rotating, trial_rows, write_results
 

@@ -7,9 +7,9 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from harness.results.integrity import lost_rows
 from harness.results.layout import unknown_lines
 from harness.results.parts import part_name, read_extent, read_file, write_file
-from harness.results.promised import lost_rows
 from harness.results.schema import N_ROWS, TABLES
 from harness.results.table_reader import done_trials, read_results
 from harness.results.table_writer import TableWriter
@@ -106,7 +106,7 @@ def test_footers_alone_are_read_of_a_whole_folder(
     two: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """So that many trials cost little."""
-    monkeypatch.setattr("harness.results.promised.rows_by_trial", _never)
+    monkeypatch.setattr("harness.results.integrity.rows_by_trial", _never)
     assert lost_rows(two) == {}
     assert read_extent(part(two, "predictions")) == (12, "a", "b")
 

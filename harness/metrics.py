@@ -1,7 +1,8 @@
-"""Metrics as fractions of one. Each is one function that carries its direction.
+"""The metrics: what a benchmark file may name, how each is computed, and which way is better.
 
-To add one, write it here: targets (n,) int and probabilities (n, num_classes) in, a float out,
-nan where it is undefined.
+To add one, write a function here and declare it with `@metric`: targets (n,) int and probabilities
+(n, num_classes) in, a float out, nan where it is undefined. Nothing else knows the metrics: the
+check of a file, the columns of the tables and the report all read `METRICS`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -21,45 +22,66 @@ Function = Callable[[Array, Array], float]
 
 @dataclass(frozen=True)
 class Metric:
-    """A metric's function and direction; without `needs_probabilities` the argmax is enough."""
+    """One metric.
+
+    Attributes:
+        name: As files and columns have it.
+        mode: `max` where more is better, else `min`.
+        function: (targets, probabilities) -> value.
+        title: As a reader of the report knows it.
+        needs_probabilities: Whether the most probable class alone is not enough.
+        is_fraction: Whether all values lie between 0 and 1.
+    """
 
     name: str
     mode: Mode
     function: Function
-    needs_probabilities: bool
+    title: str
+    needs_probabilities: bool = False
+    is_fraction: bool = True
 
 
 _metrics: dict[str, Metric] = {}
 METRICS: Mapping[str, Metric] = MappingProxyType(_metrics)
 
 
-def metric(*, mode: Mode, needs_probabilities: bool = False) -> Callable[[Function], Function]:
-    """Declares a function of this file as the metric of its name."""
+def metric(
+    *,
+    mode: Mode,
+    title: str | None = None,
+    needs_probabilities: bool = False,
+    is_fraction: bool = True,
+) -> Callable[[Function], Function]:
+    """Declare a function as the metric of its name.
+
+    Args:
+        mode: `max` where more is better, else `min`.
+        title: As a reader of the report knows it; the name with spaces by default.
+        needs_probabilities: Whether the most probable class alone is not enough.
+        is_fraction: Whether all values lie between 0 and 1.
+    """
 
     def declare(function: Function) -> Function:
         name = function.__name__
-        _metrics[name] = Metric(name, mode, function, needs_probabilities)
+        _metrics[name] = Metric(
+            name=name,
+            mode=mode,
+            function=function,
+            title=title or name.replace("_", " "),
+            needs_probabilities=needs_probabilities,
+            is_fraction=is_fraction,
+        )
         return function
 
     return declare
 
 
-def metric_names() -> tuple[str, ...]:
-    """All metrics, in the order of this file."""
-    return tuple(METRICS)
-
-
-def compute(names: Sequence[str], targets: Array, probabilities: Array) -> dict[str, float]:
-    """Metric name -> value, over all rows at once.
-
-    targets: (n,) int in 0 .. num_classes - 1; probabilities: (n, num_classes), rows sum to one.
-    Raises BenchError for an unknown metric.
-    """
-    return {name: find(name).function(targets, probabilities) for name in names}
-
-
 def find(name: str) -> Metric:
-    """The metric of that name. Raises BenchError, with the nearest one, where there is none."""
+    """Return the metric of that name.
+
+    Raises:
+        BenchError: There is none; the text names the nearest one.
+    """
     if name not in METRICS:
         guess = nearest(name, list(METRICS))
         hint = f"; did you mean {guess!r}?" if guess else f"; there are {', '.join(METRICS)}"
@@ -67,15 +89,41 @@ def find(name: str) -> Metric:
     return METRICS[name]
 
 
+def is_fraction(name: str) -> bool:
+    """Return whether a metric's values lie between 0 and 1; of `loss`, a column too, they don't."""
+    return METRICS[name].is_fraction if name in METRICS else name != "loss"
+
+
+def compute(names: Sequence[str], targets: Array, probabilities: Array) -> dict[str, float]:
+    """Compute metrics over all rows at once.
+
+    Args:
+        names: The metrics.
+        targets: (n,) int in 0 .. num_classes - 1.
+        probabilities: (n, num_classes); rows sum to one.
+
+    Returns:
+        Metric name -> value.
+
+    Raises:
+        BenchError: A metric is unknown.
+    """
+    return {name: find(name).function(targets, probabilities) for name in names}
+
+
 def better(mode: str, a: float, b: float) -> bool:
-    """Whether a is strictly better than b; nan is worse than any number."""
+    """Return whether a is strictly better than b; nan is worse than any number."""
     if np.isnan(a) or np.isnan(b):
         return bool(np.isnan(b) and not np.isnan(a))
     return bool(a > b) if mode == "max" else bool(a < b)
 
 
 def confusion(targets: Array, probabilities: Array) -> Array:
-    """Counts (true class, predicted class); of equal probabilities the first class is predicted."""
+    """Count (true class, predicted class); of equal probabilities the first class is predicted.
+
+    Returns:
+        (num_classes, num_classes) int.
+    """
     num_classes = probabilities.shape[1]
     cells = np.asarray(targets) * num_classes + probabilities.argmax(axis=1)
     return np.bincount(cells, minlength=num_classes**2).reshape(num_classes, num_classes)
@@ -96,14 +144,14 @@ def balanced_accuracy(targets: Array, probabilities: Array) -> float:
     return _mean(_recalls(counts)[counts.sum(axis=1) > 0])
 
 
-@metric(mode="max")
+@metric(mode="max", title="macro F1")
 def macro_f1(targets: Array, probabilities: Array) -> float:
     """Mean F1 over the classes that occur among targets or predictions."""
     counts = confusion(targets, probabilities)
     return _mean(_f1s(counts)[_occurring(counts)])
 
 
-@metric(mode="max")
+@metric(mode="max", title="weighted F1")
 def weighted_f1(targets: Array, probabilities: Array) -> float:
     """Mean F1 over the classes, weighted by how often each is the target."""
     counts = confusion(targets, probabilities)
@@ -125,7 +173,7 @@ def macro_recall(targets: Array, probabilities: Array) -> float:
     return _mean(_recalls(counts)[_occurring(counts)])
 
 
-@metric(mode="max", needs_probabilities=True)
+@metric(mode="max", title="ROC AUC", needs_probabilities=True)
 def roc_auc(targets: Array, probabilities: Array) -> float:
     """Mean area under the one-versus-rest ROC curve over the classes that occur as targets.
 
@@ -134,10 +182,10 @@ def roc_auc(targets: Array, probabilities: Array) -> float:
     present = np.unique(targets)
     if len(present) < 2:
         return float("nan")
-    return _mean(np.array([_area(targets == one, probabilities[:, one]) for one in present]))
+    return _mean(np.array([_area(targets == label, probabilities[:, label]) for label in present]))
 
 
-@metric(mode="min", needs_probabilities=True)
+@metric(mode="min", needs_probabilities=True, is_fraction=False)
 def log_loss(targets: Array, probabilities: Array) -> float:
     """Mean negative log probability of the true class, clipped by the type's resolution."""
     smallest = float(np.finfo(probabilities.dtype).eps)

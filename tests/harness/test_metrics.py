@@ -2,22 +2,23 @@
 
 import math
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
-from harness.errors import BenchError
-from harness.results.metrics import (
-    METRICS,
-    better,
-    compute,
-    confusion,
-    find,
-    metric_names,
-)
+from harness import metrics
+from harness.engine.runner import RunOptions, run_benchmark
+from harness.engine.static_checks import read_checked
+from harness.errors import BenchError, SpecError
+from harness.metrics import METRICS, better, compute, confusion, find, metric
+from harness.report.report_writer import write_report
 
 
 def _sklearn(targets, probabilities):
@@ -48,7 +49,7 @@ def test_all_metrics_equal_scikit_learns(seed, n, num_classes):
     targets = rng.integers(0, num_classes, n)
     # sixteenths: many ties, and rows that sum to one exactly
     probabilities = rng.multinomial(16, np.full(num_classes, 1 / num_classes), n) / 16
-    ours = compute(metric_names(), targets, probabilities)
+    ours = compute(list(METRICS), targets, probabilities)
     assert ours == pytest.approx(_sklearn(targets, probabilities), abs=1e-12, nan_ok=True)
 
 
@@ -82,7 +83,7 @@ def test_classes_absent_from_the_targets_are_left_out_of_the_auc():
 
 def test_the_auc_of_one_class_and_metrics_of_nothing_are_undefined():
     assert math.isnan(compute(["roc_auc"], np.array([0, 0]), np.full((2, 2), 0.5))["roc_auc"])
-    nothing = compute(metric_names(), np.array([], int), np.empty((0, 3), np.float32))
+    nothing = compute(list(METRICS), np.array([], int), np.empty((0, 3), np.float32))
     assert all(math.isnan(value) for value in nothing.values())
 
 
@@ -123,3 +124,53 @@ def test_accuracy_is_cheap_enough_to_be_asked_every_epoch():
         function(targets, probabilities)
         times_s.append(time.perf_counter() - start_s)
     assert min(times_s) < 150e-6
+
+
+ADDED = """\
+question: Is a metric that is declared once known everywhere?
+dataset: {name: digits, limit: 100}
+model: {name: linear}
+training: {epochs: 2, batch_size: 16, optimizer: adam, lr: 0.01}
+cross_validation: {strategy: holdout}
+objective: {metric: squared_distance}
+metrics: [accuracy]
+published: [{test_squared_distance: 1.5, source: a paper}]
+"""
+
+
+def test_a_metric_declared_once_is_accepted_trained_and_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Less is better and values reach 2, so neither direction nor range is the usual one."""
+    (tmp_path / "added.yaml").write_text(ADDED)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SpecError, match="unknown metric"):
+        read_checked(tmp_path / "added.yaml")
+
+    with _declared():
+        assert read_checked(tmp_path / "added.yaml").metrics == ("squared_distance", "accuracy")
+        outcome = run_benchmark(RunOptions("added.yaml", in_process=True), lambda event: None)
+        assert outcome.summary.complete == 1
+        [page] = write_report([tmp_path / "results" / "added"], results=tmp_path / "results")
+
+    epochs = pd.read_parquet(tmp_path / "results" / "added" / "epochs")
+    folds = pd.read_parquet(tmp_path / "results" / "added" / "folds")
+    chosen = epochs.set_index("epoch")["val_squared_distance"]
+    assert folds["best_epoch"].tolist() == [chosen.idxmin()]
+    assert folds["val_squared_distance"].tolist() == pytest.approx([chosen.min()])
+    assert "distance squared" in page.read_text(encoding="utf-8")
+
+
+@contextmanager
+def _declared() -> Iterator[None]:
+    """The metric is known within the block, by its declaration alone."""
+
+    @metric(mode="min", title="distance squared", needs_probabilities=True, is_fraction=False)
+    def squared_distance(targets, probabilities):
+        """Mean squared distance of the probabilities from the true class."""
+        return float(((probabilities - np.eye(probabilities.shape[1])[targets]) ** 2).sum(1).mean())
+
+    try:
+        yield
+    finally:
+        del metrics._metrics["squared_distance"]
