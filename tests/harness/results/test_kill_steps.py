@@ -15,8 +15,8 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from folders import Builder
 from harness.results.schema import param_type, table_schemas
-from harness.results.schema_migration import compact, widen
-from harness.results.table_writer import TableWriter
+from harness.results.schema_migration import widen
+from harness.results.table_writer import TableWriter, compact
 
 start, change, build = Path(sys.argv[2]), sys.argv[3], Builder()
 wide = table_schemas(

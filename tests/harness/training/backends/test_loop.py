@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from harness.results import metrics
+from harness import metrics
 from harness.training.backends.fold_run import build_model
 from harness.training.seeds import permutation
 from tests.builders import make_job, make_trial_data, trained
