@@ -12,7 +12,7 @@ from harness.config.space import identity
 from harness.errors import BenchError
 from harness.metrics import find
 from harness.results.table_reader import fold_rows
-from harness.results.trial_config import leaves
+from harness.results.trial_config import DataIdentity, data_identity, leaves
 from harness.results.trial_reference import (
     Candidate,
     SelectedTrial,
