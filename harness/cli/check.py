@@ -60,7 +60,12 @@ def _check(file: str, overrides: list[str], *, models: bool, resolved: bool) -> 
 
 
 def _counted(spec: "BenchmarkSpec", n_named: int) -> str:
-    """How many configurations the file stands for. n_named: those known before anything runs."""
+    """Return how many configurations the file has, in words.
+
+    Args:
+        spec: The benchmark.
+        n_named: Configurations that are known before anything runs.
+    """
     from harness.config.space import count_points
 
     if spec.search.algorithm != "tpe":

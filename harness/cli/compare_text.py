@@ -37,7 +37,7 @@ VERDICTS = {
 
 
 def comparison_lines(compared: Comparison, *, tolerance: float = 0.0) -> list[str]:
-    """All that `bench compare A B` says."""
+    """Return all that `bench compare A B` prints."""
     folds, headline = compared.folds, compared.headline
     return [
         *_operand("A", compared.a),
@@ -59,7 +59,7 @@ def comparison_lines(compared: Comparison, *, tolerance: float = 0.0) -> list[st
 def each_lines(
     compared: EachComparison, a: Source, b: Source, *, tolerance: float = 0.0
 ) -> list[str]:
-    """All that `bench compare A B --each` says: the largest losses first."""
+    """Return all that `bench compare A B --each` prints: the largest losses first."""
     sign = 1.0 if compared.pairs[0].headline.mode == "max" else -1.0
     pairs = sorted(compared.pairs, key=lambda pair: sign * pair.headline.difference)
     said = [verdict(pair.headline, tolerance=tolerance) for pair in pairs]

@@ -106,7 +106,7 @@ def failing_imports(modules: Sequence[str]) -> dict[str, str]:
 
 
 def _required() -> set[str]:
-    """Distributions without those of extras; none where bench itself is not installed."""
+    """Return distributions without those of extras; none where bench itself is not installed."""
     try:
         lines = metadata.requires(DISTRIBUTION) or []
     except metadata.PackageNotFoundError:
@@ -125,7 +125,7 @@ def _failures(said: str) -> Iterator[tuple[str, str]]:
 
 
 def _name(requirement: str) -> str:
-    """`scikit-learn` of `scikit-learn>=1.8`."""
+    """Return `scikit-learn` of `scikit-learn>=1.8`."""
     return _plain(re.split(r"[^\w.-]", requirement, maxsplit=1)[0])
 
 

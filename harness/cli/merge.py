@@ -52,7 +52,7 @@ def command(sources: tuple[Path, ...], results: Path) -> None:
 
 
 def _results_in(source: Path) -> list[Path]:
-    """The folder itself, or those in it, that hold tables."""
+    """Return the folder itself, or those in it, that hold tables."""
     from harness.errors import BenchError
 
     if (source / "trials").is_dir():

@@ -67,12 +67,12 @@ def _is_shipped(target: Path) -> bool:
 
 
 def _renamed(text: str, old: str, new: str) -> str:
-    """The commands in a benchmark's comments, under the copy's name."""
+    """Put the copy's name into the commands of a benchmark's comments."""
     return re.sub(rf"\b(bench \w+ ){re.escape(old)}\b", rf"\g<1>{new}", text)
 
 
 def _next(kind: str, name: str, start: str) -> str:
-    """A command that runs as it is, but for data that only the user can name."""
+    """Return a command that runs as it is, but for data that only the user can name."""
     if kind == "benchmark":
         return f"bench check {name} && bench run {name} --smoke"
     benchmark, in_variant = _benchmark_with(kind, start)
@@ -86,7 +86,7 @@ def _next(kind: str, name: str, start: str) -> str:
 
 
 def _benchmark_with(kind: str, start: str) -> tuple[str | None, bool]:
-    """A shipped benchmark that uses what was copied, and whether in one of several variants."""
+    """Return a shipped benchmark with what was copied, and whether in one of several variants."""
     from harness.config.read import read_benchmark
     from harness.plugins.catalog import SHIPPED_BENCHMARKS
 
@@ -102,7 +102,7 @@ def _benchmark_with(kind: str, start: str) -> tuple[str | None, bool]:
 
 
 def _required_options(dataset: str) -> str:
-    """` path=PATH`, of datasets that can't do without it."""
+    """Return ` path=PATH`, of datasets that can't do without it."""
     from harness.plugins import catalog
 
     options = catalog.signature(catalog.find("dataset", dataset)).arguments.values()

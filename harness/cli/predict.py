@@ -76,7 +76,10 @@ def command(
 
 
 def _write(predictions: "Iterable[Prediction]", classes: tuple[str, ...], out: Path | None) -> int:
-    """How many; a file is whole or not there, standard output is written as they come."""
+    """Write predictions and return how many.
+
+    A file is whole or not there, standard output is written as they come.
+    """
     from harness.errors import BenchError
 
     if out is None:
@@ -95,7 +98,7 @@ def _write(predictions: "Iterable[Prediction]", classes: tuple[str, ...], out: P
 
 
 def write_rows(predictions: "Iterable[Prediction]", classes: tuple[str, ...], file: IO[str]) -> int:
-    """A row for each prediction, below a heading; how many there were."""
+    """Write a row for each prediction, below a heading, and return how many there were."""
     table, n = csv.writer(file, lineterminator="\n"), 0
     shown = printable if file.isatty() else str  # a file keeps every character of a name
     for n, one in enumerate(predictions, start=1):
@@ -113,7 +116,7 @@ def write_rows(predictions: "Iterable[Prediction]", classes: tuple[str, ...], fi
 
 @contextlib.contextmanager
 def _progress(n: int) -> Iterator[Callable[[int], None]]:
-    """A bar on stderr, in a terminal."""
+    """Show a bar on stderr, in a terminal."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 

@@ -45,13 +45,17 @@ def command(dataset: str, options: tuple[str, ...], data: Path | None) -> None:
 
 
 def _accepted(function: Callable[..., Any], **arguments: Any) -> dict[str, Any]:
-    """Those of the arguments that the function takes."""
+    """Return those of the arguments that the function takes."""
     known = inspect.signature(function).parameters
     return {name: value for name, value in arguments.items() if name in known}
 
 
 def dataset_arguments(entry: Any, options: tuple[str, ...]) -> dict[str, Any]:
-    """The dataset's own options as typed, checked. Raises BenchError with the nearest name."""
+    """Return the dataset's own options as typed, checked.
+
+    Raises:
+        BenchError: An option is unknown, wrong or lacking; the message has the nearest name.
+    """
     from harness.config.yaml_io import parse_value
     from harness.errors import BenchError, nearest
     from harness.plugins import catalog

@@ -46,7 +46,7 @@ class Counts:
     started_s: float = field(default_factory=time.monotonic)
 
     def apply(self, event: Event) -> None:
-        """Takes one event into account."""
+        """Take one event into account."""
         if isinstance(event, SweepPlanned):
             self.planned, self.started_s = event, time.monotonic()
         elif isinstance(event, StepStarted):
@@ -78,19 +78,19 @@ class Counts:
 
     @property
     def remaining_s(self) -> float | None:
-        """Seconds to the end at the pace so far; None before anything ended."""
+        """Return the seconds to the end at the pace so far; None before anything ended."""
         if not self.planned or not self.ended:
             return None
         pace = (time.monotonic() - self.started_s) / (self.ended + 0.5 * len(self.running))
         return pace * max(self.planned.missing - self.ended - 0.5 * len(self.running), 0)
 
     def name(self, trial_id: str) -> str:
-        """The trial's searched values, or its id where nothing is searched."""
+        """Return the trial's searched values, or its id where nothing is searched."""
         labels = self.planned.labels if self.planned else {}
         return printable(labels.get(trial_id) or self.drawn.get(trial_id) or trial_id)
 
     def line(self) -> str:
-        """The whole state in one line."""
+        """Return the whole state in one line."""
         if self.planned is None:
             return self.step
         done = self.planned.done + self.ended
@@ -109,19 +109,19 @@ class Counts:
 
 
 def failure(trial: TrialEnded, counts: Counts) -> str:
-    """One line for a failed trial: which one, and why."""
+    """Return one line for a failed trial: which one, and why."""
     label = counts.name(trial.trial_id)
     named = f" ({label})" if label != trial.trial_id else ""
     return printable(f"failed {trial.trial_id}{named}: {trial.error}")
 
 
 def lost(event: RunLost) -> str:
-    """What a user should know where nothing of ours can run any more."""
+    """Return what a user should know where nothing of the run can go any further."""
     return f"error: {event.text}; the same command goes on"
 
 
 def spread(trial: TrialEnded) -> str:
-    """`0.9512 ± 0.0087`: validation mean and its standard deviation over the folds."""
+    """Return `0.9512 ± 0.0087`: validation mean and its standard deviation over the folds."""
     if trial.objective_std is None:
         return f"{trial.objective:.4f}"
     return f"{trial.objective:.4f} ± {trial.objective_std:.4f}"
@@ -129,9 +129,11 @@ def spread(trial: TrialEnded) -> str:
 
 @contextlib.contextmanager
 def progress(*, quiet: bool, live: bool = True) -> Iterator[OnEvent]:
-    """The callback to hand down, drawn on stderr while the block lasts.
+    """Yield the callback to hand down, drawn on stderr while the block lasts.
 
-    live: bars in a terminal, which would overwrite what a debugger prints.
+    Args:
+        quiet: Nothing is drawn, but why a run is lost.
+        live: Bars in a terminal, which would overwrite what a debugger prints.
     """
     console = Console(stderr=True, quiet=quiet, highlight=False)
     if quiet or not live or not console.is_terminal:
@@ -145,7 +147,7 @@ def progress(*, quiet: bool, live: bool = True) -> Iterator[OnEvent]:
 
 @contextlib.contextmanager
 def download_progress(name: str) -> Iterator[Callable[[int, int | None], None]]:
-    """A callback `(bytes done, bytes in all or None)`; the bar shows once a byte has come."""
+    """Yield a callback `(bytes done, bytes in all or None)`; the bar shows once a byte has come."""
     columns = ("{task.description}", BarColumn(), DownloadColumn(), TimeRemainingColumn())
     console = Console(stderr=True)
     with Progress(

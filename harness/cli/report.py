@@ -66,7 +66,7 @@ def command(
 
 
 def _watch(results: Path, benchmarks: tuple[str, ...], make: Callable[..., list[Path]]) -> None:
-    """Until the run ends, or Ctrl-C."""
+    """Make the page again and again until the run ends, or Ctrl-C."""
     from harness.report.report_writer import results_folders
     from harness.report.watch import watch
     from harness.results.lock import is_held

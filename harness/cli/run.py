@@ -57,7 +57,7 @@ def command(**options: Any) -> None:
 
 
 def _run(options: dict[str, Any]) -> int:
-    """The exit code."""
+    """Run the benchmark and return the exit code."""
     from harness.cli.progress import progress
     from harness.cli.summary import as_plain, print_dry_run, print_summary, report_after
     from harness.engine.runner import RunOptions, run_benchmark

@@ -56,7 +56,7 @@ _SHOWN = 20
 
 
 def _section(entry: Any, options: tuple[str, ...]) -> Any:
-    """The dataset section of a file with these options: its own, and those of every dataset."""
+    """Return the dataset section with these options: its own, and those of every dataset."""
     from harness.cli.prepare import dataset_arguments
     from harness.config.sections import DatasetSection
     from harness.config.yaml_io import parse_value

@@ -28,13 +28,13 @@ NARROW = 140  # below it headers take two lines
 
 
 def console() -> Console:
-    """Standard output; wide enough for a table when piped."""
+    """Return standard output; wide enough for a table when piped."""
     out = Console(highlight=False)
     return out if out.is_terminal else Console(highlight=False, width=PIPED_WIDTH)
 
 
 def print_summary(outcome: RunOutcome) -> None:
-    """The ranked table, the counts, and where the tables are."""
+    """Print the ranked table, the counts, and where the tables are."""
     out, summary = console(), outcome.summary
     if summary.ranking:
         out.print(_ranking(outcome.plan, summary, narrow=out.width < NARROW))
@@ -48,8 +48,11 @@ def print_summary(outcome: RunOutcome) -> None:
 
 
 def as_plain(outcome: RunOutcome) -> dict[str, Any]:
-    """The object that `--json` prints: the counts, the best, the ranking, `results`, `seconds`,
-    and whether the time budget ended the run."""
+    """Return the object that `--json` prints.
+
+    It has the counts, the best, the ranking, `results`, `seconds`, and whether the time budget
+    ended the run.
+    """
     variants = _variants(outcome.plan)
     plain = asdict(outcome.summary)
     for trial in (plain["best"] or {}, *plain["ranking"]):
@@ -60,7 +63,7 @@ def as_plain(outcome: RunOutcome) -> dict[str, Any]:
 
 
 def print_dry_run(outcome: RunOutcome) -> None:
-    """What would be trained, why each trial is new, and how long it may take."""
+    """Print what would be trained, why each trial is new, and how long it may take."""
     out, plan = console(), outcome.plan
     table = Table(box=None, pad_edge=False)
     for name in ("trial", "configuration", "state", "why"):
@@ -84,10 +87,10 @@ class Report(NamedTuple):
 
 
 def report_after(outcome: RunOutcome, request: RunOptions, *, quiet: bool) -> Report:
-    """Writes the page after a run that trained something; that never changes how the run ended.
+    """Write the page after a run that trained something; that never changes how the run ended.
 
-    A quiet or interrupted run, and one that found nothing to do, says the command instead, or
-    where the page is that is there.
+    A quiet or interrupted run, and one that found nothing to do, names the command instead, or the
+    page that is there.
     """
     folder = outcome.plan.folder
     command = _command(folder, request)
@@ -136,14 +139,14 @@ def _ranking(plan: Plan, summary: Summary, *, narrow: bool) -> Table:
 
 
 def _constant(plan: Plan) -> dict[str, Any]:
-    """What the space names with one value alone."""
+    """Return what the space names with one value alone."""
     varying = varying_paths(plan.trials)
     params = plan.trials[0].resolved.params if plan.trials else {}
     return {path: value for path, value in params.items() if path not in varying}
 
 
 def _variants(plan: Plan) -> dict[str, str]:
-    """Trial id -> variant; empty where the file has none."""
+    """Return trial id -> variant; empty where the file has none."""
     named = {trial.trial_id: trial.resolved.variant for trial in plan.trials}
     return {trial_id: name for trial_id, name in named.items() if name is not None}
 
@@ -208,7 +211,7 @@ def _closing_lines(outcome: RunOutcome) -> list[str]:
 
 
 def _datasets(plan: Plan) -> tuple[str, ...]:
-    """The distinct data of a plan's trials, in words."""
+    """Return the distinct data of a plan's trials, in words."""
     found = [data_identity(trial.resolved.config, trial.data_fingerprint) for trial in plan.trials]
     kept: list[DataIdentity] = []
     for one in found:
@@ -238,7 +241,7 @@ def _dry_run_lines(outcome: RunOutcome) -> list[str]:
 
 
 def _params(params: Mapping[str, Any], variant: str | None) -> str:
-    """What tells a configuration from the others of its file; a null one does not exist in it."""
+    """Return what distinguishes a configuration; a null parameter does not exist in it."""
     named = [f"{path}={value_label(value)}" for path, value in params.items() if value is not None]
     return ", ".join([variant, *named] if variant else named)
 

@@ -19,7 +19,13 @@ SAME_REQUEST_S = 5.0  # `timeout` sends SIGTERM twice, a closing shell SIGHUP: t
 
 
 def echo(text: object, *, err: bool = False, nl: bool = True) -> None:
-    """`click.echo` of a text without control characters. err: to stderr. nl: a newline follows."""
+    """Print a text without control characters, by `click.echo`.
+
+    Args:
+        text: Converted to text.
+        err: To stderr.
+        nl: A newline follows.
+    """
     click.echo(printable(str(text)), err=err, nl=nl)
 
 
@@ -39,7 +45,7 @@ class Word(click.Choice[str]):
 
 @contextlib.contextmanager
 def stopped_as_by_ctrl_c() -> Iterator[None]:
-    """SIGTERM and SIGHUP raise in the main thread what Ctrl-C raises, while the block lasts.
+    """Let SIGTERM and SIGHUP raise in the main thread what Ctrl-C raises, while the block lasts.
 
     They are blocked in every thread and process that starts within the block, and one thread waits
     for them. So no library's C++ handler takes them (Ray's aborts the process), and Ray's own

@@ -111,27 +111,27 @@ class BenchmarkSpec:
 
     @property
     def dataset(self) -> DatasetSection:
-        """The dataset of the first variant."""
+        """Return the dataset of the first variant."""
         return self.variants[0].dataset
 
     @property
     def model(self) -> ModelSection:
-        """The model of the first variant."""
+        """Return the model of the first variant."""
         return self.variants[0].model
 
     @property
     def training(self) -> Training:
-        """The training of the first variant."""
+        """Return the training of the first variant."""
         return self.variants[0].training
 
     @property
     def space(self) -> Space:
-        """The space of the first variant."""
+        """Return the space of the first variant."""
         return self.variants[0].space
 
     @property
     def domains(self) -> tuple[SearchedPath, ...]:
-        """Every searched path with its own domain; linked ones one by one."""
+        """Return every searched path with its own domain; linked ones one by one."""
         return tuple(
             SearchedPath(path, parameter.column(path), variant.name)
             for variant in self.variants
@@ -150,10 +150,16 @@ class BenchmarkSpec:
         allowed: str | None = None,
         nearest: str | None = None,
     ) -> Problem:
-        """A problem at the line that gives a dotted path, in its section or in the space.
+        """Return a problem at the line that gives a dotted path, in its section or in the space.
 
-        variant: whose path; the first that has it where not given.
-        value: one of a searched path's choices; the problem then stands at its line.
+        Args:
+            path: Such as `training.lr`.
+            message: What is wrong.
+            variant: Whose path; the first that has it where not given.
+            value: One of a searched path's choices; the problem is then at its line.
+            found: What the file has, where not the value.
+            allowed: What it could have.
+            nearest: What was probably meant.
         """
         place = self._place(path, variant)
         if value is not _UNSET:
@@ -173,7 +179,7 @@ class BenchmarkSpec:
         return keys
 
     def _place_of_value(self, place: KeyPath, path: str, value: Any) -> KeyPath:
-        """The place of one choice where the path is searched, of a linked one its row."""
+        """Return the place of one choice where the path is searched, of a linked one its row."""
         if len(place) < 2 or place[-2] != "space":
             return place
         domain: Any = self.document.value

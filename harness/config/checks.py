@@ -32,7 +32,7 @@ ALLOWED = f"{PRETRAINED}, {RANDOM}, or the path of a file with a state dict"
 
 
 def check_cross_validation(section: CrossValidation, problems: Problems) -> None:
-    """Keys that the strategy has no use for, and splits too few for its test fold."""
+    """Refuse keys that the strategy has no use for, and splits too few for its test fold."""
     strategy, test_fold, n_splits = section.strategy, section.test_fold, section.n_splits
     cuts = strategy in ("stratified", "group", "kfold")
     sizes = {"validation_size": section.validation_size, "test_size": section.test_size}
@@ -57,7 +57,7 @@ def check_cross_validation(section: CrossValidation, problems: Problems) -> None
 
 
 def check_repeats(repeats: int, section: CrossValidation, problems: Problems) -> None:
-    """All folds of all repeats train side by side: they may not be too many together."""
+    """Refuse too many folds: all folds of all repeats train side by side."""
     folds = section.n_splits or 1
     if repeats * folds > FOLDS:
         problems.add(
@@ -69,7 +69,7 @@ def check_repeats(repeats: int, section: CrossValidation, problems: Problems) ->
 
 
 def check_search(search: Search, problems: Problems) -> None:
-    """`num_samples` goes with random and tpe; tpe refuses what it can't draw from."""
+    """Refuse `num_samples` where it doesn't belong or lacks, and what tpe can't draw from."""
     place: KeyPath = ("search", "num_samples")
     if search.algorithm != "grid" and search.num_samples is None:
         text = f"required key is missing: {search.algorithm} needs the number of draws"
@@ -86,7 +86,7 @@ def check_metrics(
     metrics: Sequence[str] | None,
     problems: Problems,
 ) -> None:
-    """The metrics must be known, and each named once."""
+    """Refuse unknown metrics, and those named twice."""
     if objective is not None and objective.metric not in METRICS:
         _unknown_metric(("objective", "metric"), objective.metric, problems)
     seen: set[str] = set()
@@ -101,7 +101,7 @@ def check_metrics(
 def check_published(
     row: Published, at: KeyPath, paths: Collection[str], problems: Problems
 ) -> None:
-    """Known columns, fractions, and paths that the file gives."""
+    """Refuse unknown columns, numbers that are no fractions, and paths that the file lacks."""
     known = [f"{prefix}_{name}" for prefix in _PREFIXES for name in (*METRICS, "loss")]
     for column, number in (row.model_extra or {}).items():
         place = (*at, column)
@@ -123,7 +123,7 @@ def check_published(
 
 
 def check_baseline(baseline: Any, paths: Collection[str], problems: Problems) -> None:
-    """A mapping of paths that the file gives, or the beginning of a trial id."""
+    """Refuse a baseline of paths that the file lacks, and text that begins no trial id."""
     if isinstance(baseline, dict):
         check_paths(baseline, ("baseline",), paths, problems)
     elif isinstance(baseline, str) and not _TRIAL_ID.fullmatch(baseline):
@@ -134,7 +134,7 @@ def check_baseline(baseline: Any, paths: Collection[str], problems: Problems) ->
 def check_paths(
     values: Mapping[str, Any], at: KeyPath, paths: Collection[str], problems: Problems
 ) -> None:
-    """Every path must be fixed or searched somewhere in the file."""
+    """Refuse paths that the file neither fixes nor searches."""
     known = sorted(paths)
     for path in values:
         if path not in paths:
@@ -146,7 +146,7 @@ def check_paths(
 
 
 def check_variant(variant: Variant, search: Search, seed: int, problems: Problems) -> None:
-    """The space must fit the algorithm and hold a point; its points must make sense."""
+    """Refuse a space that the algorithm can't take or that holds no point, and senseless points."""
     if search.algorithm == "grid" and not _check_grid(variant, problems):
         return
     _check_scheduler(variant, search, problems)
@@ -177,7 +177,7 @@ def check_variant(variant: Variant, search: Search, seed: int, problems: Problem
 def contradictions(
     training: Mapping[str, Any], momentum: float, warmup: int, schedule: Any
 ) -> Iterable[tuple[str, str, str]]:
-    """Path, message and finding of each two training keys that cannot both hold."""
+    """Yield path, message and finding of each two training keys that can't both hold."""
     optimizer = training["optimizer"]
     if momentum > 0 and optimizer != "sgd":
         cure = "use sgd, or let `when` make it exist for sgd alone"
@@ -193,9 +193,14 @@ def contradictions(
 def check_pretraining(
     section: Pretraining | None, drafts: Sequence[Draft], problems: Problems
 ) -> None:
-    """Keys that contradict each other, weights that are not there, pretraining for nobody.
+    """Refuse keys that contradict each other, weights that are not there, pretraining for nobody.
 
-    section: None also where the file's own has mistakes, which are noted already.
+    Reads no weights.
+
+    Args:
+        section: None also where the file's own has mistakes, which are noted already.
+        drafts: The variants, whose `training.initial_weights` must agree with the section.
+        problems: Where mistakes are noted.
     """
     if section is not None:
         _check_section(section, problems)
@@ -212,7 +217,7 @@ def check_pretraining(
 
 
 def weights_file(value: str) -> Path:
-    """The file that a value of `training.initial_weights` names."""
+    """Return the file that a value of `training.initial_weights` names."""
     return Path(value).expanduser()
 
 
@@ -316,7 +321,7 @@ def _check_section(section: Pretraining, problems: Problems) -> None:
 
 
 def _starts(draft: Draft) -> Iterator[tuple[Any, KeyPath]]:
-    """Every value of `training.initial_weights` that a variant takes, and where it stands."""
+    """Yield every value of `training.initial_weights` that a variant takes, and its place."""
     parameter = draft.space.parameter_of(PATH)
     if parameter is None:
         place = draft.fixed_at.get(PATH, ("training", "initial_weights"))

@@ -26,9 +26,10 @@ class RawConfiguration(NamedTuple):
 
 
 def configurations(spec: BenchmarkSpec) -> list[RawConfiguration]:
-    """All configurations, variant by variant, the last parameter of the file moving fastest.
+    """Return all configurations, variant by variant, the last parameter of the file moving fastest.
 
-    Raises SpecError where two variants hold the same configuration.
+    Raises:
+        SpecError: Two variants hold the same configuration.
     """
     found = [one for variant in spec.variants for one in variant_configurations(spec, variant)]
     if len(spec.variants) > 1:
@@ -39,7 +40,7 @@ def configurations(spec: BenchmarkSpec) -> list[RawConfiguration]:
 
 
 def variant_configurations(spec: BenchmarkSpec, variant: Variant) -> Iterator[RawConfiguration]:
-    """The configurations of one variant; with `tpe` those that stand for its space."""
+    """Yield the configurations of one variant; with `tpe` those that stand for its space."""
     configuration = configuration_at(variant)
     for point in points(
         variant.space,
@@ -51,7 +52,7 @@ def variant_configurations(spec: BenchmarkSpec, variant: Variant) -> Iterator[Ra
 
 
 def configuration_at(variant: Variant) -> Callable[[Mapping[str, Any]], RawConfiguration]:
-    """From points of the variant's space, path -> value, to configurations."""
+    """Return a function from points of the variant's space, path -> value, to configurations."""
     template = plain_sections(variant)
     places = {path: path.split(".", 1) for path in variant.space.paths}
     casts = _casts(variant)
@@ -70,12 +71,12 @@ def configuration_at(variant: Variant) -> Callable[[Mapping[str, Any]], RawConfi
 
 
 def plain_sections(variant: Variant) -> Sections:
-    """The variant's sections as plain data with every typed default; representatives included."""
+    """Return the variant's sections as plain data with every typed default and representative."""
     return {name: getattr(variant, name).model_dump(mode="json") for name in SECTIONS}
 
 
 def _casts(variant: Variant) -> dict[str, Callable[[Any], Any]]:
-    """An integer range over a field of real numbers: its draws become real ones."""
+    """Return how draws of an integer range become those of a field of real numbers."""
     casts: dict[str, Callable[[Any], Any]] = {}
     for parameter in variant.space.parameters:
         if isinstance(parameter.domain, IntRange):

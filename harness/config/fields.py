@@ -19,16 +19,22 @@ SECTIONS: dict[str, type[BaseModel]] = {
 
 @cache
 def field_hint(path: str) -> Any:
-    """The annotation of a typed path such as `training.lr`; None for a model's or dataset's own."""
+    """Return the annotation of a typed path such as `training.lr`.
+
+    None for an option that a model or a dataset declares itself.
+    """
     section, _, key = path.partition(".")
     fields = SECTIONS[section].model_fields
     return _whole_annotation(fields[key]) if key in fields else None
 
 
 def checked_value(path: str, value: Any) -> Any:
-    """The value as plain data of the path's type (1 becomes 1.0 for a float).
+    """Return the value as plain data of the path's type (1 becomes 1.0 for a float).
 
-    Raises pydantic.ValidationError. Paths without a type of ours return it as it is.
+    Values of paths that a model or a dataset declares itself are returned as they are.
+
+    Raises:
+        pydantic.ValidationError: The path's type has no such value.
     """
     adapter = _adapter(path)
     if adapter is None:
@@ -37,21 +43,21 @@ def checked_value(path: str, value: Any) -> Any:
 
 
 def is_required(path: str) -> bool:
-    """Whether a configuration can't do without this path."""
+    """Return whether a configuration can't do without this path."""
     section, _, key = path.partition(".")
     field = SECTIONS[section].model_fields.get(key)
     return field is not None and field.is_required()
 
 
 def strict_adapter(hint: Any) -> TypeAdapter[Any]:
-    """A validator that takes no text for a number and no number for a boolean."""
+    """Return a validator that takes no text for a number and no number for a boolean."""
     if isinstance(hint, type) and issubclass(hint, BaseModel):
         return TypeAdapter(hint)
     return TypeAdapter(hint, config=ConfigDict(strict=True))
 
 
 def hint_at(hint: Any, path: tuple[str | int, ...]) -> Any:
-    """The annotation at a path inside an annotation; None where there is none."""
+    """Return the annotation at a path inside an annotation; None where there is none."""
     for part in path:
         model = _model_in(hint)
         if isinstance(part, int):
@@ -65,13 +71,13 @@ def hint_at(hint: Any, path: tuple[str | int, ...]) -> Any:
 
 
 def known_keys(hint: Any) -> list[str]:
-    """The keys of the mapping that an annotation describes."""
+    """Return the keys of the mapping that an annotation describes."""
     model = _model_in(hint)
     return list(model.model_fields) if model is not None else []
 
 
 def in_words(hint: Any) -> str:
-    """What an annotation allows, for people: `an integer of at least 1`."""
+    """Return what an annotation allows, for people: `an integer of at least 1`."""
     if hint is None:
         return "null"
     schema = TypeAdapter(hint).json_schema()
@@ -79,10 +85,13 @@ def in_words(hint: Any) -> str:
 
 
 def placed(name: str, document: Mapping[str, Any], shared: Mapping[str, Any]) -> str | None:
-    """The whole path of a key's bare name, as `training.epochs` of `epochs`; None in doubt.
+    """Return the whole path of a key's bare name, as `training.epochs` of `epochs`; None in doubt.
 
-    document: the file's top mapping; what its sections and its space name counts first, beside the
-    keys of those sections. shared: annotations of the keys that are no such section.
+    Args:
+        name: A key at the top of a file, or alone on the command line.
+        document: The file's top mapping; the names in its sections and its space count first,
+            beside the keys of those sections.
+        shared: Annotations of the keys that are no such section.
     """
     own = [*_in_sections(document), *_in_space(document)]
     others = [f"{top}.{key}" for top, hint in shared.items() for key in known_keys(hint)]

@@ -42,7 +42,7 @@ _SEARCHABLE = {
 
 
 def json_schema() -> dict[str, Any]:
-    """Draft 2020-12; accepts every valid file.
+    """Return the schema, draft 2020-12, which accepts every valid file.
 
     The required keys of `dataset`, `model` and `training` may be searched or given by a variant
     instead, so the schema can't demand them.
@@ -77,7 +77,7 @@ def json_schema() -> dict[str, Any]:
 
 
 def reference() -> str:
-    """The page in Markdown: the keys of a file, then those of every section."""
+    """Return the page in Markdown: the keys of a file, then those of every section."""
     schema = json_schema()
     definitions: Schema = schema["$defs"]
     top = {**schema, "required": (*schema["required"], "dataset", "model", "training")}
@@ -89,13 +89,13 @@ def reference() -> str:
 
 
 def _in_order(shared: dict[str, Any], sections: dict[str, Any]) -> dict[str, Any]:
-    """As a file is usually written: the question, its sections, and the rest."""
+    """Order the keys as a file is usually written: the question, its sections, and the rest."""
     question, *others = shared
     return {question: shared[question], **sections, **{key: shared[key] for key in others}}
 
 
 def _with_default(key: str, definitions: dict[str, Any]) -> dict[str, Any]:
-    """A shared key, with its default where that is a plain value."""
+    """Return the schema of a shared key, with its default where that is a plain value."""
     schema = _schema(shared_hint(key), definitions)
     default = BenchmarkSpec.__dataclass_fields__[key].default
     if isinstance(default, str | int):
@@ -104,7 +104,7 @@ def _with_default(key: str, definitions: dict[str, Any]) -> dict[str, Any]:
 
 
 def _schema(hint: Any, definitions: dict[str, Any]) -> dict[str, Any]:
-    """The schema of an annotation by reference; what it refers to joins the definitions."""
+    """Return the schema of an annotation by reference; what it refers to joins the definitions."""
     schema = TypeAdapter(hint).json_schema(ref_template="#/$defs/{model}")
     definitions.update(schema.pop("$defs", {}))
     if schema.get("type") == "object" and "properties" in schema:
@@ -171,7 +171,7 @@ def _domains() -> list[dict[str, Any]]:
 
 
 def _section(title: str, name: str, definitions: Schema, shown: set[str]) -> Iterator[str]:
-    """A heading and a table, then those of the definitions that its keys refer to."""
+    """Yield a heading and a table, then those of the definitions that its keys refer to."""
     shown.add(name)
     definition = definitions[name]
     own = definition.get("description", "").split("\n")[0]
@@ -201,14 +201,14 @@ def _default(field: Schema) -> str:
 
 
 def _meaning(field: Schema, definitions: Schema) -> str:
-    """What the section that the key refers to says of itself."""
+    """Return the description of the section that the key refers to."""
     names = list(_references(field))
     text = definitions[names[0]].get("description", "") if len(names) == 1 else ""
     return str(text).split("\n")[0]
 
 
 def _references(field: Schema) -> Iterator[str]:
-    """The definitions that a value may have, those within lists and alternatives too."""
+    """Yield the definitions that a value may have, those within lists and alternatives too."""
     if "$ref" in field:
         yield field["$ref"].rpartition("/")[2]
     for inner in (*field.get("anyOf", ()), *field.get("oneOf", ())):
@@ -218,7 +218,7 @@ def _references(field: Schema) -> Iterator[str]:
 
 
 def _value(field: Schema, definitions: Schema) -> str:
-    """What may stand there, in words."""
+    """Return in words which values a key takes."""
     if "$ref" in field:
         name = field["$ref"].rpartition("/")[2]
         key = next((key for key, one in _SECTIONS.items() if one == name), None)

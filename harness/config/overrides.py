@@ -13,7 +13,7 @@ _MAPPINGS_OF_PATHS = (("search", "space"), ("search", "when"), ("baseline",))
 
 
 def override(document: Document, overrides: Sequence[str]) -> tuple[Document, list[Problem]]:
-    """The document with the command line's values in it; of one path the last counts.
+    """Return the document with the command line's values in it; of one path the last counts.
 
     The problems are those of the `key=value` texts alone: whether a path is known shows later.
     """
@@ -49,7 +49,7 @@ def _parsed(text: str) -> tuple[KeyPath, Any]:
 
 
 def split_path(name: str) -> tuple[str, ...]:
-    """The keys of a dotted path; a key of the space keeps its dots."""
+    """Return the keys of a dotted path; a key of the space keeps its dots."""
     parts = tuple(name.split("."))
     start = 2 if parts[0] == "variants" else 0
     for prefix in _MAPPINGS_OF_PATHS:
@@ -71,7 +71,7 @@ def _put(value: dict[str, Any], path: KeyPath, new: Any) -> None:
 
 
 def _spelled_as_in(value: dict[str, Any], path: KeyPath) -> KeyPath:
-    """The path with a linked key's spaces as the file has them."""
+    """Return the path with a linked key's spaces as the file has them."""
     mapping: Any = value
     for key in path[:-1]:
         mapping = mapping.get(key) if isinstance(mapping, dict) else None

@@ -44,7 +44,11 @@ class Problems:
     ) -> None:
         """Note that the last key of the path is none of the known ones.
 
-        meant: what was meant, where that is known better than by the spelling.
+        Args:
+            path: The key's place in the document.
+            known: What it could be.
+            what: The noun of the message.
+            meant: What was meant, where that is known better than by the spelling.
         """
         self.add(
             path,
@@ -58,7 +62,7 @@ class Problems:
         self.add(path, "not a valid value", found=show(value), allowed=allowed)
 
     def mapping(self, value: Any, path: KeyPath, allowed: str) -> dict[str, Any]:
-        """The value if it is a mapping, else an empty one and a problem."""
+        """Return the value if it is a mapping, else note a problem and return an empty one."""
         if isinstance(value, dict):
             return value
         self.wrong_kind(path, value, allowed)
@@ -76,9 +80,13 @@ class Problems:
     ) -> None:
         """Note each mistake that pydantic found in a value, once.
 
-        hint: the annotation that the value was checked against.
-        locate: where the value stands, or from a path inside it to one in the document.
-        ignored: keys whose mistakes are noted already. more_keys: known beside the annotation's.
+        Args:
+            error: The mistakes.
+            hint: The annotation that the value was checked against.
+            value: What was checked.
+            locate: The value's place, or a function from a path inside it to one in the document.
+            ignored: Keys whose mistakes are noted already.
+            more_keys: Keys that are known beside the annotation's.
         """
         place = locate if callable(locate) else lambda inside: (*locate, *inside)
         for inside, detail in _distinct(error, value):
@@ -116,18 +124,18 @@ class Problems:
 
 
 def several_values(path: str, values: Sequence[Any]) -> str:
-    """What to say of a list where a section takes one value."""
+    """Return the message about a list where a section takes one value."""
     return f"one value is expected: to try several, give `{path}: {show(values)}` in search.space"
 
 
 def problem_at(document: Document, path: KeyPath, message: str, **details: Any) -> Problem:
-    """A problem with the file and line of a key path."""
+    """Return a problem with the file and line of a key path."""
     file, line = document.place(path)
     return Problem(message, path=dotted(path), file=file, line=line, **details)
 
 
 def _without_echoes(found: Sequence[Problem]) -> list[Problem]:
-    """Without the missing keys that another problem tells of: they stand there misspelled."""
+    """Leave out missing keys that another problem names: they are there, misspelled."""
     given = [_sibling(one.path, one.nearest) for one in found if one.message == UNKNOWN]
     return [
         one
@@ -143,7 +151,7 @@ def _sibling(path: str, name: str | None) -> str | None:
 
 
 def _distinct(error: ValidationError, value: Any) -> list[tuple[KeyPath, Any]]:
-    """One detail per place, deepest first: a union reports each of its branches."""
+    """Return one detail per place, deepest first: a union reports each of its branches."""
     details: dict[KeyPath, Any] = {}
     # A validator's own words say more than "none of these"; sorting keeps the order otherwise.
     for detail in sorted(error.errors(include_url=False), key=lambda d: d["type"] != "value_error"):
@@ -153,7 +161,7 @@ def _distinct(error: ValidationError, value: Any) -> list[tuple[KeyPath, Any]]:
 
 
 def _inside(loc: Sequence[str | int], value: Any, kind: str) -> KeyPath:
-    """The error's location without the names of union branches."""
+    """Return the error's location without the names of union branches."""
     path: list[str | int] = []
     for position, part in enumerate(loc):
         if isinstance(value, BaseModel):

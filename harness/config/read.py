@@ -57,10 +57,16 @@ _SUFFIX = ".yaml"
 
 
 def read_benchmark(path: Path, overrides: Sequence[str] = ()) -> BenchmarkSpec:
-    """The benchmark in a file, `key=value` overrides applied.
+    """Read the benchmark in a file, `key=value` overrides applied.
 
-    Raises SpecError with all problems of the file, one being that it is larger than
-    `harness.config.limits` allow, BenchError where it can't be read.
+    Args:
+        path: The file.
+        overrides: `key=value` texts of the command line; of one key the last counts.
+
+    Raises:
+        SpecError: The file has problems; all of them, one being that it is larger than
+            `harness.config.limits` allow.
+        BenchError: It can't be read.
     """
     return parse_benchmark(
         _text_of(path),
@@ -77,9 +83,16 @@ def parse_benchmark(
     overrides: Sequence[str] = (),
     most_values: int | None = None,
 ) -> BenchmarkSpec:
-    """The benchmark in a text; `file` names it in errors, its stem names the benchmark.
+    """Read the benchmark in a text.
 
-    most_values: keys and values that it may have; None: any number.
+    Args:
+        text: The YAML text.
+        file: Its name in errors; its stem names the benchmark.
+        overrides: `key=value` texts of the command line.
+        most_values: Keys and values that the text may have; None: any number.
+
+    Raises:
+        SpecError: The text has problems; all of them.
     """
     document, noted = scan(text, file, most_values=most_values)
     document, more = override(document, overrides)
@@ -110,15 +123,19 @@ def parse_benchmark(
 
 
 def shared_hint(key: str) -> Any:
-    """The annotation of one of the shared keys."""
+    """Return the annotation of one of the shared keys."""
     return _hints()[key]
 
 
 def find_benchmark(name: str, *, shipped: Path) -> Path:
-    """The file of a benchmark, with or without `.yaml`.
+    """Return the file of a benchmark: the path as given, in ./benchmarks, or a shipped one.
 
-    shipped: folder of the benchmarks that come with the package. Raises BenchError with the names
-    that are there.
+    Args:
+        name: With or without `.yaml`.
+        shipped: Folder of the benchmarks that come with the package.
+
+    Raises:
+        BenchError: There is none; the message has the names that are there.
     """
     own = Path("benchmarks")
     candidates = [Path(name), own / name, shipped / name]
@@ -136,7 +153,7 @@ def find_benchmark(name: str, *, shipped: Path) -> Path:
 
 
 def hides_shipped(name: str, file: Path, *, shipped: Path) -> bool:
-    """Whether the file that a bare name led to stands in place of a shipped one."""
+    """Return whether the file that a bare name led to is in place of a shipped one."""
     bare = Path(name).name == name
     other = shipped / file.name
     return bare and other.is_file() and file.resolve() != other.resolve()
@@ -166,7 +183,7 @@ def _hints() -> dict[str, Any]:
 
 
 def _shared_values(problems: Problems) -> dict[str, Any]:
-    """The keys outside the variants, each checked by itself; those with mistakes are missing."""
+    """Return the keys outside the variants, each checked by itself, without those with mistakes."""
     value = problems.document.value
     values: dict[str, Any] = {}
     for key in SHARED_KEYS:
@@ -196,7 +213,7 @@ def _without_space(search: Any) -> Any:
 
 
 def _published(rows: list[Any], problems: Problems) -> tuple[Published, ...]:
-    """Row by row, so that a mistake in one hides none in the next."""
+    """Read row by row, so that a mistake in one hides none in the next."""
     read: list[Published] = []
     for index, row in enumerate(rows):
         try:

@@ -17,11 +17,16 @@ def dump_resolved(
     model_defaults: Mapping[str, Any] = _NOTHING,
     dataset_defaults: Mapping[str, Any] = _NOTHING,
 ) -> str:
-    """YAML text that reads back to an equal value.
+    """Write YAML text that reads back to an equal value.
 
-    Searched paths are absent from their sections. model_defaults, dataset_defaults: options that
-    the model and the dataset declare; filled in where the file neither fixes nor searches them.
-    With variants, each is written out whole and the base holds what they share.
+    Searched paths are absent from their sections. With variants, each is written out whole and the
+    base holds what they share.
+
+    Args:
+        spec: The benchmark.
+        model_defaults: Options that the model declares; filled in where the file neither fixes nor
+            searches them.
+        dataset_defaults: The same of the dataset.
     """
     defaults = {"model": model_defaults, "dataset": dataset_defaults}
     shared = _shared(spec)

@@ -44,7 +44,7 @@ class NamedSection(BaseModel):
 
     @property
     def options(self) -> dict[str, Any]:
-        """The keys that the named file itself declares."""
+        """Return the keys that the named file itself declares."""
         return dict(self.model_extra or {})
 
 
@@ -140,7 +140,7 @@ class Schedule(Section):
 
 
 def _bare_where_default(schedule: ScheduleName | Schedule) -> ScheduleName | Schedule:
-    """`{name: cosine}` and `cosine` are one thing, so they must not make two trials."""
+    """Make `cosine` of `{name: cosine}`: they are one thing, so they must not make two trials."""
     if isinstance(schedule, Schedule) and schedule == Schedule(name=schedule.name):
         return schedule.name
     return schedule
@@ -241,10 +241,14 @@ def misfits(
     input_dtype: str,
     is_spectrogram: bool,
 ) -> Iterator[tuple[str, str]]:
-    """Name and reason of each transform that makes no sense for such inputs.
+    """Yield name and reason of each transform that makes no sense for such inputs.
 
-    input_shape: (channels, samples), (channels, height, width) or (channels, mel bands, frames).
-    is_spectrogram: whether `dataset.front_end` made them.
+    Args:
+        augmentation: The transforms.
+        input_shape: (channels, samples), (channels, height, width) or (channels, mel bands,
+            frames).
+        input_dtype: As the dataset describes it.
+        is_spectrogram: Whether `dataset.front_end` made them.
     """
     for name in Augmentation.model_fields:
         if getattr(augmentation, name) is None:
@@ -358,7 +362,7 @@ class Pretraining(Section):
 
     @property
     def training(self) -> Training:
-        """The same as a training section, for optimizers and schedules."""
+        """Return the same as a training section, for optimizers and schedules."""
         shared = (Pretraining.model_fields.keys() & Training.model_fields.keys()) - {
             "initial_weights"
         }
@@ -384,7 +388,7 @@ class CrossValidation(Section):
     @model_validator(mode="before")
     @classmethod
     def _write_defaults_out(cls, data: Any) -> Any:
-        """What is left out is filled in, so that equal folds have equal sections."""
+        """Fill in what is left out, so that equal folds have equal sections."""
         if not isinstance(data, dict):
             return data
         given = {key: value for key, value in data.items() if value is not None}
@@ -412,7 +416,11 @@ class Scheduler(Section):
     )
 
     def grace_of(self, epochs: int) -> int:
-        """The first epoch after which a trial may be stopped. epochs: the most that any trains."""
+        """Return the first epoch after which a trial may be stopped.
+
+        Args:
+            epochs: The most that any trial trains.
+        """
         return self.grace_epochs or max(1, ceil(GRACE_SHARE * epochs))
 
 
@@ -441,7 +449,7 @@ class Search(Section):
 
     @property
     def pruning(self) -> Scheduler | None:
-        """The scheduler with its numbers, None without one."""
+        """Return the scheduler with its numbers, None without one."""
         given: Any = self.scheduler
         one = given if isinstance(given, Scheduler) else Scheduler(name=given)
         return None if one.name == "none" else one
@@ -493,5 +501,5 @@ class Published(BaseModel):
 
     @property
     def numbers(self) -> dict[str, float]:
-        """Column name -> published value."""
+        """Return column name -> published value."""
         return {key: float(value) for key, value in (self.model_extra or {}).items()}

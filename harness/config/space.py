@@ -22,16 +22,16 @@ class Choice:
 
     @property
     def representatives(self) -> tuple[Any, ...]:
-        """Values that stand for all: here all."""
+        """Return values that stand for all: here all."""
         return self.values
 
     @cached_property
     def by_identity(self) -> Mapping[Any, Any]:
-        """Each value under what makes it the same as another."""
+        """Return each value under what makes it the same as another."""
         return {identity(value): value for value in self.values}
 
     def draw(self, bits: int) -> Any:
-        """The value that 64 random bits pick."""
+        """Return the value that 64 random bits pick."""
         return self.values[bits * len(self.values) >> 64]
 
 
@@ -44,11 +44,11 @@ class Uniform:
 
     @property
     def representatives(self) -> tuple[float, float]:
-        """Both ends."""
+        """Return both ends."""
         return (self.low, self.high)
 
     def draw(self, bits: int) -> float:
-        """The value that 64 random bits pick."""
+        """Return the value that 64 random bits pick."""
         share = bits / (2**64 - 1)
         return min(self.low * (1 - share) + self.high * share, self.high)
 
@@ -62,11 +62,11 @@ class LogUniform:
 
     @property
     def representatives(self) -> tuple[float, float]:
-        """Both ends."""
+        """Return both ends."""
         return (self.low, self.high)
 
     def draw(self, bits: int) -> float:
-        """The value that 64 random bits pick."""
+        """Return the value that 64 random bits pick."""
         low, high = math.log(self.low), math.log(self.high)
         value = math.exp(low + (high - low) * bits / (2**64 - 1))
         return min(max(value, self.low), self.high)
@@ -82,11 +82,11 @@ class IntRange:
 
     @property
     def representatives(self) -> tuple[int, int]:
-        """Both ends that can be drawn."""
+        """Return both ends that can be drawn."""
         return (self.low, self.high - (self.high - self.low) % self.step)
 
     def draw(self, bits: int) -> int:
-        """The value that 64 random bits pick."""
+        """Return the value that 64 random bits pick."""
         count = (self.high - self.low) // self.step + 1
         return self.low + self.step * (bits * count >> 64)
 
@@ -103,17 +103,17 @@ class Parameter:
 
     @property
     def key(self) -> str:
-        """The parameter as the file's space names it."""
+        """Return the parameter as the file's space names it."""
         return ", ".join(self.paths)
 
     def assign(self, value: Any) -> dict[str, Any]:
-        """Path -> value for one value of the domain."""
+        """Return path -> value for one value of the domain."""
         if len(self.paths) == 1:
             return {self.paths[0]: value}
         return dict(zip(self.paths, value, strict=True))
 
     def column(self, path: str) -> Domain:
-        """The domain of one path alone; of a linked one its distinct values."""
+        """Return the domain of one path alone; of a linked one its distinct values."""
         if len(self.paths) == 1 or not isinstance(self.domain, Choice):
             return self.domain
         place = self.paths.index(path)
@@ -135,15 +135,15 @@ class Space:
 
     @property
     def paths(self) -> tuple[str, ...]:
-        """Every searched path."""
+        """Return every searched path."""
         return tuple(path for parameter in self.parameters for path in parameter.paths)
 
     def parameter_of(self, path: str) -> Parameter | None:
-        """The parameter that moves this path."""
+        """Return the parameter that moves this path."""
         return self._by_path.get(path)
 
     def domain_of(self, path: str) -> Domain | None:
-        """The domain of one path alone."""
+        """Return the domain of one path alone."""
         return self._columns.get(path)
 
     @cached_property
@@ -156,7 +156,7 @@ class Space:
 
 
 def identity(value: Any) -> Any:
-    """A hashable key by which values are the same: 1 is 1.0 but neither true nor text."""
+    """Return a hashable key by which values are the same: 1 is 1.0 but neither true nor text."""
     if isinstance(value, bool):
         return ("bool", value)
     if isinstance(value, list | tuple):
@@ -167,7 +167,7 @@ def identity(value: Any) -> Any:
 
 
 def holds(condition: Condition, point: Mapping[str, Any]) -> bool:
-    """Whether every path of the condition exists in the point with one of its values."""
+    """Return whether every path of the condition exists in the point with one of its values."""
     return all(
         path in point and any(identity(point[path]) == identity(value) for value in values)
         for path, values in condition.items()
@@ -189,7 +189,7 @@ class Exclusions:
                     masks[identity(value)] = masks.get(identity(value), 0) | 1 << place
 
     def hold(self, point: Mapping[str, Any]) -> bool:
-        """Whether any condition holds."""
+        """Return whether any condition holds."""
         left = self._all
         for path, masks in self._with.items():
             taken = masks.get(identity(point[path]), 0) if path in point else 0
@@ -200,7 +200,7 @@ class Exclusions:
 
 
 def grid(space: Space) -> Iterator[dict[str, Any]]:
-    """Every point of a space of choices, path -> value, the last parameter moving fastest.
+    """Yield every point of a space of choices, path -> value, the last parameter moving fastest.
 
     A path that does not exist because of `when` is absent, so no point comes twice; excluded
     points are left out.
@@ -222,12 +222,12 @@ def grid(space: Space) -> Iterator[dict[str, Any]]:
 
 
 def grid_size(space: Space) -> int:
-    """Number of grid points before `exclude` and `when` take any away."""
+    """Return the number of grid points before `exclude` and `when` take any away."""
     return math.prod(len(parameter.domain.representatives) for parameter in space.parameters)
 
 
 def sample(space: Space, index: int, seed: int) -> dict[str, Any]:
-    """Draw number `index`, path -> value, from seed and index alone; `exclude` is not applied.
+    """Draw point number `index`, path -> value, from seed and index; `exclude` is not applied.
 
     Each parameter is drawn by its own hash, so adding one leaves the draws of the others alone.
     """
@@ -235,7 +235,7 @@ def sample(space: Space, index: int, seed: int) -> dict[str, Any]:
 
 
 def samples(space: Space, num_samples: int, seed: int) -> Iterator[dict[str, Any]]:
-    """The first `num_samples` distinct draws that are not excluded, in the order of their index.
+    """Yield the first `num_samples` distinct draws that are not excluded, in order of their index.
 
     A repeated draw of a discrete space is passed over and the next index taken, so fewer points
     come only where the space holds no more (or after 10,000 draws in a row without a new one). A
@@ -258,7 +258,11 @@ def samples(space: Space, num_samples: int, seed: int) -> Iterator[dict[str, Any
 
 
 def dependencies_first(space: Space) -> tuple[Parameter, ...]:
-    """The parameters, each after those that its `when` names; ValueError on a circle."""
+    """Return the parameters, each after those that its `when` names.
+
+    Raises:
+        ValueError: A parameter depends on itself; the message is its key.
+    """
     if not space.when:
         return space.parameters
     searched = frozenset(space.paths)
@@ -280,7 +284,7 @@ def dependencies_first(space: Space) -> tuple[Parameter, ...]:
 def points(
     space: Space, *, algorithm: str, num_samples: int | None, seed: int
 ) -> Iterator[dict[str, Any]]:
-    """The points a search names before it starts: the grid, random draws, or tpe's corners."""
+    """Yield the points named before a search starts: the grid, random draws, or tpe's corners."""
     if algorithm == "grid":
         return grid(space)
     if algorithm == "tpe":
@@ -289,7 +293,7 @@ def points(
 
 
 def corners(space: Space) -> Iterator[dict[str, Any]]:
-    """Points in which every value of a list and both ends of every range occur once at least.
+    """Yield points in which every value of a list and both ends of every range occur at least once.
 
     Parameters of the dataset come in all their combinations, since their data is read before
     anything is drawn; of the others each moves alone, with what its `when` names.
@@ -306,7 +310,7 @@ def corners(space: Space) -> Iterator[dict[str, Any]]:
 
 
 def subspace(space: Space, paths: Collection[str]) -> Space:
-    """The parameters that move these paths, and all that decides whether they exist."""
+    """Return the parameters that move these paths, and all that decides whether they exist."""
     kept: set[str] = set()
     waiting = list(paths)
     while waiting:
@@ -321,7 +325,7 @@ def subspace(space: Space, paths: Collection[str]) -> Space:
 
 
 def count_points(space: Space) -> int | None:
-    """How many different points can be drawn; None where they are endless or too many to count."""
+    """Count the points that can be drawn; None where they are endless or too many to count."""
     listed = [_listed(parameter) for parameter in space.parameters]
     parameters = tuple(parameter for parameter in listed if parameter is not None)
     whole = replace(space, parameters=parameters)
@@ -331,9 +335,11 @@ def count_points(space: Space) -> int | None:
 
 
 def point_in(space: Space, value_at: Callable[[str], Any]) -> dict[str, Any] | None:
-    """The point of the space with these values, in the domains' own words; None outside of it.
+    """Return the point of the space with these values, as its domains have them; None outside.
 
-    value_at: of a path; raises KeyError where the path does not exist.
+    Args:
+        space: Where the point should be.
+        value_at: From a path to its value; raises KeyError where the path does not exist.
     """
     point: dict[str, Any] = {}
     for parameter in dependencies_first(space):
@@ -381,7 +387,7 @@ def _value(value_at: Callable[[str], Any], path: str) -> Any:
 
 
 def _inside(parameter: Parameter, given: tuple[Any, ...]) -> Any:
-    """The domain's value with this meaning."""
+    """Return the domain's value with this meaning."""
     domain = parameter.domain
     value = given if len(parameter.paths) > 1 else given[0]
     if isinstance(domain, Choice):
@@ -394,7 +400,7 @@ def _inside(parameter: Parameter, given: tuple[Any, ...]) -> Any:
 
 
 def _completed(space: Space, part: Mapping[str, Any]) -> dict[str, Any]:
-    """The point with the first value of everything else that exists in it."""
+    """Return the point with the first value of everything else that exists in it."""
     point = dict(part)
     for parameter in dependencies_first(space):
         condition = space.when.get(parameter.key)
@@ -405,7 +411,7 @@ def _completed(space: Space, part: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _listed(parameter: Parameter) -> Parameter | None:
-    """With a list of its values; None where they are too many."""
+    """Return the parameter with a list of its values; None where they are too many."""
     domain = parameter.domain
     if isinstance(domain, Choice):
         return parameter

@@ -36,12 +36,12 @@ MOST_LISTED = 50  # of the values that a path can have
 
 
 def split_key(key: str) -> tuple[str, ...]:
-    """The paths of a space key; more than one are linked."""
+    """Return the paths of a space key; more than one are linked."""
     return tuple(path.strip() for path in key.split(","))
 
 
 def read_parameters(space: Any, at: KeyPath, problems: Problems) -> tuple[Parameter, ...]:
-    """The parameters of a `space` mapping; those with mistakes are noted and left out."""
+    """Read the parameters of a `space` mapping; those with mistakes are noted and left out."""
     mapping = problems.mapping(space, at, "a mapping of paths to domains")
     if isinstance(space, dict) and not space:
         problems.add(at, "the space is empty: name a path, or leave `search` out")
@@ -63,9 +63,14 @@ def read_parameters(space: Any, at: KeyPath, problems: Problems) -> tuple[Parame
 def read_exclude(
     rules: Any, at: KeyPath, space: Space, problems: Problems, *, broken: Collection[str] = ()
 ) -> tuple[Condition, ...]:
-    """The conditions of an `exclude` list against the space that they thin out.
+    """Read the conditions of an `exclude` list against the space that they thin out.
 
-    broken: paths that the space names with a mistake, noted already.
+    Args:
+        rules: The list as the file has it.
+        at: Its key path.
+        space: What the conditions may name.
+        problems: Where mistakes are noted.
+        broken: Paths that the space names with a mistake, noted already.
     """
     if not isinstance(rules, list):
         problems.wrong_kind(at, rules, "a list of mappings from a path to a value or values")
@@ -81,7 +86,10 @@ def read_exclude(
 def read_when(
     rules: Any, at: KeyPath, space: Space, problems: Problems, *, broken: Collection[str] = ()
 ) -> dict[str, Condition]:
-    """The conditions of a `when` mapping, by the key of the parameter that depends on them."""
+    """Read the conditions of a `when` mapping, by the key of the parameter that depends on them.
+
+    The arguments are those of `read_exclude`.
+    """
     read: dict[str, Condition] = {}
     by_key = {parameter.key: parameter for parameter in space.parameters}
     for key, rule in problems.mapping(rules, at, "a mapping of paths to conditions").items():
@@ -100,7 +108,7 @@ def read_when(
 
 
 def prune(space: Space) -> Space:
-    """The space without the values of rules that no domain takes any more.
+    """Return the space without the values of rules that no domain takes any more.
 
     A layer that replaced a domain leaves such values behind. An exclusion that can't match goes;
     a `when` without values stays: its parameter exists nowhere.
@@ -112,7 +120,7 @@ def prune(space: Space) -> Space:
 
 
 def has_circle(space: Space, at: KeyPath, problems: Problems) -> bool:
-    """Whether a parameter exists only where itself does; a problem if so."""
+    """Return whether a parameter exists only where it itself does, and note a problem if so."""
     try:
         dependencies_first(space)
     except ValueError as error:
@@ -288,7 +296,10 @@ def _as_list(values: Any) -> list[Any]:
 
 
 def _as_domain_has_it(path: str, value: Any) -> Any:
-    """`{name: cosine}` is `cosine` in the domain; what is no value at all is noted later."""
+    """Return the value as the domain spells it, `cosine` for `{name: cosine}`.
+
+    What is no value at all is noted later.
+    """
     try:
         return checked_value(path, value)
     except ValidationError:

@@ -50,17 +50,17 @@ class Draft:
 
     @property
     def paths(self) -> set[str]:
-        """Every path that is given, fixed or searched."""
+        """Return every path that is given, fixed or searched."""
         return {*self.fixed, *self.searched_at}
 
     @property
     def broken(self) -> set[str]:
-        """Searched paths whose domain has a mistake."""
+        """Return the searched paths whose domain has a mistake."""
         return set(self.searched_at) - set(self.space.paths)
 
 
 def read_drafts(problems: Problems) -> list[Draft]:
-    """The variants of a document, or its base alone where it has none."""
+    """Read the variants of a document, or its base alone where it has none."""
     value = problems.document.value
     base = _layer(value, (), Draft(), problems)
     if "variants" not in value:
@@ -89,7 +89,7 @@ def read_drafts(problems: Problems) -> list[Draft]:
 
 
 def typed_variant(draft: Draft, problems: Problems) -> Variant | None:
-    """The variant with its sections checked; None, and problems, where they have mistakes."""
+    """Return the variant with its sections checked; note mistakes and return None."""
     values: dict[str, dict[str, Any]] = {section: {} for section in SECTIONS}
     for path, value in {**draft.fixed, **_representatives(draft.space)}.items():
         section, _, key = path.partition(".")
@@ -117,7 +117,7 @@ def typed_variant(draft: Draft, problems: Problems) -> Variant | None:
 
 
 def _layer(raw: Mapping[str, Any], at: KeyPath, base: Draft, problems: Problems) -> Draft:
-    """One layer of the file over another, conflicts still in it."""
+    """Put one layer of the file over another, conflicts still in it."""
     document = problems.document
     fixed, fixed_at = dict(base.fixed), dict(base.fixed_at)
     for section in SECTIONS:
@@ -145,7 +145,7 @@ def _layer(raw: Mapping[str, Any], at: KeyPath, base: Draft, problems: Problems)
 
 
 def _places(space: Mapping[str, Any], at: KeyPath) -> dict[str, KeyPath]:
-    """Where each path that can be searched stands in a `space` mapping."""
+    """Return where a `space` mapping has each path that can be searched."""
     paths = {path: (*at, key) for key in space for path in split_key(key)}
     return {path: place for path, place in paths.items() if path.partition(".")[0] in SECTIONS}
 
@@ -188,7 +188,7 @@ def _with_rules(
 
 
 def _settled(layer: Draft, problems: Problems) -> Draft:
-    """The draft with every path either fixed or searched."""
+    """Return the draft with every path either fixed or searched."""
     fixed = dict(layer.fixed)
     searched_at = dict(layer.searched_at)
     space = layer.space
@@ -219,16 +219,16 @@ def _refuse_both(layer: Draft, path: str, problems: Problems) -> None:
 
 
 def _rank(path: KeyPath, document: Document) -> int:
-    """How late a layer speaks: the base 0, a variant 1, the command line 2."""
+    """Return how late a layer comes: the base 0, a variant 1, the command line 2."""
     if document.is_overridden(path):
         return 2
     return 1 if path[0] == "variants" else 0
 
 
 def _fix(space: Space, path: str, value: Any, at: KeyPath, problems: Problems) -> Space:
-    """The space with one path fixed.
+    """Return the space with one path fixed.
 
-    A path that `exclude` or `when` name stays, with one choice, so that they go on to hold.
+    A path that `exclude` or `when` name stays, with one choice, so that they hold further.
     """
     parameter = space.parameter_of(path)
     if parameter is None:

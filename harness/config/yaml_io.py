@@ -60,7 +60,7 @@ class Document:
     overridden: frozenset[KeyPath] = frozenset()
 
     def place(self, path: KeyPath) -> tuple[str, int | None]:
-        """File and line of a key path, or of the nearest enclosing one that is there."""
+        """Return file and line of a key path, or of the nearest enclosing one that is there."""
         if any(given[: len(path)] == path for given in self.overridden) and path not in self.lines:
             return COMMAND_LINE, None
         for length in range(len(path), -1, -1):
@@ -71,16 +71,24 @@ class Document:
         return self.file, None
 
     def has(self, path: KeyPath) -> bool:
-        """Whether the file or the command line gives exactly this key path."""
+        """Return whether the file or the command line gives exactly this key path."""
         return path in self.lines or path in self.overridden
 
     def is_overridden(self, path: KeyPath) -> bool:
-        """Whether the command line gives this key path or a mapping around it."""
+        """Return whether the command line gives this key path or a mapping around it."""
         return any(path[:length] in self.overridden for length in range(1, len(path) + 1))
 
 
 def parse(text: str, file: str) -> Document:
-    """Plain values and lines of a YAML mapping; raises SpecError with all problems of the text."""
+    """Read a YAML mapping: its plain values and their lines.
+
+    Args:
+        text: The YAML text.
+        file: Its name in errors.
+
+    Raises:
+        SpecError: The text has problems; all of them.
+    """
     document, problems = scan(text, file)
     if problems:
         raise SpecError(problems)
@@ -88,10 +96,17 @@ def parse(text: str, file: str) -> Document:
 
 
 def scan(text: str, file: str, *, most_values: int | None = None) -> tuple[Document, list[Problem]]:
-    """Like `parse`, but hands over what reading can go on from: bad and duplicate keys.
+    """Read a YAML mapping as `parse` does, and return the mistakes that reading can pass over.
 
-    most_values: keys and values, containers included, that the text may have; None: any number.
-    Raises SpecError where the text has no usable value, more values, or MOST_PROBLEMS problems.
+    These are keys that aren't text, and duplicate ones.
+
+    Args:
+        text: The YAML text.
+        file: Its name in errors.
+        most_values: Keys and values, containers included, that the text may have; None: any number.
+
+    Raises:
+        SpecError: The text has no usable value, more values, or MOST_PROBLEMS problems.
     """
     composer = _composed(text, file, most_values)
     if composer.root is None:
@@ -105,7 +120,11 @@ def scan(text: str, file: str, *, most_values: int | None = None) -> tuple[Docum
 
 
 def parse_value(text: str, file: str = COMMAND_LINE) -> Any:
-    """One YAML value, such as the right side of `key=value`; raises SpecError."""
+    """Read one YAML value, such as the right side of `key=value`.
+
+    Raises:
+        SpecError: The text is no value.
+    """
     composer = _composed(text, file)
     if composer.problems:
         raise SpecError(composer.problems)
@@ -113,7 +132,7 @@ def parse_value(text: str, file: str = COMMAND_LINE) -> Any:
 
 
 def dotted(path: KeyPath) -> str:
-    """A key path as people write it: `published[0].epoch`."""
+    """Return a key path as people write it: `published[0].epoch`."""
     text = ""
     for part in path:
         text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
@@ -121,7 +140,11 @@ def dotted(path: KeyPath) -> str:
 
 
 def plain_value(text: str) -> Any:
-    """The value of an unquoted scalar; ValueError for a number that no table can hold."""
+    """Return the value of an unquoted scalar.
+
+    Raises:
+        ValueError: It is a number that no table can hold.
+    """
     if text in _NULLS:
         return None
     if text in _BOOLEANS:
@@ -141,7 +164,7 @@ def plain_value(text: str) -> Any:
 
 
 def syntax_error(error: Exception, text: str) -> tuple[str, int | None]:
-    """The message and the line (from 1) of an error that PyYAML raised about a text."""
+    """Return the message and the line (from 1) of an error that PyYAML raised about a text."""
     if isinstance(error, yaml.MarkedYAMLError):
         return _marked(error, text)
     if isinstance(error, UnicodeError):
@@ -150,7 +173,12 @@ def syntax_error(error: Exception, text: str) -> tuple[str, int | None]:
 
 
 def dump(value: Any, *, flow: bool = False) -> str:
-    """YAML text that `parse` reads back to an equal value."""
+    """Write YAML text that `parse` reads back to an equal value.
+
+    Args:
+        value: Plain data.
+        flow: On one line, in brackets and braces.
+    """
     text: str = yaml.dump(
         value,
         Dumper=_Dumper,
@@ -163,7 +191,7 @@ def dump(value: Any, *, flow: bool = False) -> str:
 
 
 def show(value: Any) -> str:
-    """A value as the file would spell it, at most 60 characters of it."""
+    """Return a value as the file would spell it, at most 60 characters of it."""
     if isinstance(value, float):
         return repr(value)
     text = dump(value, flow=True).removesuffix("\n").removesuffix("\n...").replace("\n", " ")

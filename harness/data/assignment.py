@@ -38,9 +38,18 @@ def assign(
     seed: int,
     repeats: int,
 ) -> Assignment:
-    """Sets examples aside where pretraining asks for it, and cuts folds from all others.
+    """Set examples aside where pretraining asks for it, and cut folds from all others.
 
-    Raises BenchError for folds that can't be, and where nothing can be set aside.
+    Args:
+        examples: All examples, after `dataset.limit`.
+        cross_validation: How folds are cut.
+        pretraining: None where nothing is set aside.
+        train_per_class: The most train examples of a class in a fold; None: all.
+        seed: The benchmark's.
+        repeats: How often folds are cut.
+
+    Raises:
+        BenchError: Such folds can't be, or nothing can be set aside.
     """
     aside = np.empty(0, dtype=np.int64)
     if pretraining is not None:
@@ -63,10 +72,16 @@ def assign(
 def set_aside(
     examples: Examples, cross_validation: CrossValidation, pretraining: Pretraining, *, seed: int
 ) -> Array:
-    """Sorted indices of `share` of each class, from the examples that can never be test.
+    """Choose `share` of each class from the examples that can never be test.
 
-    Whole groups where there are groups. Labels serve to balance the classes, and nothing else.
-    With strategy official only train examples are set aside. Raises BenchError where none are.
+    Whole groups where there are groups. Labels serve to balance the classes, and nothing else. With
+    strategy official only train examples are set aside.
+
+    Returns:
+        Sorted indices.
+
+    Raises:
+        BenchError: None would be chosen.
     """
     n = len(examples.targets)
     eligible = _never_test(examples, cross_validation)
@@ -91,7 +106,7 @@ def set_aside(
 def cut_train(
     folds: Sequence[Fold], targets: Array, n_per_class: int, *, seed: int
 ) -> tuple[Fold, ...]:
-    """The folds with at most so many train examples of each class; other roles stay.
+    """Return the folds with at most so many train examples of each class; other roles stay.
 
     The order in which examples are taken follows from seed and repeat, so a smaller number's
     examples are among a larger one's.
@@ -100,7 +115,7 @@ def cut_train(
 
 
 def without_labels(targets: Array, aside: Array) -> Array:
-    """The targets, -1 for the examples set aside."""
+    """Return the targets, -1 for the examples set aside."""
     if not len(aside):
         return targets
     kept = targets.copy()
@@ -118,9 +133,16 @@ def pretraining_examples(
     input_scale: float | None,
     seed: int,
 ) -> PretrainingExamples:
-    """The examples set aside, a part of them held out, and the test examples of all folds.
+    """Return the examples set aside, a part of them held out, and the test examples of all folds.
 
-    inputs: (n, *input_shape) of all examples; normalisation is learned from the train part.
+    Args:
+        aside: Sorted indices.
+        folds: Of all repeats; the first one's tests count.
+        inputs: (n, *input_shape) of all examples; normalisation is learned from the train part.
+        pretraining: The section of the file.
+        normalize: As `dataset.normalize`.
+        input_scale: As `Examples.input_scale`.
+        seed: The benchmark's.
     """
     train, validation = _held_out(aside, pretraining.validation_share, seed=seed)
     tests = [fold.test for fold in folds if fold.repeat == 1]
@@ -132,10 +154,12 @@ def pretraining_examples(
 
 
 def limited(examples: Examples, limit: int | None) -> Examples:
-    """At most `limit` examples, as many as can be from each part and class, in their old order.
+    """Keep at most `limit` examples, as evenly of each part and class as can be, in their order.
 
-    Which ones follows from their ids, so a larger limit keeps those of a smaller one. Raises
-    BenchError where a part or a class would be left empty.
+    Which ones follows from their ids, so a larger limit keeps those of a smaller one.
+
+    Raises:
+        BenchError: A part or a class would be left empty.
     """
     n = len(examples.targets)
     if limit is None or limit >= n:
@@ -154,7 +178,7 @@ def limited(examples: Examples, limit: int | None) -> Examples:
 
 
 def _held_out(aside: Array, share: float, *, seed: int) -> tuple[Array, Array]:
-    """(train, validation) of the examples set aside, sorted; labels play no part."""
+    """Split the examples set aside into (train, validation), sorted; labels play no part."""
     order = np.random.default_rng(derive_32(seed, "held_out")).permutation(len(aside))
     n_validation = min(max(1, round(share * len(aside))), len(aside) - 1) if share else 0
     return np.sort(aside[order[n_validation:]]), np.sort(aside[order[:n_validation]])
@@ -174,7 +198,7 @@ def _never_test(examples: Examples, cross_validation: CrossValidation) -> Array:
 
 
 def _whole_groups(order: Array, group: Array, targets: Array, wanted: Array) -> Array:
-    """Groups in the order of their first example, until every class has what is wanted."""
+    """Take groups in the order of their first example, until every class has what is wanted."""
     members: dict[int, list[int]] = {}
     for index in order.tolist():
         members.setdefault(int(group[index]), []).append(index)
@@ -189,7 +213,7 @@ def _whole_groups(order: Array, group: Array, targets: Array, wanted: Array) -> 
 
 
 def _back(fold: Fold, rest: Array) -> Fold:
-    """The fold with indices into all examples."""
+    """Return the fold with indices into all examples."""
     train, validation, test = rest[fold.train], rest[fold.validation], rest[fold.test]
     hashed = split_hash(train, validation, test)
     return replace(fold, train=train, validation=validation, test=test, split_hash=hashed)
@@ -205,13 +229,13 @@ def _cut(fold: Fold, targets: Array, n_per_class: int, *, seed: int) -> Fold:
 
 
 def _shuffled(example_ids: Array) -> Array:
-    """Indices in an order that only the ids decide, unlike the file's, where neighbours are kin."""
+    """Order indices by the ids alone, unlike the file's order, where neighbours are related."""
     hashes = [hashlib.sha256(str(name).encode()).digest() for name in example_ids.tolist()]
     return np.array(sorted(range(len(hashes)), key=hashes.__getitem__), dtype=np.int64)
 
 
 def _by_turns(part: Array, target: Array, order: Array) -> Array:
-    """Indices so that every beginning of them is balanced over parts, then classes."""
+    """Order indices so that every beginning of them is balanced over parts, then classes."""
     taken: dict[tuple[int, int], int] = {}
     turn = np.empty(len(order), dtype=np.int64)
     for index in order.tolist():

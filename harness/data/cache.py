@@ -29,12 +29,16 @@ MOST_BYTES = 64 * 2**20  # of a JSON file: 100,000 fingerprints or class names t
 
 
 def cached_examples(key: str, make: Callable[[], Examples], cache_dir: Path) -> Examples:
-    """The examples stored under `key`, or those of `make`, stored first.
+    """Return the examples stored under `key`, or make and store them.
 
-    key: names all that decides the arrays: dataset, options, data and code fingerprints.
-    Two processes that make the same at once both finish, and one of them is kept. A damaged entry
-    (sizes and checksums are compared) is made anew. Where nothing can be stored, what `make` gave
-    is returned as it is.
+    Two processes that make the same at once both finish, and one result is kept. A damaged entry
+    (checksums are compared) is made anew.
+
+    Args:
+        key: Names all that decides the arrays: dataset, options, data and code fingerprints.
+        make: Called where no sound entry is there.
+        cache_dir: The folder of entries; where nothing can be stored in it, what `make` returns is
+            returned as it is.
     """
     entry = cache_dir / hashlib.sha256(f"{CACHE_VERSION}\0{key}".encode()).hexdigest()[:16]
     found = _read(entry, key)
@@ -49,7 +53,12 @@ def cached_examples(key: str, make: Callable[[], Examples], cache_dir: Path) -> 
 
 
 def read_cached(file: Path) -> Any:
-    """What a JSON file holds; raises OSError where it can't be read, ValueError for no JSON."""
+    """Read a JSON file.
+
+    Raises:
+        OSError: It can't be read, or is no regular file.
+        ValueError: It holds no JSON, or more than MOST_BYTES.
+    """
     with os.fdopen(open_regular(file), "rb") as handle:
         content = handle.read(MOST_BYTES + 1)
     if len(content) > MOST_BYTES:
@@ -61,7 +70,11 @@ def read_cached(file: Path) -> Any:
 
 
 def write_cached(file: Path, value: Any) -> None:
-    """Put a JSON file in place in one step, whatever lies there; raises OSError where it can't."""
+    """Put a JSON file in place in one step, whatever is there.
+
+    Raises:
+        OSError: It can't be written.
+    """
     file.parent.mkdir(parents=True, exist_ok=True)
     temporary = file.with_name(f".{file.name}.{uuid.uuid4().hex[:12]}.tmp")
     try:
@@ -76,7 +89,7 @@ def write_cached(file: Path, value: Any) -> None:
 
 
 def remove(path: Path) -> None:
-    """A file, a link or a whole folder; what can't be removed stays."""
+    """Remove a file, a link or a whole folder; what can't be removed stays."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:
@@ -84,7 +97,7 @@ def remove(path: Path) -> None:
 
 
 def _plain(examples: Examples) -> Examples:
-    """The same with contiguous arrays and fixed-width text, so that nothing needs pickling."""
+    """Make arrays contiguous and text fixed-width, so that nothing needs pickling."""
     arrays: dict[str, Any] = {}
     for name in ARRAYS:
         values = getattr(examples, name)
@@ -134,7 +147,7 @@ def _write_array(file: Path, values: Array) -> int:
 
 
 def _read(entry: Path, key: str) -> Examples | None:
-    """The stored examples, or None where the entry is missing or damaged."""
+    """Return the stored examples, or None where the entry is missing or damaged."""
     try:
         meta = read_cached(entry / "meta.json")
         if meta.pop("checksum") != _checksum_of(meta) or meta["key"] != key:

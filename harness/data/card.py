@@ -36,12 +36,15 @@ def data_card(
     description: Description | None = None,
     dataset: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """What a person wants to know of the data, as plain JSON values.
+    """Return what a person wants to know of the data, as plain JSON values.
 
     Counts by class, and by class in each role of each fold; groups; examples of equal content
     (of the first fold's inputs where `fit` made them); a few ids per class.
-    description: adds title, source, licence, rate and how files were read. dataset: the section
-    as resolved, which says how the data was prepared.
+
+    Args:
+        data: Of a trial.
+        description: Adds title, source, licence, rate and how files were read.
+        dataset: The section as resolved, which says how the data was prepared.
     """
     ids, names = data.example_ids, data.class_names
     codes = content_codes(data.inputs[0])
@@ -81,10 +84,17 @@ def show_dataset(
     root: Path,
     cache_dir: Path,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The data card and the previews, see `harness.data.card` and `harness.data.previews`.
+    """Return the data card and the previews of a dataset without a benchmark.
 
-    cross_validation: None takes what `suitable` says. Raises BenchError for data that is missing
-    or damaged, and for folds that can't be.
+    Args:
+        entry: The dataset.
+        section: Its options and those of every dataset.
+        cross_validation: None takes what `suitable` returns.
+        root: The folder of raw data.
+        cache_dir: The folder of prepared arrays.
+
+    Raises:
+        BenchError: The data is missing or damaged, or such folds can't be.
     """
     arguments = catalog.arguments_of(entry, section.options)
     module = catalog.load(entry)
@@ -113,7 +123,7 @@ def show_dataset(
 
 
 def suitable(description: Description) -> Mapping[str, Any]:
-    """The cross-validation section that a dataset's own parts and groups suggest."""
+    """Return the cross-validation section that a dataset's own parts and groups suggest."""
     parts = description.parts
     if {"train", "validation"} <= set(parts):
         return {"strategy": "official"}

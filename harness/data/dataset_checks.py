@@ -21,7 +21,11 @@ NAMED = 5
 
 
 def refuse_undescribed(examples: Examples, description: Description, *, file: str) -> None:
-    """Raises BenchError with every difference between loaded labels and `describe`."""
+    """Refuse loaded labels that differ from what `describe` says.
+
+    Raises:
+        BenchError: They differ; the message has every difference.
+    """
     n, n_described = len(examples.targets), description.n_examples
     pairs = {
         "examples": (n, n_described),
@@ -42,7 +46,11 @@ def refuse_undescribed(examples: Examples, description: Description, *, file: st
 def refuse_bad_inputs(
     inputs: Array, examples: Examples, description: Description, *, file: str
 ) -> None:
-    """Raises BenchError for inputs of another shape or type, or with values that aren't finite."""
+    """Refuse inputs of another shape or type than described, or with values that aren't finite.
+
+    Raises:
+        BenchError: They are such; the message has every reason.
+    """
     problems = []
     if tuple(inputs.shape[1:]) != tuple(description.input_shape):
         problems.append(
@@ -62,7 +70,11 @@ def refuse_bad_inputs(
 
 
 def refuse_unequal_fits(fits: Sequence[Fitted], *, file: str) -> None:
-    """Raises BenchError where `fit` gave folds that can't be trained by models of one shape."""
+    """Refuse what `fit` returned where the folds can't be trained by models of one shape.
+
+    Raises:
+        BenchError: Shapes differ between folds; the message names which.
+    """
     shapes = [_fitted_shape(fitted) for fitted in fits]
     names = {name for shape in shapes for name in shape}
     unequal = [
@@ -76,16 +88,16 @@ def refuse_unequal_fits(fits: Sequence[Fitted], *, file: str) -> None:
 
 
 def argument_shape(value: Any) -> Any:
-    """What has to be equal in every fold: an array's shape; a count itself; a float's presence."""
+    """Return what all folds must share: an array's shape, a count itself, a float's presence."""
     if hasattr(value, "shape"):
         return tuple(value.shape)
     return "float" if isinstance(value, float) else value
 
 
 def shortfall(data: TrialData, train_per_class: int | None) -> str | None:
-    """What a user should know where `dataset.train_per_class` asks for more than a fold has.
+    """Describe the classes of which a fold has fewer examples than `dataset.train_per_class`.
 
-    None where every class has as many in every fold. The numbers are those of the smallest fold.
+    The numbers are those of the smallest fold. None where every class has as many in every fold.
     """
     if train_per_class is None:
         return None
@@ -105,7 +117,7 @@ def shortfall(data: TrialData, train_per_class: int | None) -> str | None:
 
 
 def content_codes(inputs: Array) -> Array:
-    """(n,) int64; two examples have the same code exactly when their bytes are the same."""
+    """Return (n,) int64: two examples have the same code exactly when their bytes are the same."""
     digests = [
         hashlib.blake2b(np.ascontiguousarray(example).tobytes(), digest_size=16).digest()
         for example in inputs
@@ -115,13 +127,13 @@ def content_codes(inputs: Array) -> Array:
 
 
 def group_codes(groups: Array) -> Array:
-    """(n,) int64; the same for two examples of the same group."""
+    """Return (n,) int64: the same for two examples of the same group."""
     codes: Array = np.unique(np.asarray(groups), return_inverse=True)[1]
     return codes
 
 
 def shared_codes(codes: Array, folds: Sequence[Fold]) -> Array:
-    """The sorted codes that occur in more than one role of some fold."""
+    """Return the sorted codes that occur in more than one role of some fold."""
     found: set[int] = set()
     for fold in folds:
         train, validation, test = (
@@ -133,7 +145,7 @@ def shared_codes(codes: Array, folds: Sequence[Fold]) -> Array:
 
 
 def repeated_codes(codes: Array) -> Array:
-    """The sorted codes that more than one example has."""
+    """Return the sorted codes that more than one example has."""
     values, counts = np.unique(codes, return_counts=True)
     repeated: Array = values[counts > 1]
     return repeated
@@ -157,7 +169,7 @@ def _received_dtype(dtype: np.dtype[Any], input_scale: float | None) -> str | No
 
 
 def _bad_rows(inputs: Array, *, ids: bool) -> list[int]:
-    """Examples with ids below 0, or with values that are not finite."""
+    """Return the examples with ids below 0, or with values that are not finite."""
     if inputs.dtype.kind == "u" or (inputs.dtype.kind == "i" and not ids):
         return []
     step = max(1, _CHUNK_BYTES // max(1, math.prod(inputs.shape[1:]) * inputs.itemsize))

@@ -31,7 +31,7 @@ class Stamp(NamedTuple):
     device: int
 
     def proves_contents(self, *, read_at: float) -> bool:
-        """Whether equal stamps from now on mean the contents that were read then.
+        """Return whether equal stamps from now on mean the contents that were read then.
 
         False for a file changed just before, for times that lie ahead of the clock, and where the
         file system has no inodes or no time of change, as some over a network have not.
@@ -44,7 +44,7 @@ Memory = dict[str, tuple[Stamp, str]]  # absolute path -> stamp, content sha256
 
 
 def stamp(path: Path) -> Stamp:
-    """The stamp of a file, or of what a link points to."""
+    """Return the stamp of a file, or of what a link points to."""
     status = path.stat()
     return Stamp(
         status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino, status.st_dev
@@ -52,18 +52,28 @@ def stamp(path: Path) -> Stamp:
 
 
 def fingerprint_memory(cache_dir: Path) -> Path:
-    """The file below the cache folder that remembers content hashes."""
+    """Return the file below the cache folder that remembers content hashes."""
     return cache_dir / "fingerprints.json"
 
 
 def data_fingerprint(files: Iterable[Path], *, root: Path, memory: Path, anew: bool = False) -> str:
-    """16 hex digits of sha256 over each file's path below `root` and its content.
+    """Hash each file's path below `root` and its content.
 
     A single file outside `root` (data installed with a library) counts by its name, several of
-    them by their paths from the folder that holds their common one. memory: a JSON file
-    that remembers content hashes by path and stamp; it may be missing, damaged, or written by
-    others at the same time. anew: every file is read, whatever is remembered. Raises BenchError
-    naming a file that can't be read.
+    them by their paths from the folder that holds their common one.
+
+    Args:
+        files: The raw files.
+        root: The folder of raw data.
+        memory: A JSON file that remembers content hashes by path and stamp; it may be missing,
+            damaged, or written by others at the same time.
+        anew: Read every file, whatever is remembered.
+
+    Returns:
+        16 hex digits.
+
+    Raises:
+        BenchError: A file can't be read; it is named.
     """
     known = {} if anew else _recall(memory)
     learned: Memory = {}
@@ -79,7 +89,7 @@ def data_fingerprint(files: Iterable[Path], *, root: Path, memory: Path, anew: b
 
 
 def _named(files: Iterable[Path], root: Path) -> Iterator[tuple[str, Path]]:
-    """Each file's name, the same wherever the data lies, and its absolute path."""
+    """Yield each file's name, the same wherever the data is, and its absolute path."""
     paths = [Path(os.path.abspath(file)) for file in files]
     outside = [path for path in paths if not path.is_relative_to(root)]
     common = os.path.commonpath([path.parent for path in outside]) if outside else ""
@@ -105,7 +115,7 @@ def _content_hash(path: Path, known: Memory, learned: Memory) -> str:
 
 
 def _recall(memory: Path) -> Memory:
-    """What the memory file says; nothing where it is missing or damaged."""
+    """Read the memory file; nothing where it is missing or damaged."""
     try:
         stored = read_cached(memory)
         return {path: _entry(*values) for path, values in stored.items()}
@@ -131,7 +141,10 @@ def _remember(memory: Path, learned: Memory) -> None:
 def fingerprint_of(
     dataset: catalog.Entry, arguments: Mapping[str, object], *, root: Path, anew: bool = False
 ) -> str:
-    """The fingerprint of a dataset's raw files with these options, and what it raises."""
+    """Return the fingerprint of a dataset's raw files with these options.
+
+    Raises what the dataset's `files` and `data_fingerprint` raise.
+    """
     files = catalog.load(dataset).files(root, **arguments)
     memory = fingerprint_memory(cache_dir())
     return data_fingerprint(files, root=root, memory=memory, anew=anew)

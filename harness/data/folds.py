@@ -32,12 +32,21 @@ def make_folds(
     seed: int,
     repeats: int,
 ) -> tuple[Fold, ...]:
-    """All folds, repeat by repeat (from 1), within a repeat by the part that validates.
+    """Cut all folds, repeat by repeat (from 1), within a repeat by the part that validates.
 
-    parts, groups, targets: (n,) as in `Examples`. Strategies that cut parts cut them anew in each
-    repeat, from a hash of seed and repeat, and keep whole groups together wherever the dataset has
-    groups; predefined and official parts stay. Raises BenchError, saying what the dataset has,
-    for everything that can't be.
+    Strategies that cut parts cut them anew in each repeat, from a hash of seed and repeat, and keep
+    whole groups together wherever the dataset has groups; predefined and official parts stay.
+
+    Args:
+        cross_validation: The section of the file.
+        parts: (n,) as in `Examples`, or None.
+        groups: (n,) as in `Examples`, or None.
+        targets: (n,) class numbers.
+        seed: The benchmark's.
+        repeats: How often folds are cut.
+
+    Raises:
+        BenchError: Such folds can't be; the message has what the dataset has.
     """
     reason = impossible(cross_validation, parts=part_names(parts), has_groups=groups is not None)
     if reason is not None:
@@ -53,7 +62,7 @@ def make_folds(
 
 
 def part_names(parts: Array | None) -> tuple[int | str, ...]:
-    """The distinct parts in order: numbers, or the roles that occur."""
+    """Return the distinct parts in order: numbers, or the roles that occur."""
     names = [] if parts is None else np.unique(np.asarray(parts)).tolist()
     roles = [role for role in ROLES if role in names]
     return (*roles, *(name for name in names if name not in roles))
@@ -62,9 +71,12 @@ def part_names(parts: Array | None) -> tuple[int | str, ...]:
 def impossible(
     cross_validation: CrossValidation, *, parts: Sequence[int | str], has_groups: bool
 ) -> str | None:
-    """Why a dataset with these parts can't be cut so, or None; needs no data.
+    """Return why a dataset with these parts can't be cut so, or None; needs no data.
 
-    parts: numbers, or role names; empty where the dataset has none of its own.
+    Args:
+        cross_validation: The section of the file.
+        parts: Numbers, or role names; empty where the dataset has none of its own.
+        has_groups: Whether its examples have groups.
     """
     strategy, test_fold = cross_validation.strategy, cross_validation.test_fold
     numbers = [part for part in parts if isinstance(part, int)]
@@ -91,7 +103,7 @@ def impossible(
 
 
 def split_hash(train: Array, validation: Array, test: Array) -> str:
-    """16 hex digits of sha256 over the three index arrays."""
+    """Return 16 hex digits of sha256 over the three index arrays."""
     digest = hashlib.sha256()
     for indices in (train, validation, test):
         digest.update(f"{len(indices)}:".encode())
@@ -108,10 +120,12 @@ class Labels(NamedTuple):
 
 
 def cut_parts(cross_validation: CrossValidation, labels: Labels, *, seed: int) -> Array:
-    """(n,) part numbers 1..n_splits, for `stratified`, `group` and `kfold`.
+    """Return (n,) part numbers 1..n_splits, for `stratified`, `group` and `kfold`.
 
-    With `test_fold: official` the dataset's own test part keeps the number OFFICIAL_TEST. Raises
-    BenchError where there are more parts than groups, examples, or members of a class.
+    With `test_fold: official` the dataset's own test part keeps the number OFFICIAL_TEST.
+
+    Raises:
+        BenchError: There are more parts than groups, examples, or members of a class.
     """
     n_splits = cross_validation.n_splits or DEFAULT_SPLITS
     rest = np.arange(len(labels.targets))
@@ -138,10 +152,13 @@ def cut_parts(cross_validation: CrossValidation, labels: Labels, *, seed: int) -
 def holdout_roles(
     cross_validation: CrossValidation, labels: Labels, *, seed: int
 ) -> tuple[Array, Array, Array]:
-    """(train, validation, test) masks (n,): groups in random order, first test, then validation.
+    """Return (train, validation, test) masks (n,): of groups in random order, test comes first.
 
     Without groups every example is its own. Sizes count examples and are reached with whole
-    groups, so a role may hold a little more. Raises BenchError where nothing is left to train on.
+    groups, so a role may hold a little more.
+
+    Raises:
+        BenchError: Nothing is left to train on.
     """
     n = len(labels.targets)
     names = np.arange(n) if labels.groups is None else np.asarray(labels.groups)
@@ -228,7 +245,7 @@ def _one_repeat(
 
 
 def _turns(test_fold: TestFold, numbers: Array) -> Iterator[_Roles]:
-    """Each part validates in turn, sorted by its number; the test part as test_fold says."""
+    """Let each part validate in turn, sorted by its number; the test part is as test_fold says."""
     present = [int(number) for number in np.unique(numbers) if number != OFFICIAL_TEST]
     if isinstance(test_fold, int):
         tests = {part: test_fold for part in present if part != test_fold}
@@ -297,7 +314,7 @@ def _refuse_too_many(
 
 
 def _count(size: int | float | None, n: int) -> int:
-    """Examples that a size stands for: a count as it is, a fraction of n rounded, at least 1."""
+    """Return how many examples a size is: a count as it is, a fraction of n rounded, at least 1."""
     if isinstance(size, int):
         return size
     return max(1, round((DEFAULT_SIZE if size is None else size) * n))

@@ -18,9 +18,10 @@ _CHUNK_BYTES = 1 << 26
 
 
 def described(description: Description, front_end: FrontEnd | None) -> Description:
-    """What a dataset says of itself once its inputs went through the front end. Needs no torch.
+    """Return a dataset's description once its inputs went through the front end. Needs no torch.
 
-    Raises ValueError where the front end can't take such inputs.
+    Raises:
+        ValueError: The front end can't take such inputs.
     """
     if front_end is None:
         return description
@@ -29,7 +30,11 @@ def described(description: Description, front_end: FrontEnd | None) -> Descripti
 
 
 def front_end_shape(front_end: FrontEnd, description: Description) -> tuple[int, int, int]:
-    """(channels, n_mels, frames) of one example. Raises ValueError as `described` does."""
+    """Return (channels, n_mels, frames) of one example.
+
+    Raises:
+        ValueError: The front end can't take such inputs.
+    """
     shape = description.input_shape
     if len(shape) != 2 or description.input_dtype != "float32":
         raise ValueError(
@@ -51,7 +56,11 @@ def front_end_shape(front_end: FrontEnd, description: Description) -> tuple[int,
 
 
 def sample_rate_hz(front_end: FrontEnd, description: Description) -> int:
-    """The rate of the waveforms. Raises ValueError where nobody or two say it."""
+    """Return the rate of the waveforms.
+
+    Raises:
+        ValueError: Neither the dataset nor the file gives it, or they differ.
+    """
     own, given = description.sample_rate_hz, front_end.rate_hz
     if own is None and given is None:
         raise ValueError("the dataset does not say its rate: give rate_hz")
@@ -63,9 +72,17 @@ def sample_rate_hz(front_end: FrontEnd, description: Description) -> int:
 def through_front_end(
     examples: Examples, description: Description, front_end: FrontEnd, *, key: str, cache_dir: Path
 ) -> tuple[Examples, Description, str]:
-    """Examples, description and key behind the front end; the arrays are kept in the cache.
+    """Return examples, description and key behind the front end; the arrays are kept in the cache.
 
-    key: of the waveforms as they are cached. Raises BenchError where they can't be taken.
+    Args:
+        examples: Waveforms.
+        description: Of the dataset.
+        front_end: The section of the file.
+        key: Of the waveforms as they are cached.
+        cache_dir: The folder of prepared arrays.
+
+    Raises:
+        BenchError: The front end can't take them.
     """
     import torchaudio
 
@@ -88,7 +105,7 @@ def through_front_end(
 def log_mel(
     waveforms: Array, front_end: FrontEnd, *, rate_hz: int, input_scale: float = 1.0
 ) -> Array:
-    """(n, channels, samples) to (n, channels, n_mels, frames) float32: 10 log10 of the power.
+    """Turn (n, channels, samples) into (n, channels, n_mels, frames) float32, in decibels.
 
     Frame k is centred on sample k * hop, the signal's ends are mirrored. Each example is computed
     for itself, so that no neighbour changes its numbers.
@@ -116,7 +133,7 @@ def log_mel(
 
 
 def _empty_bands(front_end: FrontEnd, rate_hz: int) -> int:
-    """Mel bands between whose edges no frequency of the transform lies."""
+    """Count the mel bands between whose edges no frequency of the transform lies."""
     low, high = _mel(front_end.f_min), _mel(front_end.f_max or rate_hz / 2)
     step = (high - low) / (front_end.n_mels + 1)
     edges = [_hz(low + index * step) for index in range(front_end.n_mels + 2)]

@@ -32,7 +32,7 @@ class Loaded:
 
     @property
     def file(self) -> str:
-        """The dataset's file, as errors name it."""
+        """Return the dataset's file, as errors name it."""
         return self.module.__file__ or self.section.name
 
 
@@ -46,11 +46,21 @@ def load_dataset(
     code_fingerprint: str,
     verify: Callable[[], None] | None = None,
 ) -> Loaded:
-    """The examples of a dataset. The arguments are those of `prepare_data`.
+    """Load the examples of a dataset, from the cache where they are there.
 
-    verify: called after raw files were read, before anything of them is kept; raises where they
-        are not those of `data_fingerprint` any more.
-    Raises BenchError for data that is missing, damaged or too large.
+    Args:
+        module: An imported dataset file.
+        section: Its options.
+        root: The folder of raw data, only read.
+        cache_dir: The folder of prepared arrays.
+        data_fingerprint: Of the raw files.
+        code_fingerprint: Of the dataset's file alone, so that arrays prepared before are found
+            whatever model is trained.
+        verify: Called after raw files were read, before anything of them is kept; raises where they
+            are not those of `data_fingerprint` any more.
+
+    Raises:
+        BenchError: The data is missing, damaged or too large.
     """
     options = {**_defaults(module.load), **section.options}
     description = call(module, "describe", **accepted(module.describe, {**options, "root": root}))
@@ -61,7 +71,11 @@ def load_dataset(
 
 
 def call(module: ModuleType, function: str, *args: Any, **kwargs: Any) -> Any:
-    """A function of the dataset's file; what goes wrong there is said with the file's name."""
+    """Call a function of the dataset's file.
+
+    Raises:
+        BenchError: What went wrong there, with the file's name.
+    """
     try:
         return getattr(module, function)(*args, **kwargs)
     except DataError as error:
@@ -74,13 +88,13 @@ def call(module: ModuleType, function: str, *args: Any, **kwargs: Any) -> Any:
 
 
 def accepted(function: Callable[..., Any], options: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of the options that the function takes."""
+    """Return those of the options that the function takes."""
     known = inspect.signature(function).parameters
     return {name: value for name, value in options.items() if name in known}
 
 
 def as_json(value: Any) -> str:
-    """One text for equal values."""
+    """Return one text for equal values."""
     return json.dumps(value, sort_keys=True, default=str)
 
 

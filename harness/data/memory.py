@@ -13,7 +13,11 @@ _CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 
 
 def refuse_too_large(description: Description, *, name: str) -> None:
-    """Raises BenchError where the arrays would take more than 80 % of the available memory."""
+    """Refuse data whose arrays would take more than 80 % of the available memory.
+
+    Raises:
+        BenchError: They would.
+    """
     available = available_memory_bytes()
     needed = described_bytes(description)
     if available is not None and needed > LARGEST_SHARE * available:
@@ -25,7 +29,7 @@ def refuse_too_large(description: Description, *, name: str) -> None:
 
 
 def described_bytes(description: Description) -> int:
-    """Bytes of all inputs as they are stored."""
+    """Return the bytes of all inputs as they are stored."""
     stored = description.storage_dtype or description.input_dtype
     digits = "".join(character for character in stored if character.isdigit())
     bytes_per_value = int(digits or 32) // 8  # the dtype's name ends with its bits
@@ -33,7 +37,7 @@ def described_bytes(description: Description) -> int:
 
 
 def available_memory_bytes() -> int | None:
-    """What can be taken without swapping, or the container's limit; None where unknown."""
+    """Return what can be taken without swapping, or the container's limit; None where unknown."""
     known = [value for value in (_meminfo(), _cgroup_limit()) if value is not None]
     return min(known) if known else _physical()
 

@@ -27,11 +27,17 @@ class ChannelStatistics:
 def fold_scales(
     normalize: str, inputs: Sequence[Array], folds: Sequence[Fold], *, input_scale: float | None
 ) -> list[tuple[Array, Array]] | None:
-    """(mean, std), each (channels,) float32, of every fold; None where inputs stay as they are.
+    """Return (mean, std), each (channels,) float32, of every fold; None where inputs stay.
 
-    normalize: `none`, `standard`, or `unit`, which takes values 0..1 to -1..1 and learns nothing.
-    inputs: each fold's own, often the same array.
-    Raises BenchError for token ids, and for inputs without a channel or feature axis.
+    Args:
+        normalize: `none`, `standard`, or `unit`, which takes values 0..1 to -1..1 and learns
+            nothing.
+        inputs: Each fold's own, often the same array.
+        folds: As many as inputs.
+        input_scale: As `Examples.input_scale`.
+
+    Raises:
+        BenchError: Inputs are token ids, or have no channel or feature axis.
     """
     if normalize == "none":
         return None
@@ -53,7 +59,7 @@ def fold_scales(
 
 
 def channel_statistics(inputs: Array) -> ChannelStatistics:
-    """One float64 pass over inputs (n, channels, ...) or (n, features)."""
+    """Summarise inputs (n, channels, ...) or (n, features) in one float64 pass."""
     n, channels = inputs.shape[:2]
     means, squares = np.empty((n, channels)), np.empty((n, channels))
     per_example = max(1, inputs[0].size * 8)
@@ -70,7 +76,7 @@ def channel_statistics(inputs: Array) -> ChannelStatistics:
 def standardisation(
     statistics: ChannelStatistics, train: Array, *, input_scale: float | None
 ) -> tuple[Array, Array]:
-    """(mean, std), each (channels,) float32, of the train examples after `input_scale`.
+    """Return (mean, std), each (channels,) float32, of the train examples after `input_scale`.
 
     The population's std (ddof 0), as scikit-learn's StandardScaler; 1 where a channel is constant.
     """

@@ -5,24 +5,24 @@ from pathlib import Path
 
 
 def default_data_root(option: str | Path | None) -> Path:
-    """The folder of raw data: `--data`, else $BENCH_DATA, else the user's cache folder."""
+    """Return the folder of raw data: `--data`, else $BENCH_DATA, else the user's cache folder."""
     return named_data_root(option) or _user_cache() / "data"
 
 
 def named_data_root(option: str | Path | None) -> Path | None:
-    """The folder of raw data that the user named, by `--data` or $BENCH_DATA; None if neither."""
+    """Return the folder of raw data that `--data` or $BENCH_DATA names; None if neither."""
     chosen = option or os.environ.get("BENCH_DATA")
     return _absolute(chosen) if chosen else None
 
 
 def cache_dir() -> Path:
-    """The folder of prepared arrays, safe to delete: $BENCH_CACHE, else in the user's cache."""
+    """Return the folder of prepared arrays: $BENCH_CACHE, else in the user's cache; disposable."""
     chosen = os.environ.get("BENCH_CACHE")
     return _absolute(chosen) if chosen else _user_cache() / "arrays"
 
 
 def available_cores() -> int:
-    """The cores that this process may use."""
+    """Return how many cores this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

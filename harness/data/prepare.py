@@ -48,12 +48,13 @@ def prepare_data(
     code_fingerprint: str,
     pretraining: Pretraining | None = None,
 ) -> TrialData:
-    """The examples, folds and fold inputs of a benchmark's trials.
+    """Prepare the examples, folds and fold inputs of a benchmark's trials.
 
-    module: an imported dataset file; root: of the raw data, only read. data_fingerprint: of the
-    raw files; code_fingerprint: of the dataset's file alone, so that arrays prepared before are
-    found whatever model is trained. Raises BenchError for data that is missing, damaged, not as
-    described or too large, and for folds that can't be.
+    The arguments are those of `load_dataset` and of `prepare_loaded`.
+
+    Raises:
+        BenchError: The data is missing, damaged, not as described or too large, or such folds
+            can't be.
     """
     loaded = load_dataset(
         module,
@@ -82,7 +83,19 @@ def prepare_loaded(
     cache_dir: Path,
     pretraining: Pretraining | None = None,
 ) -> TrialData:
-    """The same, of examples that are there already."""
+    """Prepare the folds and fold inputs of examples that are loaded.
+
+    Args:
+        loaded: The dataset.
+        cross_validation: How folds are cut.
+        seed: The benchmark's; everything random follows from it.
+        repeats: How often folds are cut.
+        cache_dir: The folder of prepared arrays.
+        pretraining: None where nothing is set aside.
+
+    Raises:
+        BenchError: The examples are not as described, or such folds can't be.
+    """
     examples, description, key = loaded.examples, loaded.description, loaded.key
     section, file = loaded.section, loaded.file
     if section.front_end is not None:
@@ -163,7 +176,7 @@ def _fits(
     options: Mapping[str, Any],
     seed: int,
 ) -> tuple[Fitted, ...]:
-    """What the dataset learns from each fold's train examples; nothing where it has no `fit`."""
+    """Return what the dataset's `fit` learns from each fold's train examples, if it has one."""
     fit = getattr(module, "fit", None)
     if fit is None:
         return (Fitted(),) * len(folds)
@@ -185,7 +198,7 @@ def _fits(
 def _distinct_inputs(
     examples: Examples, fits: Sequence[Fitted]
 ) -> tuple[tuple[Array, ...], list[int]]:
-    """The arrays in use, and for each fold the index of its own."""
+    """Return the arrays in use, and for each fold the index of its own."""
     arrays: dict[int, Array] = {}
     chosen = [examples.inputs if fitted.inputs is None else fitted.inputs for fitted in fits]
     for array in chosen:
@@ -219,5 +232,5 @@ def _findings(examples: Examples, folds: Sequence[Fold]) -> tuple[str, ...]:
 
 
 def _plain(array: Array) -> Array:
-    """Contiguous, and never the memmap subclass, so that it can be shared as it is."""
+    """Return it contiguous, and never of the memmap subclass, so that it can be shared as it is."""
     return np.ascontiguousarray(np.asarray(array))

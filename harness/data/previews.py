@@ -35,13 +35,17 @@ COLOURS = ((0, 32, 76), (65, 77, 107), (124, 123, 120), (187, 174, 111), (255, 2
 
 
 def previews(loaded: Loaded, data: TrialData) -> dict[str, Any]:
-    """Examples of each class, the same ones on every machine.
+    """Return examples of each class, the same ones on every machine.
 
-    loaded: as the dataset's file gives them. data: what a trial gets of it; examples without a
-    label there are left out.
-    `classes`: one entry a class with `class`, `ids` and `texts`, or `picture` (the ids side by
-    side), or `peaks`, `seconds`, `spectrogram` and `sound`; empty for inputs that nobody can read.
-    `n_classes`: how many there are. `rotations`: images in four turns, of rotation pretraining.
+    Args:
+        loaded: As the dataset's file gives them.
+        data: What a trial gets of it; examples without a label there are left out.
+
+    Returns:
+        `classes`: one entry a class with `class`, `ids` and `texts`, or `picture` (the ids side by
+        side), or `peaks`, `seconds`, `spectrogram` and `sound`; empty for inputs that nobody can
+        read. `n_classes`: how many there are. `rotations`: images in four turns, of rotation
+        pretraining.
     """
     kind = kind_of(loaded, data)
     number = {"texts": TEXTS, "pictures": _pictures(data), "sound": 1}.get(kind or "", 0)
@@ -56,7 +60,7 @@ def previews(loaded: Loaded, data: TrialData) -> dict[str, Any]:
 
 
 def kind_of(loaded: Loaded, data: TrialData) -> str | None:
-    """`texts`, `pictures` or `sound`, judged by what the inputs are; None for anything else."""
+    """Return `texts`, `pictures` or `sound`, judged by the inputs; None for anything else."""
     inputs = loaded.examples.inputs
     if inputs.dtype.kind == "U" or _token_names(data) is not None:
         return "texts"
@@ -68,13 +72,13 @@ def kind_of(loaded: Loaded, data: TrialData) -> str | None:
 
 
 def picture_row(images: Array, input_scale: float | None) -> str:
-    """(n, 1 or 3, height, width) side by side, on transparent ground."""
+    """Put images (n, 1 or 3, height, width) side by side, on transparent ground."""
     tiles = [_small(image) for image in _bytes(images, input_scale)]
     return png(_row(tiles))
 
 
 def turned_pictures(images: Array, input_scale: float | None) -> str:
-    """One row an image: itself, then turned counter-clockwise by 90, 180 and 270 degrees."""
+    """Draw a row an image: itself, then turned counter-clockwise by 90, 180 and 270 degrees."""
     rows = [
         _row([_small(np.rot90(image, turn)) for turn in range(TURNS)])
         for image in _bytes(images, input_scale)
@@ -84,7 +88,7 @@ def turned_pictures(images: Array, input_scale: float | None) -> str:
 
 
 def png(pixels: Array) -> str:
-    """(height, width, 3 or 4) uint8 as a data URI."""
+    """Encode (height, width, 3 or 4) uint8 as a data URI."""
     from PIL import Image
 
     buffer = io.BytesIO()
@@ -93,7 +97,7 @@ def png(pixels: Array) -> str:
 
 
 def palette_png(numbers: Array, palette: Array) -> str:
-    """(height, width) uint8 numbers of the rows of a palette (up to 16, 3), as a data URI."""
+    """Encode (height, width) uint8 numbers of the rows of a palette (up to 16, 3) as a data URI."""
     from PIL import Image
 
     buffer = io.BytesIO()
@@ -104,16 +108,17 @@ def palette_png(numbers: Array, palette: Array) -> str:
 
 
 def data_uri(kind: str, content: bytes) -> str:
-    """The content as text that a page can hold."""
+    """Return the content as text that a page can hold."""
     return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
 
 
 def sound(waveform: Array, *, rate_hz: int) -> dict[str, Any]:
-    """The beginning of a mono waveform (samples,) as JSON values.
+    """Describe the beginning of a mono waveform (samples,) as JSON values.
 
-    peaks: lowest and highest value of each of the columns, -100 to 100 for -1 to 1. seconds: how
-    much is kept. spectrogram: an image, 0 to 8 kHz upwards, 80 dB. sound: MP3, None where the
-    installed libsndfile can't write it.
+    Returns:
+        `peaks`: lowest and highest value of each of the columns, -100 to 100 for -1 to 1.
+        `seconds`: how much is kept. `spectrogram`: an image, 0 to 8 kHz upwards, 80 dB.
+        `sound`: MP3, None where the installed libsndfile can't write it.
     """
     kept = _resampled(waveform[: math.ceil(LONGEST_S * rate_hz)], rate_hz)
     kept = np.clip(kept, -1, 1)
@@ -126,14 +131,14 @@ def sound(waveform: Array, *, rate_hz: int) -> dict[str, Any]:
 
 
 def peaks(waveform: Array, columns: int = COLUMNS) -> list[int]:
-    """Lowest, highest, lowest, highest … of equal stretches, as percent of full scale."""
+    """Return lowest, highest, lowest, highest … of equal stretches, as percent of full scale."""
     stretches = np.array_split(waveform, min(columns, len(waveform)))
     ends = [end for one in stretches for end in (float(one.min()), float(one.max()))]
     return [round(100 * end) for end in ends]
 
 
 def spectrogram(waveform: Array) -> Array:
-    """(bands, columns) in 0..1: decibels below the loudest, the highest band first."""
+    """Return (bands, columns) in 0..1: decibels below the loudest, the highest band first."""
     padded = np.pad(waveform, (0, max(0, WINDOW - len(waveform))))
     starts = np.linspace(0, len(padded) - WINDOW, COLUMNS).astype(int)
     frames = np.stack([padded[start : start + WINDOW] for start in starts]) * np.hanning(WINDOW)
@@ -145,7 +150,7 @@ def spectrogram(waveform: Array) -> Array:
 
 
 def _chosen(loaded: Loaded, data: TrialData, number: int) -> list[tuple[str, Array]]:
-    """Class -> rows of the loaded examples, evenly spread over those of the class in use."""
+    """Return class -> rows of the loaded examples, evenly spread over those of the class in use."""
     examples = loaded.examples
     labelled = np.isin(examples.example_ids, data.example_ids[data.targets >= 0])
     chosen = []
@@ -188,7 +193,7 @@ def _rotations(loaded: Loaded, data: TrialData) -> str | None:
 
 
 def _inputs(loaded: Loaded, rows: Array) -> Array:
-    """These inputs, through the dataset's own `preview` where its file has one."""
+    """Return these inputs, through the dataset's own `preview` where its file has one."""
     inputs: Array = loaded.examples.inputs[rows]
     own = getattr(loaded.module, "preview", None)
     return inputs if own is None else np.asarray(own(inputs, **accepted(own, loaded.options)))
@@ -224,7 +229,7 @@ def _within_budget(entries: list[Preview]) -> list[Preview]:
 
 
 def _bytes(images: Array, input_scale: float | None) -> Array:
-    """(n, height, width, 3) uint8. Values are 0..1 once scaled, or else spread to it together."""
+    """Return (n, height, width, 3) uint8. Values are 0..1 once scaled, or spread to it together."""
     values = images.astype(np.float32) * (1.0 if input_scale is None else input_scale)
     low, high = float(values.min()), float(values.max())
     if low < 0 or high > 1:
@@ -242,7 +247,7 @@ def _small(image: Array) -> Array:
 
 
 def _row(tiles: list[Array]) -> Array:
-    """(height, width, 4): opaque tiles with gaps between."""
+    """Return (height, width, 4): opaque tiles with gaps between."""
     height, width = tiles[0].shape[:2]
     gap = np.zeros((height, _gap(tiles[0]), 4), dtype=np.uint8)
     opaque = np.full((height, width, 1), 255, dtype=np.uint8)
@@ -255,13 +260,13 @@ def _gap(tile: Array) -> int:
 
 
 def _levels(values: Array) -> Array:
-    """0..1 as numbers of the palette: few distinct colours make a small file."""
+    """Return 0..1 as numbers of the palette: few distinct colours make a small file."""
     levels: Array = np.round(values * (LEVELS - 1)).astype(np.uint8)
     return levels
 
 
 def _palette() -> Array:
-    """(levels, 3) uint8."""
+    """Return (levels, 3) uint8."""
     stops, wanted = np.linspace(0, 1, len(COLOURS)), np.linspace(0, 1, LEVELS)
     parts = [np.interp(wanted, stops, [one[i] for one in COLOURS]) for i in range(3)]
     palette: Array = np.stack(parts, axis=1).round().astype(np.uint8)

@@ -37,7 +37,7 @@ def protect(low: int, high: int) -> bool:
 
 
 def is_protected(array: Array) -> bool:
-    """Whether nothing in this process can write into the array."""
+    """Return whether nothing in this process can write into the array."""
     low = array.ctypes.data
     return any(first <= low and low + array.nbytes <= last for first, last in _protected)
 

@@ -83,5 +83,5 @@ class TrialData:
 
     @property
     def input_shape(self) -> tuple[int, ...]:
-        """Shape of one example, without the batch."""
+        """Return the shape of one example, without the batch."""
         return tuple(self.inputs[0].shape[1:])

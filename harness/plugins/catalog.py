@@ -57,12 +57,17 @@ class Entry:
 
     @property
     def label(self) -> str:
-        """The file as a person would name it, such as `models/vit.py`."""
+        """Return the file as a person would name it, such as `models/vit.py`."""
         return f"{FOLDERS[self.kind]}/{self.file.name}"
 
 
 def entries(kind: Kind, *, folder: Path | None = None) -> dict[str, Entry]:
-    """Name -> entry of every model or dataset that `folder` (the working directory) sees."""
+    """Return name -> entry of every model or dataset that a folder sees.
+
+    Args:
+        kind: `model` or `dataset`.
+        folder: The user's; default: the working directory.
+    """
     shipped = _listed(kind, SHIPPED, shipped=True)
     own = (folder or Path.cwd()).resolve()
     users = {} if own == SHIPPED else _listed(kind, own, shipped=False)
@@ -74,7 +79,16 @@ def entries(kind: Kind, *, folder: Path | None = None) -> dict[str, Entry]:
 
 
 def find(kind: Kind, name: str, *, folder: Path | None = None) -> Entry:
-    """The entry of that name. Raises BenchError with the nearest known name."""
+    """Return the entry of that name, the user's before the shipped.
+
+    Args:
+        kind: `model` or `dataset`.
+        name: The file's name without `.py`.
+        folder: The user's; default: the working directory.
+
+    Raises:
+        BenchError: There is none; the message has the nearest known name.
+    """
     known = entries(kind, folder=folder)
     if name in known:
         return known[name]
@@ -85,7 +99,7 @@ def find(kind: Kind, name: str, *, folder: Path | None = None) -> Entry:
 
 
 def why_unknown(kind: Kind, name: str, *, folder: Path | None = None) -> str:
-    """`unknown model`, or what the file of that name lacks."""
+    """Return `unknown model`, or what the file of that name lacks."""
     file = (folder or Path.cwd()) / FOLDERS[kind] / f"{name}.py"
     if os.path.isfile(file):  # False, not an error, for names that no file can have
         return f"{FOLDERS[kind]}/{file.name} has no plain `def {FUNCTIONS[kind]}`"
@@ -93,7 +107,11 @@ def why_unknown(kind: Kind, name: str, *, folder: Path | None = None) -> str:
 
 
 def signature(entry: Entry) -> Signature:
-    """The options of a dataset's `load` or the hyper-parameters of a model's `build`."""
+    """Return the options of a dataset's `load` or the hyper-parameters of a model's `build`.
+
+    Raises:
+        BenchError: The file lacks a function that its kind needs, or breaks a rule of arguments.
+    """
     found = read_signature(entry.file, FUNCTIONS[entry.kind], given=GIVEN[entry.kind])
     lacking = [name for name in NEEDED[entry.kind] if not defines(entry.file, name)]
     if found is None or lacking:
@@ -103,14 +121,16 @@ def signature(entry: Entry) -> Signature:
 
 
 def arguments_of(entry: Entry, section: Mapping[str, Any]) -> dict[str, Any]:
-    """Those values of a resolved section that the file's own function takes."""
+    """Return those values of a resolved section that the file's own function takes."""
     known = signature(entry).arguments
     return {name: value for name, value in section.items() if name in known}
 
 
 def here(entry: Entry) -> Entry:
-    """The entry with the file that this process has of it: on a node of a cluster, which may have
-    no file of the driver's or older ones, the copy that travelled with the run.
+    """Return the entry with the file that this process has of it.
+
+    On a node of a cluster, which may have no file of the driver's or older ones, that is the copy
+    that travelled with the run.
     """
     travelled = _package_folder(TRAVELLED)
     if travelled is None:
@@ -121,14 +141,15 @@ def here(entry: Entry) -> Entry:
 
 
 def has_travelled() -> bool:
-    """Whether this process runs on a node of a cluster, with the code that a driver gave it."""
+    """Return whether this process runs on a node of a cluster, with code that a driver gave it."""
     return _package_folder(TRAVELLED) is not None
 
 
 def load(entry: Entry) -> ModuleType:
-    """The imported file, under a module name of its own, so that nothing else is shadowed.
+    """Import the file under a module name of its own, so that nothing else is shadowed.
 
-    Raises BenchError where the import fails, naming the file and the reason.
+    Raises:
+        BenchError: The import fails; the message names the file and the reason.
     """
     entry = here(entry)
     name = module_name(entry)
@@ -136,10 +157,10 @@ def load(entry: Entry) -> ModuleType:
 
 
 def importer(entry: Entry) -> Callable[[], ModuleType]:
-    """What imports the file once more, each time it is called, as nobody has used it.
+    """Return a function that imports the file anew, each time it is called.
 
-    The siblings that the file needs are imported anew with it. The call raises BenchError where
-    the import fails; what was imported before then stays.
+    The siblings that the file needs are imported anew with it. The call raises BenchError where the
+    import fails; the modules that were imported before then stay.
     """
     entry, name = here(entry), module_name(entry)
     if name not in _known_siblings:
@@ -163,15 +184,18 @@ def importer(entry: Entry) -> Callable[[], ModuleType]:
 
 
 def module_name(entry: Entry) -> str:
-    """The name under which the file is imported; it changes with its content."""
+    """Return the name under which the file is imported; it changes with its content."""
     file = here(entry).file
     digest = hashlib.sha256(file.read_bytes() + str(file).encode()).hexdigest()[:12]
     return f"{_PREFIX}_{entry.kind}_{entry.name}_{digest}"
 
 
 def is_user_module(name: str) -> bool:
-    """Whether a module that was imported is a model or a dataset, a sibling of one, or another
-    file that is no part of an installed library."""
+    """Return whether an imported module is a user's.
+
+    Such are models, datasets and their siblings, and every file that is no part of an installed
+    library.
+    """
     if name.startswith((f"{_PREFIX}_", *(f"{folder}." for folder in FOLDERS.values()))):
         return True
     file = getattr(sys.modules.get(name), "__file__", None)
@@ -179,7 +203,7 @@ def is_user_module(name: str) -> bool:
 
 
 def _imported(entry: Entry, name: str) -> ModuleType:
-    """Random numbers that the file draws meanwhile come from a seed of their own."""
+    """Import the file; random numbers that it draws meanwhile come from a seed of their own."""
     spec = importlib.util.spec_from_file_location(name, entry.file)
     if spec is None or spec.loader is None:
         raise BenchError(f"{entry.file} is not a Python file")
@@ -198,11 +222,14 @@ def _imported(entry: Entry, name: str) -> ModuleType:
 
 
 def file_fingerprint(entry: Entry) -> str:
-    """16 hex digits over the file's syntax tree without docstrings, and over its sibling imports.
+    """Hash the file's syntax tree without docstrings, and those of the siblings that it imports.
 
-    Siblings are files of the same folder, followed through their own imports; what only a
-    dataset's `prepare` imports is left out, since the raw files have a fingerprint of their own.
-    So are its `preview` and its `read_input`, as long as nothing else in the file calls them.
+    Siblings are files of the same folder, followed through their own imports. What only a dataset's
+    `prepare` imports is left out, since the raw files have a fingerprint of their own; so are its
+    `preview` and its `read_input`, as long as nothing else in the file calls them.
+
+    Returns:
+        16 hex digits.
     """
     digest = hashlib.sha256()
     for file in sorted(_with_siblings(entry.file, FOLDERS[entry.kind], DECIDE_NOTHING, seen=set())):
@@ -212,7 +239,7 @@ def file_fingerprint(entry: Entry) -> str:
 
 
 def source_files(entry: Entry) -> list[Path]:
-    """The file and the siblings it needs in use, shipped ones where its own folder lacks them.
+    """Return the file and the siblings it uses, shipped ones where its own folder lacks them.
 
     What only `prepare` imports is left out.
     """
@@ -222,19 +249,19 @@ def source_files(entry: Entry) -> list[Path]:
 
 
 def code_fingerprint(model: Entry, dataset: Entry) -> str:
-    """`<model>-<dataset>-<training version>`: changes exactly where the results may change."""
+    """Return `<model>-<dataset>-<training version>`, which changes where results may change."""
     return f"{file_fingerprint(model)}-{file_fingerprint(dataset)}-{TRAINING_VERSION}"
 
 
 def changed_code(old: str, new: str, *, model: Entry, dataset: Entry) -> str:
-    """Which file made two code fingerprints differ, as a person would name it."""
+    """Name the file that made two code fingerprints differ."""
     names = (model.label, dataset.label, TRAINING_VERSION_LABEL)
     pairs = zip(old.split("-"), new.split("-"), names, strict=False)
     return " and ".join(name for before, after, name in pairs if before != after) or "code"
 
 
 def _shipped_on_worker(name: str) -> Path | None:
-    """A shipped folder as it travelled: inside of harness from a wheel, beside it from a clone.
+    """Return a shipped folder as it travelled: in harness from a wheel, beside it from a clone.
 
     The name alone may lead to a package of the user's project, whose folder is on a worker's path.
     """
@@ -274,7 +301,7 @@ def _bare_code(tree: ast.Module) -> str:
 
 
 def _without(tree: ast.Module, names: Iterable[str]) -> list[ast.stmt]:
-    """The statements without the functions of these names that no other statement mentions."""
+    """Leave out the functions of these names that no other statement mentions."""
     mentioned = {
         node.id
         for statement in tree.body
@@ -300,9 +327,14 @@ def _is_docstring(node: ast.AST) -> bool:
 def _with_siblings(
     file: Path, package: str, but: Iterable[str], *, seen: set[Path], fallback: Path | None = None
 ) -> set[Path]:
-    """The file and what it imports of its package, but for what these functions import.
+    """Return the file and what it imports of its package, but for what these functions import.
 
-    fallback: a folder to look in where the file's own has no such sibling.
+    Args:
+        file: Where to begin.
+        package: `models` or `data_prep`.
+        but: Names of functions whose imports don't count.
+        seen: The files so far; extended in place.
+        fallback: A folder to look in where the file's own has no such sibling.
     """
     if file in seen:
         return seen

@@ -33,7 +33,11 @@ class Argument:
     required: bool = False
 
     def check(self, value: Any) -> Any:
-        """The value as the annotation's type. Raises ValueError saying what is allowed."""
+        """Return the value as the annotation's type.
+
+        Raises:
+            ValueError: It is no such value; the message says what is allowed.
+        """
         try:
             # Strict JSON mode takes a YAML list for a tuple and 1 for a float, but not 1 for true.
             return _adapter(self.annotation).validate_json(json.dumps(value), strict=True)
@@ -42,7 +46,7 @@ class Argument:
 
     @property
     def allowed(self) -> str:
-        """What the annotation allows, for people: `an integer`, or `first, none`."""
+        """Return what the annotation allows, for people: `an integer`, or `first, none`."""
         return annotation_in_words(self.annotation)
 
 
@@ -55,15 +59,23 @@ class Signature:
     arguments: Mapping[str, Argument]
 
     def defaults(self) -> dict[str, Any]:
-        """Name -> default of every argument that has one."""
+        """Return name -> default of every argument that has one."""
         return {arg.name: arg.default for arg in self.arguments.values() if not arg.required}
 
 
 def read_signature(file: Path, function: str, *, given: tuple[str, ...]) -> Signature | None:
-    """The signature of a plain top-level `def`, or None where the file has no such function.
+    """Read the signature of a plain top-level `def` without importing its file.
 
-    given: arguments that the harness supplies, such as `root`; they are left out.
-    Raises BenchError where the file can't be parsed or an argument breaks the rule.
+    Args:
+        file: A model or a dataset.
+        function: `build` or `load`.
+        given: Arguments that the harness supplies, such as `root`; they are left out.
+
+    Returns:
+        The signature, None where the file has no such function.
+
+    Raises:
+        BenchError: The file can't be parsed or an argument breaks the rule.
     """
     node = _functions(syntax_tree(file)).get(function)
     if node is None:
@@ -72,12 +84,16 @@ def read_signature(file: Path, function: str, *, given: tuple[str, ...]) -> Sign
 
 
 def annotation_in_words(annotation: str) -> str:
-    """`an integer, or null` for `int | None`; what has no simple words stays as it is written."""
+    """Return `an integer, or null` for `int | None`; what has no simple words stays as it is."""
     return _words(ast.parse(annotation, mode="eval").body)
 
 
 def syntax_tree(file: Path) -> ast.Module:
-    """The parsed file. Raises BenchError naming the line of a syntax error."""
+    """Parse the file.
+
+    Raises:
+        BenchError: It can't be read, or has a syntax error, whose line is named.
+    """
     try:
         return ast.parse(file.read_text(encoding="utf-8"))
     except SyntaxError as error:
@@ -87,7 +103,7 @@ def syntax_tree(file: Path) -> ast.Module:
 
 
 def defines(file: Path, function: str) -> bool:
-    """Whether the file has a plain top-level `def` of that name."""
+    """Return whether the file has a plain top-level `def` of that name."""
     return function in _functions(syntax_tree(file))
 
 
@@ -132,7 +148,7 @@ def _adapter(annotation: str) -> TypeAdapter[Any]:
 
 
 def _type_of(node: ast.expr) -> Any:
-    """The type that an annotation means; nothing but the allowed words is ever evaluated."""
+    """Return the type that an annotation means; nothing but the allowed words is ever evaluated."""
     if isinstance(node, ast.Constant) and node.value is None:
         return None
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
