@@ -11,8 +11,8 @@ from torch import nn
 
 from harness.config.sections import Training
 from harness.data.types import Fold, FoldInputs, TrialData
-from harness.results.row_tables import TrialRows, to_tables
-from harness.results.schema import table_schemas
+from harness.results.rows import TrialRows, to_tables
+from harness.results.tables import table_schemas
 from harness.training.trainer import train_folds
 from harness.training.trial import TrialJob, TrialResult, run_trial
 from harness.training.types import EpochResult, FoldOutcome, TrainingJob

@@ -11,7 +11,7 @@ from harness.config.benchmark import BenchmarkSpec
 from harness.config.read import parse_benchmark
 from harness.engine.jobs import Provenance, run_schemas, trial_job
 from harness.engine.plan import Plan, PlannedTrial, make_plan
-from harness.results.row_tables import FoldPredictions, TrialRows, to_tables
+from harness.results.rows import FoldPredictions, TrialRows, to_tables
 from harness.results.schema_migration import widen
 from harness.results.summaries import trial_summary
 from harness.results.table_writer import TableWriter

@@ -9,11 +9,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from harness.results.row_tables import FoldPredictions, TrialRows, to_tables
-from harness.results.runs import plan_schema
-from harness.results.schema import param_type, table_schemas
+from harness.results.column_types import param_type
+from harness.results.rows import FoldPredictions, TrialRows, to_tables
 from harness.results.summaries import mean_std
 from harness.results.table_writer import TableWriter
+from harness.results.tables import plan_schema, table_schemas
 
 RUN = "20260101T000000-aaaa"
 

@@ -16,7 +16,7 @@ from typing import Any
 from harness.engine.plan import Plan
 from harness.errors import BenchError
 from harness.events import EpochEnded, Note, OnEvent, TrialEnded, TrialStarted
-from harness.results.row_tables import to_tables
+from harness.results.rows import to_tables
 from harness.training.trial import ended_rows
 from harness.tune.callbacks import first_interrupt_remembered
 from harness.tune.cluster.capacity import Capacity

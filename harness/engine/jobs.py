@@ -12,9 +12,10 @@ from harness.engine.identity import canonical_json
 from harness.engine.plan import Plan, PlannedTrial
 from harness.metrics import METRICS
 from harness.plugins import catalog
+from harness.results.column_types import param_type
 from harness.results.provenance import git_commit, versions
-from harness.results.schema import param_type, table_schemas
 from harness.results.schema_migration import fill_metrics, is_wide_enough, widen
+from harness.results.tables import table_schemas
 from harness.results.trial_config import param_value
 from harness.training.trial import TrialJob
 from harness.training.trial_rows import Initial

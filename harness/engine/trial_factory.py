@@ -8,8 +8,8 @@ from harness.engine.jobs import data_key, provenance_of, trial_job
 from harness.engine.model_checks import model_key
 from harness.engine.plan import Plan, PlannedTrial
 from harness.engine.pretrained_weights import Starts, start_key
-from harness.results.schema import PARAMS
 from harness.results.table_reader import fold_rows
+from harness.results.tables import PARAMS
 from harness.training.model_summary import ModelCounts
 from harness.tune.trainable import SweepTrial
 

@@ -17,6 +17,7 @@ from harness.report.colours import colour_of
 from harness.report.formatting import is_missing, params_text, readable, short_names
 from harness.report.records import read_records
 from harness.report.study import Configuration, Study
+from harness.results.column_types import param_cell
 from harness.results.integrity import lost_lines, lost_rows
 from harness.results.layout import (
     CARD,
@@ -29,7 +30,6 @@ from harness.results.layout import (
     unknown_lines,
 )
 from harness.results.runs import read_plan, read_resolved
-from harness.results.schema import param_cell
 from harness.results.summaries import rank
 from harness.results.table_reader import part_names, parts, read_table
 from harness.results.trial_reference import choose, open_source

@@ -24,7 +24,7 @@ from harness.results.parts import (
     read_file,
     rows_by_trial,
 )
-from harness.results.schema import N_ROWS, PREDICTED_ROLES, STATUSES, TABLES
+from harness.results.tables import N_ROWS, STATUSES, TABLES, columns
 
 LOST = "rows are gone: "  # before the tables that lack them, in the reason of a trial
 COLUMNS = (
@@ -33,16 +33,6 @@ COLUMNS = (
 )  # of trials, looked at when a folder is opened
 _ATTEMPTS = 20  # a run may replace parts between one look and the next
 _OTHERS = TABLES[:-1]
-_STAGES = ("pretraining", "training")
-_NEVER_NULL = {
-    "folds": ("repeat", "fold"),
-    "epochs": ("stage", "epoch"),
-    "predictions": ("repeat", "fold", "role", "example_id", "target", "predicted"),
-    "attention": ("repeat", "fold", "class", "token", "block", "head", "count", "score_sum"),
-    "layers": ("repeat", "fold", "epoch", "position", "layer", "module"),
-}
-_COUNTED = ("repeat", "fold", "epoch", "target", "predicted", "block", "head", "position", "count")
-
 
 Row = Mapping[str, Any]
 LostTables = dict[str, tuple[str, ...]]
@@ -94,17 +84,20 @@ def _problems(table: str, rows: pa.Table) -> Iterator[str]:
     import pyarrow.compute as pc
 
     held = {name: rows[name] for name in rows.schema.names}
-    for name in ("trial_id", *_NEVER_NULL.get(table, ())):
-        if name in held and held[name].null_count:
+    for column in columns(table):
+        name = column.name
+        if name not in held:
+            continue
+        if column.filled and held[name].null_count:
             yield f"{name}: nothing in {held[name].null_count:,} rows"
-    for name in _COUNTED:
-        if name in held and len(rows) and (pc.min(held[name]).as_py() or 0) < 0:
-            yield f"{name}: {pc.min(held[name]).as_py()}"
-    for name, allowed in (("role", PREDICTED_ROLES), ("stage", _STAGES)):
-        if name in held:
-            others = set(pc.unique(held[name]).to_pylist()) - {*allowed, None}
+        if column.lowest is not None and len(rows):
+            smallest = pc.min(held[name]).as_py()
+            if smallest is not None and smallest < column.lowest:
+                yield f"{name}: {smallest}"
+        if column.allowed:
+            others = set(pc.unique(held[name]).to_pylist()) - {*column.allowed, None}
             if others:
-                yield f"{name}: found {min(others)!r:.80}; allowed: {', '.join(allowed)}"
+                yield f"{name}: found {min(others)!r:.80}; allowed: {', '.join(column.allowed)}"
     if table == "epochs" and {"stage", "repeat", "fold"} <= held.keys():
         training = pc.equal(held["stage"], "training")
         for name in ("repeat", "fold"):

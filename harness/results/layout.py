@@ -13,7 +13,7 @@ from pathlib import Path
 
 from harness.errors import BenchError
 from harness.regular_files import NotRegular, open_regular
-from harness.results.schema import TABLES
+from harness.results.tables import TABLES
 
 TEMPORARY = ".tmp"
 SET_ASIDE = ".damaged"

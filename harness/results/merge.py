@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from harness.errors import BenchError
+from harness.results.column_types import conform, params_from_config, union_schema
 from harness.results.integrity import check_cells, check_trials
 from harness.results.layout import PLAN, RESOLVED, TEMPORARY, check_plain, run_files
 from harness.results.parts import (
@@ -21,7 +22,6 @@ from harness.results.parts import (
     rows_of,
 )
 from harness.results.repair import repair
-from harness.results.row_tables import conform, params_from_config
 from harness.results.runs import (
     last_plan,
     new_run_id,
@@ -29,10 +29,10 @@ from harness.results.runs import (
     read_resolved,
     write_run,
 )
-from harness.results.schema import PARAMS, TABLES, table_schemas, union_schema
 from harness.results.schema_migration import widen
 from harness.results.table_reader import DoneTrial, done_trials, parts
 from harness.results.table_writer import TableWriter, compact
+from harness.results.tables import PARAMS, TABLES, table_schemas
 from harness.results.trial_config import param_value
 
 WORTH = {"interrupted": 0, "failed": 1, "pruned": 2, "complete": 3}

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from harness.errors import BenchError
+from harness.results.column_types import schema_problem
 from harness.results.layout import (
     PLAN,
     TEMPORARY,
@@ -18,7 +19,7 @@ from harness.results.layout import (
     create_plain,
     part_files,
 )
-from harness.results.schema import SCHEMA_VERSION, TABLES, plan_schema, schema_problem
+from harness.results.tables import SCHEMA_VERSION, TABLES, plan_schema
 
 ROW_GROUP_ROWS = 32_768  # small, so that a reader of few trials skips most of a large part
 PROBABILITIES = "probabilities.list.element"

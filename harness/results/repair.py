@@ -33,7 +33,7 @@ from harness.results.parts import (
     read_keys,
 )
 from harness.results.runs import read_json, read_plan, read_resolved
-from harness.results.schema import TABLES
+from harness.results.tables import TABLES
 
 Keys = set[tuple[str, int | None]]
 Repeats = dict[str, int | None]  # trial id -> how many it has, None where that is not known

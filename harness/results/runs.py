@@ -23,7 +23,7 @@ from harness.results.layout import (
     run_files,
 )
 from harness.results.parts import DamagedPart, read_file
-from harness.results.schema import plan_schema
+from harness.results.tables import plan_schema
 
 _NOTHING: Mapping[str, Any] = {}
 

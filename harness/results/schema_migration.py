@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from harness.metrics import compute
+from harness.results.column_types import conform, params_from_config, union_schema
 from harness.results.integrity import check_cells
 from harness.results.journal import commit, finish_pending
 from harness.results.layout import part_files
@@ -20,9 +21,8 @@ from harness.results.parts import (
     run_starts,
     trials_by_part,
 )
-from harness.results.row_tables import conform, params_from_config
-from harness.results.schema import PARAMS, SPLITS, TABLES, union_schema
 from harness.results.summaries import trial_summary
+from harness.results.tables import PARAMS, SPLITS, TABLES
 
 SPLIT_OF = {"validation": "val", "test": "test"}
 Row = dict[str, Any]

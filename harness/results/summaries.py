@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import BenchError
 from harness.results.integrity import lost_rows
 from harness.results.parts import read_file, read_schema
-from harness.results.schema import SPLITS, STATUSES
 from harness.results.table_reader import parts
+from harness.results.tables import SPLITS, STATUSES
 
 if TYPE_CHECKING:
     import pandas as pd

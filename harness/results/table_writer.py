@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from harness.results.column_types import conform
 from harness.results.journal import commit, finish_pending
 from harness.results.parts import (
     Part,
@@ -18,8 +19,7 @@ from harness.results.parts import (
     run_starts,
     trials_by_part,
 )
-from harness.results.row_tables import conform
-from harness.results.schema import N_ROWS, TABLES
+from harness.results.tables import N_ROWS, TABLES
 
 HOLD_S = 1.0  # with the caller's own rhythm, rows are on disk at latest 2 s after a trial's end
 HOLD_BYTES = 64 * 2**20

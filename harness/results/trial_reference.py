@@ -14,8 +14,8 @@ from harness.results.integrity import lost_lines
 from harness.results.layout import PLAN, RUNS, check_plain, run_files, unknown_lines
 from harness.results.parts import read_file, read_schema
 from harness.results.runs import read_plan
-from harness.results.schema import PARAMS, TABLES
 from harness.results.table_reader import DoneTrial, done_trials, parts
+from harness.results.tables import PARAMS, TABLES
 from harness.results.trial_config import leaves, param_value
 
 Selector = str | Mapping[str, Any] | None

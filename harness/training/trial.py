@@ -12,7 +12,7 @@ from harness.config.sections import Training
 from harness.data.types import Array, Fold, TrialData
 from harness.failures import as_exceptions, error_text, guarded, traceback_text
 from harness.results.provenance import utc_now
-from harness.results.row_tables import TrialRows
+from harness.results.rows import TrialRows
 from harness.training.trial_checkpoint import training_steps
 from harness.training.trial_rows import (
     Row,

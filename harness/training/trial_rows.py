@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from harness.data.types import Array, Fold, TrialData
 from harness.metrics import compute
 from harness.results.provenance import device_name, utc_now
-from harness.results.row_tables import FoldPredictions, TrialRows
+from harness.results.rows import FoldPredictions, TrialRows
 from harness.results.summaries import trial_summary
 
 if TYPE_CHECKING:

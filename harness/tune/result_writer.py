@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from harness.metrics import better
 from harness.results.provenance import utc_now
-from harness.results.row_tables import from_ipc
+from harness.results.rows import from_ipc
 from harness.results.table_writer import TableWriter
 from harness.training.checkpoint_format import Packed
 from harness.tune.backend_registry import Executions

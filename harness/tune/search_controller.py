@@ -10,7 +10,7 @@ import ray
 from ray import tune
 
 from harness.events import TrialEnded
-from harness.results.row_tables import to_tables
+from harness.results.rows import to_tables
 from harness.search.optuna_study import Ended
 from harness.training.trial import ended_rows
 from harness.tune.callbacks import Watcher

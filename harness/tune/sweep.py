@@ -14,7 +14,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from harness.data.types import Array, TrialData
 from harness.events import Note, OnEvent, TrialEnded
 from harness.failures import log_of_failure
-from harness.results.row_tables import to_tables
+from harness.results.rows import to_tables
 from harness.tune.callbacks import (
     MEMORY_FULL,
     Watcher,

@@ -18,7 +18,7 @@ from harness.failures import (
     time_limit_text,
 )
 from harness.plugins import catalog
-from harness.results.row_tables import to_ipc, to_tables
+from harness.results.rows import to_ipc, to_tables
 from harness.training.isolation import changes_of_running_trial, codes
 from harness.training.model_file import ModelFile
 from harness.training.trial import TrialJob, TrialResult, trial_epochs

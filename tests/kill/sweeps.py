@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from harness.results.schema import TABLES
+from harness.results.tables import TABLES
 from tests.commands import bench, bench_here, start_bench
 
 NAME = "sweep"

@@ -7,7 +7,7 @@ from click.testing import CliRunner
 
 from harness.cli import bench, main
 from harness.results.lock import hold
-from harness.results.row_tables import TrialRows
+from harness.results.rows import TrialRows
 from tests.results_folders import fold, trial_rows, write_results
 
 

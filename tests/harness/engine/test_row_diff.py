@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from harness.engine.row_diff import Sameness, compare_rows, trial_row, what_changed
-from harness.results.row_tables import TrialRows
+from harness.results.rows import TrialRows
 from tests.results_folders import fold, predicted, trial_rows, write_results
 
 

@@ -9,10 +9,11 @@ import numpy as np
 
 from harness.report.load import load_study
 from harness.report.study import Study
-from harness.results.row_tables import FoldPredictions, TrialRows, to_tables
+from harness.results.column_types import param_type
+from harness.results.rows import FoldPredictions, TrialRows, to_tables
 from harness.results.runs import write_run
-from harness.results.schema import param_type, table_schemas
 from harness.results.table_writer import TableWriter
+from harness.results.tables import table_schemas
 
 FILE = """
 question: Do more heads help <b>here</b>?

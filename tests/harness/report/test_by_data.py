@@ -14,7 +14,7 @@ from harness.report.page import Chapter
 from harness.report.renderers import csv_rows, render_latex
 from harness.report.sections import answer, effects, methods
 from harness.report.study import Study
-from harness.results.row_tables import FoldPredictions
+from harness.results.rows import FoldPredictions
 from tests.harness.report.folders import PROBABILITIES, TARGETS, Trial, make_study
 
 GOOD, FAIR, POOR = (0.9, 0.92, 0.91), (0.7, 0.72, 0.71), (0.5, 0.52, 0.51)

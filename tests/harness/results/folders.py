@@ -13,9 +13,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from harness.results.row_tables import FoldPredictions, TrialRows, to_tables
-from harness.results.schema import TABLES, param_type, table_schemas
+from harness.results.column_types import param_type
+from harness.results.rows import FoldPredictions, TrialRows, to_tables
 from harness.results.table_writer import TableWriter
+from harness.results.tables import TABLES, table_schemas
 
 PROBABILITIES = np.array([[0.75, 0.25], [0.25, 0.75], [0.5, 0.5]], np.float32)
 

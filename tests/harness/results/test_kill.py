@@ -18,7 +18,8 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[2])
 from folders import Builder
 from harness.results.repair import repair
-from harness.results.schema import param_type, table_schemas
+from harness.results.column_types import param_type
+from harness.results.tables import table_schemas
 from harness.results.schema_migration import fill_metrics, widen
 from harness.results.table_writer import TableWriter, compact
 

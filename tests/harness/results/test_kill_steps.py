@@ -14,7 +14,8 @@ import os, shutil, signal, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from folders import Builder
-from harness.results.schema import param_type, table_schemas
+from harness.results.column_types import param_type
+from harness.results.tables import table_schemas
 from harness.results.schema_migration import widen
 from harness.results.table_writer import TableWriter, compact
 

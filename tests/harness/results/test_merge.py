@@ -8,7 +8,7 @@ import pytest
 from harness.errors import BenchError
 from harness.results.merge import benchmark_of, merge
 from harness.results.parts import read_file
-from harness.results.row_tables import TrialRows
+from harness.results.rows import TrialRows
 from harness.results.runs import last_plan
 from harness.results.table_reader import done_trials, parts, read_results
 from tests.results_folders import RUN, fold, predicted, trial_rows, write_results

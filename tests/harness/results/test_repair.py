@@ -8,9 +8,9 @@ from folders import read_rows, whole
 from harness.errors import BenchError
 from harness.results.parts import part_name, write_file
 from harness.results.repair import RepairReport, repair
-from harness.results.schema import TABLES
 from harness.results.table_reader import done_trials
 from harness.results.table_writer import TableWriter
+from harness.results.tables import TABLES
 
 
 def test_a_missing_or_whole_folder_needs_nothing(build, folder):

@@ -6,11 +6,12 @@ import pyarrow.parquet as pq
 import pytest
 from folders import deaths, read_rows, whole
 
+from harness.results.column_types import param_type
 from harness.results.repair import repair
-from harness.results.row_tables import TrialRows, to_tables
-from harness.results.schema import param_type, table_schemas
+from harness.results.rows import TrialRows, to_tables
 from harness.results.schema_migration import FillReport, fill_metrics, widen
 from harness.results.table_writer import TableWriter
+from harness.results.tables import table_schemas
 
 
 def _schemas(metrics=("accuracy",), objective="accuracy", **params):

@@ -15,8 +15,7 @@ from folders import dying_at
 from harness.errors import BenchError
 from harness.results.journal import pending
 from harness.results.parts import write_file
-from harness.results.row_tables import TrialRows, to_tables
-from harness.results.schema import TABLES
+from harness.results.rows import TrialRows, to_tables
 from harness.results.table_reader import (
     done_trials,
     fold_means,
@@ -28,6 +27,7 @@ from harness.results.table_reader import (
     read_table,
 )
 from harness.results.table_writer import TableWriter
+from harness.results.tables import TABLES
 from tests.harness.results.folders import Builder
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from torch import nn
 
-from harness.results.row_tables import TrialRows
+from harness.results.rows import TrialRows
 from harness.training.checkpoint import Checkpoints, unpack
 from harness.training.checkpoint_format import Packed
 from harness.training.trial import TrialJob, TrialResult, trial_epochs

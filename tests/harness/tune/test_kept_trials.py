@@ -10,7 +10,7 @@ import pytest
 
 from harness.engine.jobs import fit_tables
 from harness.plugins import catalog
-from harness.results.row_tables import to_ipc, to_tables
+from harness.results.rows import to_ipc, to_tables
 from harness.results.table_reader import read_table
 from harness.training.trial import ended_rows, failed_rows
 from harness.tune import trainable

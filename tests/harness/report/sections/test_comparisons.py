@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from harness.report.sections import answer, comparisons, example_tests, pairwise_matrix
-from harness.results.row_tables import FoldPredictions
+from harness.results.rows import FoldPredictions
 from tests.harness.report.folders import FILE, Trial, make_study
 
 LOW = Trial(1, [0.5, 0.6, 0.7])

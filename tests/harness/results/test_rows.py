@@ -7,15 +7,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from harness.results.row_tables import (
-    FoldPredictions,
-    TrialRows,
-    conform,
-    from_ipc,
-    to_ipc,
-    to_tables,
-)
-from harness.results.schema import param_type, table_schemas
+from harness.results.column_types import conform, param_type
+from harness.results.rows import FoldPredictions, TrialRows, from_ipc, to_ipc, to_tables
+from harness.results.tables import table_schemas
 
 
 def test_tables_have_the_declared_schemas(build):

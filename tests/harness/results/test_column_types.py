@@ -5,39 +5,8 @@ from typing import Annotated, Literal, Optional
 import pyarrow as pa
 import pytest
 
-from harness.results.schema import (
-    TABLES,
-    param_cell,
-    param_type,
-    table_schemas,
-    union_schema,
-    wider,
-)
+from harness.results.column_types import param_cell, param_type, union_schema, wider
 from harness.results.trial_config import param_value
-
-
-def test_the_trials_row_is_written_last():
-    assert TABLES == ("attention", "layers", "predictions", "epochs", "folds", "trials")
-
-
-def test_every_metric_has_a_column_for_each_split():
-    schemas = table_schemas(
-        metrics=("accuracy", "macro_f1"),
-        objective="macro_f1",
-        params={"training.lr": pa.float64()},
-    )
-    assert {"train_macro_f1", "val_macro_f1", "test_macro_f1"} <= set(schemas["folds"].names)
-    assert {"val_accuracy_mean", "test_macro_f1_std"} <= set(schemas["trials"].names)
-    assert "val_macro_f1" in schemas["epochs"].names
-    assert schemas["trials"].field("params.training.lr").type == pa.float64()
-
-
-def test_all_columns_may_be_null_and_none_occurs_twice():
-    schemas = table_schemas(metrics=("accuracy",), objective="accuracy", params={})
-    for schema in schemas.values():
-        assert all(field.nullable for field in schema)
-        assert len(set(schema.names)) == len(schema.names)
-        assert schema.field("schema_version").type == pa.int32()
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""From a trial's rows, as plain values, to Arrow tables, and over the wire."""
+"""A trial's rows as Arrow tables, and over the wire to the process that writes them."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -10,7 +10,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from harness.errors import nearest
-from harness.results.schema import PARAMS, PREDICTED_ROLES, SCHEMA_VERSION, param_cell
+from harness.results.column_types import param_cell
+from harness.results.tables import PARAMS, PREDICTED_ROLES, SCHEMA_VERSION
 from harness.results.trial_config import param_value
 
 Array = NDArray[Any]
@@ -18,11 +19,17 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class FoldPredictions:
-    """What one fold's chosen weights say about the examples of one role.
+    """What one fold's chosen weights predict for the examples of one role.
 
-    role: `validation` or `test`.
-    example_ids, groups: (n,) text; targets, predicted: (n,) int.
-    probabilities: (n, num_classes) float32, softmax, in the order of class_names.
+    Attributes:
+        repeat: Of the fold, from 1.
+        fold: From 1.
+        role: `validation` or `test`.
+        example_ids: (n,) text.
+        groups: (n,) text; None where the dataset has no groups.
+        targets: (n,) int, true classes.
+        predicted: (n,) int, most probable classes.
+        probabilities: (n, num_classes) float32, softmax, in the order of class_names.
     """
 
     repeat: int
@@ -37,7 +44,16 @@ class FoldPredictions:
 
 @dataclass(frozen=True)
 class TrialRows:
-    """Everything one trial writes: column -> value; a column left out is null."""
+    """All that one trial writes: the cells of its rows; a column left out is null.
+
+    Attributes:
+        trial: Of a `TrialRow`.
+        folds: Of `FoldRow`s.
+        epochs: Of `EpochRow`s.
+        predictions: One block for each fold and role.
+        attention: Of `AttentionRow`s.
+        layers: Of `LayerRow`s.
+    """
 
     trial: Mapping[str, Any]
     folds: Sequence[Mapping[str, Any]] = ()
@@ -48,11 +64,17 @@ class TrialRows:
 
 
 def to_tables(rows: TrialRows, schemas: Mapping[str, pa.Schema]) -> dict[str, pa.Table]:
-    """The rows as tables of exactly these schemas.
+    """Return the rows as tables of exactly these schemas.
 
     Absent values and NaN become null; `trial_id` of the trial is written into all rows, and
     `params.*` columns that the trial row lacks are taken from its `config`.
-    Raises ValueError for an unknown column or a value of another type than its column.
+
+    Args:
+        rows: All rows of one trial.
+        schemas: Table name -> schema, wide enough for every column of the rows.
+
+    Raises:
+        ValueError: A column is unknown, or a value has another type than its column.
     """
     trial_id = str(rows.trial["trial_id"])
     trial = {**_params(rows.trial, schemas["trials"]), **rows.trial}
@@ -67,43 +89,17 @@ def to_tables(rows: TrialRows, schemas: Mapping[str, pa.Schema]) -> dict[str, pa
 
 
 def to_ipc(tables: Mapping[str, pa.Table]) -> dict[str, bytes]:
-    """Tables as Arrow streams, to be sent to another process."""
+    """Return the tables as Arrow streams, to be sent to another process."""
     return {name: _stream(table) for name, table in tables.items()}
 
 
 def from_ipc(streams: Mapping[str, bytes]) -> dict[str, pa.Table]:
-    """What `to_ipc` packed, without copying it."""
+    """Return what `to_ipc` packed, without copying it."""
     return {name: pa.ipc.open_stream(stream).read_all() for name, stream in streams.items()}
 
 
-def conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
-    """The table in a wider schema: absent columns are null, cells keep their meaning."""
-    if table.schema.equals(schema):
-        return table
-    columns = [
-        _cast(table.column(field.name), field.type)
-        if field.name in table.column_names
-        else pa.nulls(len(table), field.type)
-        for field in schema
-    ]
-    return pa.Table.from_arrays(columns, schema=schema)
-
-
-def params_from_config(table: pa.Table, names: Sequence[str]) -> pa.Table:
-    """A trials table whose columns `names` (`params.<path>`) are filled from `config`."""
-    if not names:
-        return table
-    configs = [json.loads(text) if text else {} for text in table["config"].to_pylist()]
-    for name in names:
-        place, kind = table.schema.get_field_index(name), table.schema.field(name).type
-        path = name.removeprefix(PARAMS)
-        cells = [param_cell(param_value(config, path), kind) for config in configs]
-        table = table.set_column(place, table.schema.field(place), pa.array(cells, kind))
-    return table
-
-
 def _params(trial: Mapping[str, Any], schema: pa.Schema) -> dict[str, Any]:
-    """The `params.*` cells that the row itself does not give."""
+    """Return the `params.*` cells that the row itself does not give."""
     absent = [name for name in schema.names if name.startswith(PARAMS) and name not in trial]
     if not absent or not trial.get("config"):
         return {}
@@ -205,15 +201,6 @@ def _probabilities(block: FoldPredictions) -> pa.Array:
     offsets = np.arange(n + 1, dtype=np.int32) * num_classes
     flat = np.ascontiguousarray(block.probabilities, np.float32).ravel()
     return pa.ListArray.from_arrays(pa.array(offsets), pa.array(flat))
-
-
-def _cast(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
-    if column.type == kind:
-        return column
-    if kind == pa.string():
-        cells = [param_cell(value, kind) for value in column.to_pylist()]
-        return pa.chunked_array([pa.array(cells, kind)])
-    return column.cast(kind)
 
 
 def _stream(table: pa.Table) -> bytes:
