@@ -55,7 +55,7 @@ def user(tmp_path: Path, whole: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr("harness.engine.runner.check_models", lambda *_: {})
     monkeypatch.setattr("harness.engine.runner.describe_model", lambda model: "a model")
     for place in ("harness.engine.rerun.run_benchmark", "harness.engine.runner._train",
-                  "harness.export.model_writer.learn_again"):  # fmt: skip
+                  "harness.export.model_writer.refit"):  # fmt: skip
         monkeypatch.setattr(place, _stop)
     return tmp_path / "user"
 

@@ -1,6 +1,6 @@
-"""A trained model taken out of its results: a folder that predicts by itself, without Ray.
+"""Export a trained model as a folder that predicts by itself, without Ray, bench or its results.
 
-`export_model` writes the folder, `load_model` reads it back, `predict_all` goes through inputs.
+`export_model` writes the folder, `load_model` reads it, `predict_all` predicts inputs with it.
 """
 
 from harness.export.model_writer import Exported, export_model

@@ -1,4 +1,4 @@
-"""`export_model`: the folder that predicts by itself, whole or not there."""
+"""Write the folder that predicts by itself: whole, or not at all."""
 
 import json
 import os
@@ -7,34 +7,43 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from harness.data.paths import default_data_root
 from harness.errors import BenchError
-from harness.export.manifest import facts_of
-from harness.export.readme import readme
-from harness.export.refit import Learned, learn_again
-from harness.export.trial_selection import Trained, describe_trial, find_trained
+from harness.export.manifest import export_facts, readme_text
+from harness.export.onnx import OnnxFiles, require_packages, write_onnx
+from harness.export.trained_trial import (
+    RefittedData,
+    TrainedTrial,
+    describe_trial,
+    find_trained_trial,
+    refit,
+)
+from harness.export.verification import PredictionCheck, check_stored_predictions
 from harness.plugins import catalog
 
-if TYPE_CHECKING:
-    from harness.export.onnx import Written
-    from harness.export.verification import Check
-
+_PREDICTOR = Path(__file__).with_name("predictor.py")
 _MODULE_STATE = Path(__file__).parents[1] / "training" / "module_state.py"
-_SIBLING = re.compile(r"^(\s*from )(?:models|data_prep)(?:\.(\w+))?( import )", re.MULTILINE)
+_SIBLING_IMPORT = re.compile(r"^(\s*from )(?:models|data_prep)(?:\.(\w+))?( import )", re.MULTILINE)
 
 
 @dataclass(frozen=True)
 class Exported:
     """What was written.
 
-    trial: its id and searched values. n_considered: of how many it is the best on validation.
-    n_missing: folds without kept weights. takes: `path` or `text`; None where the dataset can't
-    read new inputs. check: stored predictions made again; None where none are kept. onnx: None
-    where not asked for. notes: what of the results folder is left out, and why.
+    Attributes:
+        folder: The new folder.
+        trial: The trial's id and searched values, as text.
+        n_considered: Of how many trials it is the best on validation.
+        n_folds: The number of folds' models in the folder.
+        n_missing: The number of folds without kept weights.
+        takes: What an input is, `path` or `text`; None if the dataset can't read new inputs.
+        check: How well stored predictions were made again; None if none are stored.
+        onnx: The ONNX files; None if not asked for.
+        notes: What of the results folder is left out, and why, one sentence each.
     """
 
     folder: Path
@@ -43,8 +52,8 @@ class Exported:
     n_folds: int
     n_missing: int
     takes: str | None
-    check: "Check | None"
-    onnx: "Written | None" = None
+    check: PredictionCheck | None
+    onnx: OnnxFiles | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -57,28 +66,34 @@ def export_model(
     data: Path | None = None,
     onnx: bool = False,
 ) -> Exported:
-    """Writes the chosen model with all that predicting needs into the new folder `out`.
+    """Write the chosen model with all that predicting needs.
 
-    benchmark: a name or a results folder; trial: an id's beginning or `param=value,...`, else the
-    best on validation. data: the folder of raw data, from which vocabulary and scales are learned
-    again. onnx: also as ONNX, checked. Raises BenchError with the cure where that can't be.
+    Args:
+        benchmark: A name or a results folder.
+        out: The folder to write; it must not exist, or be empty.
+        trial: The beginning of a trial id, or `param=value,...`; by default the best on
+            validation.
+        results: The folder that holds one folder per benchmark.
+        data: The folder of raw data, from which vocabulary and scales are learned again.
+        onnx: Whether to write ONNX files too, and check them.
+
+    Raises:
+        BenchError: With the cure, if the model can't be exported.
     """
-    from harness.export.onnx import needs_packages, write_onnx
-    from harness.export.predictor import load
-    from harness.export.verification import check_stored
+    from harness.export.predictor import load  # torch: a mistake is named before it is imported
 
     _refuse_taken(out)
     if onnx:
-        needs_packages()
-    trained = find_trained(benchmark, trial, results=results)
-    learned = learn_again(trained, root=default_data_root(data))
+        require_packages()
+    trained = find_trained_trial(benchmark, trial, results=results)
+    refitted = refit(trained, root=default_data_root(data))
     staged = out.absolute().with_name(f".{out.absolute().name}.{os.getpid()}.tmp")
     try:
-        facts = _write(staged, trained, learned)
+        facts = _write_folder(staged, trained, refitted)
         model = load(staged)
-        check = check_stored(model, trained, learned)
-        written = write_onnx(model, learned, staged) if onnx else None
-        text = readme(facts, out=out, check=check, onnx=written)
+        check = check_stored_predictions(model, trained, refitted)
+        onnx_files = write_onnx(model, refitted, staged) if onnx else None
+        text = readme_text(facts, out=out, check=check, onnx=onnx_files)
         (staged / "README.md").write_text(text, encoding="utf-8")
         if out.exists():
             out.rmdir()
@@ -87,7 +102,7 @@ def export_model(
         raise BenchError(f"{out}: can't be written: {error.strerror or error}") from error
     finally:
         shutil.rmtree(staged, ignore_errors=True)
-    n_all = len({(one.repeat, one.fold) for one in learned.data.folds})
+    n_all = len({(fold.repeat, fold.fold) for fold in refitted.data.folds})
     return Exported(
         folder=out,
         trial=describe_trial(trained.candidate),
@@ -96,7 +111,7 @@ def export_model(
         n_missing=n_all - len(trained.weights),
         takes=facts["inputs"]["takes"],
         check=check,
-        onnx=written,
+        onnx=onnx_files,
         notes=tuple(trained.source.notes),
     )
 
@@ -106,22 +121,22 @@ def _refuse_taken(out: Path) -> None:
         raise BenchError(f"{out} exists already; remove it, or name a new folder with --out")
 
 
-def _write(folder: Path, trained: Trained, learned: Learned) -> dict[str, Any]:
-    """Everything but the README; the facts as written."""
+def _write_folder(folder: Path, trained: TrainedTrial, refitted: RefittedData) -> dict[str, Any]:
+    """Write everything but the README; return the contents of `export.json`."""
     folder.mkdir(parents=True)
     for entry in (trained.model, trained.dataset):
         _copy_code(entry, folder / catalog.FOLDERS[entry.kind])
-    facts = facts_of(trained, learned)
+    facts = export_facts(trained, refitted)
     (folder / "weights").mkdir()
     for fold in facts["folds"]:
         key = (fold["repeat"], fold["fold"])
         shutil.copyfile(trained.weights[key], folder / fold["weights"])
         if fold["attributes"] is not None:
             shutil.copyfile(trained.attributes[key], folder / fold["attributes"])
-        _write_learned(folder, fold, learned, learned.index(*key))
+        _write_learned(folder, fold, refitted, refitted.index(*key))
     text = json.dumps(facts, indent=1, ensure_ascii=False)
     (folder / "export.json").write_text(text, encoding="utf-8")
-    shutil.copyfile(Path(__file__).with_name("predictor.py"), folder / "predictor.py")
+    shutil.copyfile(_PREDICTOR, folder / "predictor.py")
     if trained.attributes:
         shutil.copyfile(_MODULE_STATE, folder / "module_state.py")
     resolved = trained.source.folder / "runs" / trained.candidate.trial.run_id / "benchmark.yaml"
@@ -131,22 +146,26 @@ def _write(folder: Path, trained: Trained, learned: Learned) -> dict[str, Any]:
 
 
 def _copy_code(entry: catalog.Entry, folder: Path) -> None:
-    """The file and its siblings, which then import each other and nothing that is installed."""
+    """Copy a file and its siblings, which then import each other and nothing that is installed."""
     folder.mkdir()
     for file in catalog.source_files(entry):
         text = file.read_text(encoding="utf-8")
-        (folder / file.name).write_text(_SIBLING.sub(r"\1.\2\3", text), encoding="utf-8")
+        (folder / file.name).write_text(_SIBLING_IMPORT.sub(r"\1.\2\3", text), encoding="utf-8")
 
 
-def _write_learned(folder: Path, fold: Mapping[str, Any], learned: Learned, index: int) -> None:
-    """Token names as JSON and arrays as npz, where the fold has any."""
-    inputs = learned.data.fold_inputs[index]
+def _write_learned(
+    folder: Path, fold: Mapping[str, Any], refitted: RefittedData, index: int
+) -> None:
+    """Write the token names as JSON and the arrays as npz that a fold has learned, if any."""
+    inputs = refitted.data.fold_inputs[index]
     if fold["token_names"] is not None:
         (folder / "learned").mkdir(exist_ok=True)
         names = json.dumps(inputs.token_names, ensure_ascii=False)
         (folder / fold["token_names"]).write_text(names, encoding="utf-8")
     if fold["arrays"] is not None:
         (folder / "learned").mkdir(exist_ok=True)
-        given = inputs.model_arguments.items()
-        arrays: dict[str, Any] = {k: v for k, v in given if isinstance(v, np.ndarray)}
+        arguments = inputs.model_arguments.items()
+        arrays: dict[str, Any] = {
+            name: value for name, value in arguments if isinstance(value, np.ndarray)
+        }
         np.savez(folder / fold["arrays"], **arrays)

@@ -1,4 +1,4 @@
-"""Inputs of a user's, whatever they lie in, and what an exported model says of each."""
+"""Predict a user's files or texts with an exported model."""
 
 import io
 import sys
@@ -16,17 +16,23 @@ from harness.results.layout import check_files
 if TYPE_CHECKING:
     import numpy as np
 
-    from harness.export.predictor import Predictor
+    from harness.export.predictor import Predictor  # imports torch
 
-BATCH = 32
-TABLES = (".csv", ".tsv")
+BATCH = 32  # inputs in memory at a time
+TABLE_SUFFIXES = (".csv", ".tsv")
 STDIN = "-"
 
 Skip = Callable[[str, str], None]
+"""Called with the name of an input that can't be used, and the reason."""
 
 
 class Input(NamedTuple):
-    """One thing to predict: its name in the output, and a file's path or a text."""
+    """One thing to predict.
+
+    Attributes:
+        name: Its name in the output.
+        source: The path of a file, or a text.
+    """
 
     name: str
     source: Path | str
@@ -34,10 +40,13 @@ class Input(NamedTuple):
 
 @dataclass(frozen=True)
 class Prediction:
-    """What the folds together say of one input.
+    """The folds' common prediction of one input.
 
-    predicted: the class of the highest mean probability; probabilities: the means, in the order
-    of the classes. agreement: the share of folds whose own first class it is.
+    Attributes:
+        name: The input's name.
+        predicted: The class of the highest mean probability.
+        agreement: The share of folds that rank this class first.
+        probabilities: Means over folds, in the order of the classes.
     """
 
     name: str
@@ -47,13 +56,21 @@ class Prediction:
 
 
 def load_model(folder: Path, *, device: str = "cpu") -> "Predictor":
-    """An exported model. Raises BenchError for a folder that holds none, or a damaged one."""
+    """Load an exported model.
+
+    Args:
+        folder: What `export_model` wrote. It holds code, which is executed.
+        device: A device, as torch names it.
+
+    Raises:
+        BenchError: If the folder holds no model, or a damaged one.
+    """
     if not (folder / "export.json").is_file():
         raise BenchError(
             f"{folder} holds no exported model; `bench export BENCHMARK --out {folder}` writes one"
         )
     check_files(folder)
-    from harness.export.predictor import load
+    from harness.export.predictor import load  # torch: a wrong folder is named at once
 
     try:
         return load(folder, device=device)
@@ -64,10 +81,16 @@ def load_model(folder: Path, *, device: str = "cpu") -> "Predictor":
 def find_inputs(
     model: "Predictor", names: Sequence[str], *, column: str, skip: Skip
 ) -> Iterator[Input]:
-    """The files, or the texts of the files, that the names stand for; `-` is standard input.
+    """Yield the files, or the texts in the files, that the names stand for.
 
-    column: of tables of texts. skip: told the name of what can't be used, and why. Raises
-    BenchError where the model's dataset can't read new inputs at all.
+    Args:
+        model: The exported model; it takes files or texts.
+        names: Files and folders; for a model of texts also `-`, standard input.
+        column: The column of texts in a table.
+        skip: Called with the name of what can't be used, and the reason.
+
+    Raises:
+        BenchError: If the model's dataset can't read new inputs at all.
     """
     if model.takes is None:
         raise BenchError(
@@ -76,40 +99,44 @@ def find_inputs(
         )
     for name in names:
         if model.takes == "text" and name == STDIN:
-            yield from _lines("stdin", sys.stdin.read())
+            yield from _texts_of_lines("stdin", sys.stdin.read())
         elif not Path(name).exists():
             skip(name, "no such file or folder")
         else:
             for file in _files(Path(name)):
-                yield from _of_file(model.takes, file, column=column, skip=skip)
+                yield from _inputs_of_file(model.takes, file, column=column, skip=skip)
 
 
 def predict_all(
     model: "Predictor", inputs: Sequence[Input], *, skip: Skip, on_done: Callable[[int], None]
 ) -> Iterator[Prediction]:
-    """Predictions of the inputs in their order, without those that can't be read.
+    """Yield predictions of the inputs in their order, without those that can't be read.
 
-    skip: told the name of these, and why. on_done: told how many inputs are behind us.
+    Args:
+        model: The exported model.
+        inputs: Files or texts, as the model takes them.
+        skip: Called with the name of an input that can't be read, and the reason.
+        on_done: Called with the number of inputs so far.
     """
-    from harness.export.predictor import InputError
+    from harness.export.predictor import InputError  # torch: loaded with the model
 
     for start in range(0, len(inputs), BATCH):
-        names, read = [], []
-        for one in inputs[start : start + BATCH]:
+        names, examples = [], []
+        for given in inputs[start : start + BATCH]:
             try:
-                read.append(model.read(one.source))
-                names.append(one.name)
+                examples.append(model.read(given.source))
+                names.append(given.name)
             except InputError as error:
-                skip(one.name, str(error))
-        if read:
-            of_folds = model.probabilities(read)
+                skip(given.name, str(error))
+        if examples:
+            of_folds = model.probabilities(examples)
             for row, name in enumerate(names):
                 yield _prediction(model, name, of_folds[:, row])
         on_done(min(start + BATCH, len(inputs)))
 
 
 def _prediction(model: "Predictor", name: str, of_folds: "np.ndarray[Any, Any]") -> Prediction:
-    """of_folds: (folds, classes)."""
+    """Join the folds' probabilities (folds, classes) of one input."""
     mean = of_folds.mean(axis=0)
     best = int(mean.argmax())
     agreement = float((of_folds.argmax(axis=1) == best).mean())
@@ -117,14 +144,14 @@ def _prediction(model: "Predictor", name: str, of_folds: "np.ndarray[Any, Any]")
 
 
 def _files(place: Path) -> list[Path]:
-    """The file itself, or all in the folder and below it, without what is no data by its name."""
+    """Return the file itself, or the files below the folder that are no litter by their names."""
     if not place.is_dir():
         return [place]
     files = (file for file in place.rglob("*") if file.is_file())
     return sorted(file for file in files if not any(map(is_litter, file.relative_to(place).parts)))
 
 
-def _of_file(takes: str, file: Path, *, column: str, skip: Skip) -> Iterator[Input]:
+def _inputs_of_file(takes: str, file: Path, *, column: str, skip: Skip) -> Iterator[Input]:
     if takes == "path":
         yield Input(str(file), file)
         return
@@ -136,23 +163,23 @@ def _of_file(takes: str, file: Path, *, column: str, skip: Skip) -> Iterator[Inp
     except OSError as error:
         skip(str(file), error.strerror or str(error))
         return
-    if file.suffix.lower() in TABLES:
-        yield from _rows(file, text, column, skip)
+    if file.suffix.lower() in TABLE_SUFFIXES:
+        yield from _texts_of_rows(file, text, column, skip)
     else:
-        yield from _lines(str(file), text)
+        yield from _texts_of_lines(str(file), text)
 
 
-def _lines(name: str, text: str) -> Iterator[Input]:
-    """One text a line, as editors count lines: other characters that break lines are text."""
+def _texts_of_lines(name: str, text: str) -> Iterator[Input]:
+    """Yield one text a line, as editors count lines: other line-breaking characters are text."""
     for number, line in enumerate(io.StringIO(text, newline=None), start=1):
         if line.strip():
             yield Input(f"{name}:{number}", line.removesuffix("\n"))
 
 
-def _rows(file: Path, text: str, column: str, skip: Skip) -> Iterator[Input]:
-    """One text a row of a comma-, semicolon- or tab-separated table with a header.
+def _texts_of_rows(file: Path, text: str, column: str, skip: Skip) -> Iterator[Input]:
+    """Yield one text a row of a comma-, semicolon- or tab-separated table with a header.
 
-    Each is named by its first line, as training names it.
+    A row is named by its first line, as training names it.
     """
     try:
         header, rows = table_lines(text, [column])

@@ -1,4 +1,4 @@
-"""Predicts with an exported model. Needs this folder, torch and numpy, and what reads the inputs.
+"""Predict with an exported model. Needs this folder, torch and numpy, and what reads the inputs.
 
     from predictor import load
 
@@ -32,14 +32,18 @@ Array = NDArray[Any]
 
 
 class InputError(Exception):
-    """An input that can't be predicted; the text says why."""
+    """An input can't be predicted; the text says why."""
 
 
 @dataclass(frozen=True, eq=False)
 class FoldModel:
-    """The model of one fold, in evaluation mode, and what its train examples decided.
+    """The model of one fold, and what was learned from the fold's train examples.
 
-    mean, std: (channels, 1, ...) on the model's device, or None. token_names: the text of each id.
+    Attributes:
+        model: In evaluation mode.
+        mean: (channels, 1, ...) on the model's device; None without normalisation.
+        std: As `mean`.
+        token_names: The text of each token id; None if the dataset has none.
     """
 
     model: nn.Module
@@ -52,7 +56,11 @@ class FoldModel:
 class Predictor:
     """The models of all folds, and how an input becomes what they receive.
 
-    facts: the contents of `export.json`. reader: the dataset's own; None where it has none.
+    Attributes:
+        facts: The contents of `export.json`.
+        folds: The folds' models.
+        reader: The `read_input` of the dataset's file; None if it has none.
+        device: Where the models are.
     """
 
     facts: Mapping[str, Any]
@@ -62,22 +70,33 @@ class Predictor:
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        """In the order of the probabilities."""
+        """The classes, in the order of the probabilities."""
         return tuple(self.facts["class_names"])
 
     @property
     def takes(self) -> str | None:
-        """What an input is: `path` of a file, or `text`; None where the dataset reads neither."""
+        """What an input is: `path` of a file, or `text`; None if the dataset reads neither."""
         kind: str | None = self.facts["inputs"]["takes"]
         return kind
 
     def predict(self, sources: Sequence[str | Path]) -> Array:
-        """(n, classes) probabilities, the mean over folds. Raises InputError."""
-        mean: Array = self.probabilities([self.read(one) for one in sources]).mean(axis=0)
+        """Return (n, classes) probabilities, the means over folds.
+
+        Args:
+            sources: Paths of n files, or n texts.
+
+        Raises:
+            InputError: If an input can't be read.
+        """
+        mean: Array = self.probabilities([self.read(source) for source in sources]).mean(axis=0)
         return mean
 
     def read(self, source: str | Path) -> tuple[Array, ...]:
-        """One input for each fold, often the same array. Raises InputError."""
+        """Return one input as each fold's model takes it, often the same array for all.
+
+        Raises:
+            InputError: If it can't be read.
+        """
         if self.reader is None or self.takes is None:
             raise InputError(f"{self.facts['inputs']['dataset']} has no read_input")
         given = Path(source) if self.takes == "path" else str(source)
@@ -88,7 +107,7 @@ class Predictor:
         return tuple(read[fold.token_names] for fold in self.folds)
 
     def probabilities(self, examples: Sequence[tuple[Array, ...]]) -> Array:
-        """(folds, n, classes) float64 of n examples as `read` gives them."""
+        """Return (folds, n, classes) float64 of n examples, each as `read` returns it."""
         of_folds = [
             self.of_fold(number, np.stack([example[number] for example in examples]))
             for number in range(len(self.folds))
@@ -96,14 +115,14 @@ class Predictor:
         return np.stack(of_folds)
 
     def of_fold(self, number: int, inputs: Array) -> Array:
-        """(n, classes) float64 of one fold's model; inputs: (n, *input_shape), as stored."""
+        """Return (n, classes) float64 of one fold's model; inputs: (n, *input_shape), as stored."""
         with torch.no_grad():
             logits = self.folds[number].model(self.batch(number, inputs))
             probabilities: Array = logits.double().softmax(dim=1).cpu().numpy()
         return probabilities
 
     def batch(self, number: int, inputs: Array) -> Tensor:
-        """What one fold's model receives of inputs (n, *input_shape) as stored."""
+        """Return what one fold's model receives of inputs (n, *input_shape), as stored."""
         fold, scale = self.folds[number], self.facts["inputs"]["scale"]
         batch = torch.from_numpy(np.array(inputs)).to(self.device)
         if not batch.is_floating_point() and scale is None:
@@ -114,25 +133,33 @@ class Predictor:
         return batch if fold.mean is None or fold.std is None else (batch - fold.mean) / fold.std
 
     def _read(self, given: str | Path, token_names: tuple[str, ...] | None) -> Array:
-        """One example, behind the front end."""
+        """Return one example, as the front end leaves it."""
         about = self.facts["inputs"]
         learned = {"token_names": token_names} if about["learned"] else {}
         assert self.reader is not None
         try:
-            found = np.asarray(self.reader(given, **about["options"], **learned))
+            example = np.asarray(self.reader(given, **about["options"], **learned))
         except OSError as error:
             raise InputError(error.strerror or str(error)) from error
         except Exception as error:  # decoders raise what they like
             raise InputError(str(error) or type(error).__name__) from error
         if about["front_end"] is not None:
-            found = log_mel(found, about["front_end"])
-        if list(found.shape) != about["shape"]:
-            raise InputError(f"gives {list(found.shape)}, the model takes {about['shape']}")
-        return found
+            example = log_mel(example, about["front_end"])
+        if list(example.shape) != about["shape"]:
+            raise InputError(f"gives {list(example.shape)}, the model takes {about['shape']}")
+        return example
 
 
 def load(folder: str | Path = ".", *, device: str = "cpu") -> Predictor:
-    """The model that was exported into a folder. Raises ValueError for another format."""
+    """Load the model that was exported into a folder.
+
+    Args:
+        folder: The folder of `export.json`; its code is executed.
+        device: A device, as torch names it.
+
+    Raises:
+        ValueError: If the folder has a format that this file doesn't know, or misses weights.
+    """
     folder = Path(folder).resolve()
     text = (folder / FACTS).read_text(encoding="utf-8")
     facts = json.loads(text)
@@ -151,7 +178,10 @@ def load(folder: str | Path = ".", *, device: str = "cpu") -> Predictor:
 
 
 def log_mel(waveform: Array, settings: Mapping[str, Any]) -> Array:
-    """(channels, samples) to (channels, n_mels, frames) float32: 10 log10 of the power."""
+    """Return the log-mel spectrogram (channels, n_mels, frames) of (channels, samples).
+
+    It is float32, 10 log10 of the power, as bench's own front end makes it.
+    """
     from torchaudio.transforms import AmplitudeToDB, MelSpectrogram
 
     names = ("sample_rate", "n_fft", "hop_length", "n_mels", "f_min", "f_max")
@@ -203,22 +233,22 @@ def _folds(
 def _arguments(
     folder: Path, build: Callable[..., Any], plain: Mapping[str, Any], fold: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Those of `build`: lists as tuples where it wants these, and the arrays that were learned."""
-    wanted = inspect.signature(build).parameters
-    found = {
+    """Return the arguments of `build`: lists as tuples where it takes these, and learned arrays."""
+    parameters = inspect.signature(build).parameters
+    arguments = {
         name: tuple(value)
-        if isinstance(value, list) and str(wanted[name].annotation).startswith("tuple")
+        if isinstance(value, list) and str(parameters[name].annotation).startswith("tuple")
         else value
         for name, value in plain.items()
     }
     if fold["arrays"] is None:
-        return found
+        return arguments
     with np.load(folder / fold["arrays"], allow_pickle=False) as arrays:
-        return {**found, **dict(arrays)}
+        return {**arguments, **dict(arrays)}
 
 
 def _module(folder: Path, package: str, module: str, name: str) -> ModuleType:
-    """A file of the folder, under a name of its own: nothing that is installed is in its way."""
+    """Import a file of the folder under a unique name, so that nothing installed is in its way."""
     unique = f"exported_{name}_{package}"
     if unique not in sys.modules:
         made = ModuleType(unique)

@@ -1,4 +1,4 @@
-"""The exported folder against the tables: are the stored predictions made again?"""
+"""Check an exported folder against the tables: are the stored predictions made again?"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -6,22 +6,27 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness.export.refit import Learned
-from harness.export.trial_selection import Trained
+from harness.data.types import Array
+from harness.export.trained_trial import RefittedData, TrainedTrial
 from harness.results.table_reader import probability_matrix, read_table
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from harness.export.predictor import Predictor
+    from harness.export.predictor import Predictor  # imports torch
 
-PER_FOLD = 16
-CLOSE = 1e-3  # other devices and precisions differ by less
+PER_FOLD = 16  # predictions, enough to meet a wrong scale, vocabulary or class order
+TOLERANCE = 1e-3  # of a probability: other devices and precisions differ by less
 
 
 @dataclass(frozen=True)
-class Check:
-    """n: predictions made again; largest: absolute difference of a probability."""
+class PredictionCheck:
+    """How well stored predictions were made again.
+
+    Attributes:
+        n: The number of predictions.
+        largest: The largest absolute difference of a probability.
+    """
 
     n: int
     largest: float
@@ -29,41 +34,48 @@ class Check:
     @property
     def agrees(self) -> bool:
         """Whether the differences are those of rounding."""
-        return self.largest <= CLOSE
+        return self.largest <= TOLERANCE
 
 
-def check_stored(model: "Predictor", trained: Trained, learned: Learned) -> Check | None:
-    """A few predictions of every fold made again from its inputs; None where none are kept."""
-    differences = list(_differences(model, trained, learned))
+def check_stored_predictions(
+    model: "Predictor", trained: TrainedTrial, refitted: RefittedData
+) -> PredictionCheck | None:
+    """Make a few predictions of every fold again, and compare them with the stored ones.
+
+    Returns:
+        None if no predictions are stored.
+    """
+    differences = list(_differences(model, trained, refitted))
     if not differences:
         return None
-    return Check(sum(map(len, differences)), float(max(one.max() for one in differences)))
+    largest = max(of_fold.max() for of_fold in differences)
+    return PredictionCheck(sum(map(len, differences)), float(largest))
 
 
 def _differences(
-    model: "Predictor", trained: Trained, learned: Learned
-) -> "Iterator[np.ndarray[Any, Any]]":
-    """For each fold with predictions: absolute differences (n, classes)."""
-    data = learned.data
-    rows = {name: row for row, name in enumerate(data.example_ids.tolist())}
+    model: "Predictor", trained: TrainedTrial, refitted: RefittedData
+) -> Iterator[Array]:
+    """Yield absolute differences (n, classes) for each fold with stored predictions."""
+    data = refitted.data
+    rows = {example_id: row for row, example_id in enumerate(data.example_ids.tolist())}
     for number, fold in enumerate(model.facts["folds"]):
-        stored = _stored(trained, fold["repeat"], fold["fold"])
+        stored = _stored_predictions(trained, fold["repeat"], fold["fold"])
         if stored.empty:
             continue
-        index = learned.index(fold["repeat"], fold["fold"])
+        index = refitted.index(fold["repeat"], fold["fold"])
         inputs = data.inputs[data.fold_inputs[index].inputs]
-        chosen = [rows[name] for name in stored["example_id"]]
-        yield np.abs(model.of_fold(number, inputs[chosen]) - probability_matrix(stored))
+        examples = [rows[example_id] for example_id in stored["example_id"]]
+        yield np.abs(model.of_fold(number, inputs[examples]) - probability_matrix(stored))
 
 
-def _stored(trained: Trained, repeat: int, fold: int) -> "pd.DataFrame":
-    """The first few predictions of a fold, of test examples where it has any."""
-    where: list[tuple[str, str, Any]] = [
+def _stored_predictions(trained: TrainedTrial, repeat: int, fold: int) -> "pd.DataFrame":
+    """Read the first few predictions of a fold, of test examples if it has any."""
+    filters: list[tuple[str, str, Any]] = [
         ("trial_id", "==", trained.trial_id),
         ("repeat", "==", repeat),
         ("fold", "==", fold),
     ]
     columns = ["role", "example_id", "probabilities"]
-    found = read_table(trained.source.folder, "predictions", columns=columns, filters=where)
-    tested = found[found["role"] == "test"]
-    return (found if tested.empty else tested).head(PER_FOLD)
+    stored = read_table(trained.source.folder, "predictions", columns=columns, filters=filters)
+    tested = stored[stored["role"] == "test"]
+    return (stored if tested.empty else tested).head(PER_FOLD)
