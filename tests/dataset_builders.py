@@ -8,7 +8,8 @@ import numpy as np
 
 from data_prep.examples import Description, Examples
 from harness.config.sections import CrossValidation, DatasetSection
-from harness.data.prepare import prepare_data
+from harness.data.loading import load_dataset
+from harness.data.prepare import prepare_loaded
 from harness.data.types import TrialData
 
 N = 60
@@ -59,6 +60,23 @@ def noise_module(examples: Examples, *, fit: Any = None, **described: Any) -> Mo
     if fit is not None:
         module.fit = fit  # type: ignore[attr-defined]
     return module
+
+
+def prepare_data(
+    module: ModuleType,
+    *,
+    section: DatasetSection,
+    cross_validation: CrossValidation,
+    seed: int,
+    repeats: int,
+    cache_dir: Path,
+    **loading: Any,
+) -> TrialData:
+    """What a trial gets of a dataset; the keywords are those of loading and preparing it."""
+    loaded = load_dataset(module, section=section, cache_dir=cache_dir, **loading)
+    return prepare_loaded(
+        loaded, cross_validation=cross_validation, seed=seed, repeats=repeats, cache_dir=cache_dir
+    )
 
 
 def prepare_noise(

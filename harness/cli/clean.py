@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from harness.cli.terminal import echo
+from harness.cli.terminal import echo, results_option
 
 EPILOG = """\b
 examples:
@@ -24,16 +24,19 @@ NOTHING_NAMED = (
 
 @click.command("clean", epilog=EPILOG)
 @click.argument("benchmarks", metavar="[BENCHMARK]...", nargs=-1)
-@click.option("--results", type=click.Path(path_type=Path), default=Path("results"),
-              show_default=True, help="Folder that holds one folder per benchmark.")  # fmt: skip
+@results_option
 @click.option("--cache", is_flag=True, help="Prepared arrays; the next run prepares them again.")
 @click.option("--smoke", is_flag=True, help="What --smoke runs left.")
 @click.option("--weights", is_flag=True, help="Weight files of the named benchmarks.")
 @click.option("--checkpoints", is_flag=True, help="Of trials under way: they begin anew then.")
 @click.option("--damaged", is_flag=True, help="Parts that could not be read and were set aside.")
 @click.option("--tracking", is_flag=True, help="Curves for TensorBoard, MLflow, W&B.")
-@click.option("--runs-older-than", type=click.FloatRange(min=0), metavar="DAYS",
-              help="Records and logs of runs, never the newest; rows stay.")  # fmt: skip
+@click.option(
+    "--runs-older-than",
+    type=click.FloatRange(min=0),
+    metavar="DAYS",
+    help="Records and logs of runs, never the newest; rows stay.",
+)
 @click.option("--everything", is_flag=True, help="All results of the named benchmarks.")
 @click.option("--dry-run", is_flag=True, help="Say what would be removed, and stop.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
@@ -55,16 +58,16 @@ def command(benchmarks: tuple[str, ...], results: Path, **options: Any) -> None:
                 refuse_held(folder)
             else:
                 held.enter_context(hold(folder))
-        found = measured(_targets(results, folders, options))
-        for one in found:
-            files = f"{one.n_files} file{'s' if one.n_files != 1 else ' '}"
-            echo(f"{one.n_bytes / 1e6:9.1f} MB  {files:>12}  {one.path}")
-        if not found:
+        removable = measured(_targets(results, folders, options))
+        for leftover in removable:
+            files = f"{leftover.n_files} file{'s' if leftover.n_files != 1 else ' '}"
+            echo(f"{leftover.n_bytes / 1e6:9.1f} MB  {files:>12}  {leftover.path}")
+        if not removable:
             echo("nothing to remove")
         elif options["dry_run"]:
             echo("nothing was removed (--dry-run)")
         elif options["yes"] or _confirmed():
-            remove(found)
+            remove(removable)
             echo("removed")
 
 

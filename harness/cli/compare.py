@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from harness.cli.terminal import echo
+from harness.cli.terminal import echo, results_option
 
 EPILOG = """\b
 an operand is BENCHMARK[@RUN][:SELECTOR]; without a selector the best on validation
@@ -29,13 +29,7 @@ examples:
     metavar="T",
     help="How much worse B may be, in the metric's unit: 0.01 is a point of accuracy.",
 )
-@click.option(
-    "--results",
-    type=click.Path(path_type=Path),
-    default=Path("results"),
-    show_default=True,
-    help="Folder that holds one folder per benchmark.",
-)
+@results_option
 def command(
     a: str, b: str, each: bool, fail_if_worse: bool, tolerance: float | None, results: Path
 ) -> None:
@@ -58,9 +52,9 @@ def command(
     else:
         from harness.cli.compare_text import comparison_lines
 
-        one = compare(*map(choose, sources))
-        headlines = [one.headline]
-        lines = comparison_lines(one, tolerance=margin)
+        comparison = compare(*map(choose, sources))
+        headlines = [comparison.headline]
+        lines = comparison_lines(comparison, tolerance=margin)
     echo("\n".join(lines))
     if fail_if_worse:
         _gate([verdict(headline, tolerance=margin) for headline in headlines])

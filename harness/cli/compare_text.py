@@ -66,7 +66,7 @@ def each_lines(
     hidden = len(pairs) - SHOWN
     unpaired = sorted({pair.folds.unpaired for pair in pairs if pair.folds.unpaired})
     sides = ((compared.only_a, "A", a), (compared.only_b, "B", b))
-    alone = "".join(f", {n} only in {side} ({one.name})" for n, side, one in sides if n)
+    alone = "".join(f", {n} only in {side} ({table.name})" for n, side, table in sides if n)
     level = f"{100 * compared.confidence:.2f}".rstrip("0").rstrip(".")
     folds = pairs[0].folds
     return [

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from harness.cli.terminal import echo
+from harness.cli.terminal import data_option, echo, results_option
 
 if TYPE_CHECKING:
     from harness.export import Exported
@@ -22,9 +22,8 @@ examples:
 @click.argument("benchmark")
 @click.argument("trial", required=False)
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="A new folder.")
-@click.option("--results", type=click.Path(path_type=Path), default=Path("results"),
-              show_default=True, help="Folder that holds one folder per benchmark.")  # fmt: skip
-@click.option("--data", type=click.Path(path_type=Path), help="Folder that holds the datasets.")
+@results_option
+@data_option
 @click.option("--onnx", is_flag=True, help="Also as ONNX, checked to give the same outputs.")
 def command(
     benchmark: str, trial: str | None, out: Path, results: Path, data: Path | None, onnx: bool

@@ -82,7 +82,9 @@ def required_modules() -> dict[str, str]:
 
 def not_installed() -> list[str]:
     """Return the required distributions that are not there at all."""
-    installed = {_plain(one.metadata["Name"] or "") for one in metadata.distributions()}
+    installed = {
+        _plain(distribution.metadata["Name"] or "") for distribution in metadata.distributions()
+    }
     return sorted(_required() - installed)
 
 

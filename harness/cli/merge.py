@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from harness.cli.terminal import echo
+from harness.cli.terminal import echo, results_option
 
 EPILOG = """\b
 examples:
@@ -15,10 +15,14 @@ examples:
 
 
 @click.command("merge", epilog=EPILOG)
-@click.argument("sources", nargs=-1, required=True, metavar="FOLDER...",
-                type=click.Path(exists=True, file_okay=False, path_type=Path))  # fmt: skip
-@click.option("--results", type=click.Path(path_type=Path), default=Path("results"),
-              show_default=True, help="Folder that holds one folder per benchmark.")  # fmt: skip
+@click.argument(
+    "sources",
+    nargs=-1,
+    required=True,
+    metavar="FOLDER...",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+)
+@results_option
 def command(sources: tuple[Path, ...], results: Path) -> None:
     """Copy into --results what each FOLDER has and it lacks, by the identity of trials.
 
@@ -41,8 +45,10 @@ def command(sources: tuple[Path, ...], results: Path) -> None:
     for folder, target in named:
         with hold(target):
             report = merge(folder, target, command=typed)
-        echo(f"{folder} -> {target}: {len(report.new)} new, {len(report.better)} replaced, "
-                   f"{len(report.kept)} already there")  # fmt: skip
+        echo(
+            f"{folder} -> {target}: {len(report.new)} new, {len(report.better)} replaced, "
+            f"{len(report.kept)} already there"
+        )
         for trial_id, (ours, theirs) in report.different.items():
             echo(f"  {trial_id} differs: {ours} here, {theirs} there; the one here stays")
         for line in (*unknown_lines(folder), *lost_lines(folder, report.lost)):

@@ -94,7 +94,7 @@ def _benchmark_with(kind: str, start: str) -> tuple[str | None, bool]:
     in_variants = None
     for file in sorted(shipped, key=lambda file: (file.stem != STARTS["benchmark"], file.stem)):
         variants = read_benchmark(file).variants
-        if start in (getattr(one, kind).name for one in variants):
+        if start in (getattr(variant, kind).name for variant in variants):
             if len(variants) == 1:
                 return file.stem, False
             in_variants = in_variants or file.stem
@@ -106,4 +106,4 @@ def _required_options(dataset: str) -> str:
     from harness.plugins import catalog
 
     options = catalog.signature(catalog.find("dataset", dataset)).arguments.values()
-    return "".join(f" {one.name}={one.name.upper()}" for one in options if one.required)
+    return "".join(f" {option.name}={option.name.upper()}" for option in options if option.required)

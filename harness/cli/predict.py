@@ -101,15 +101,19 @@ def write_rows(predictions: "Iterable[Prediction]", classes: tuple[str, ...], fi
     """Write a row for each prediction, below a heading, and return how many there were."""
     table, n = csv.writer(file, lineterminator="\n"), 0
     shown = printable if file.isatty() else str  # a file keeps every character of a name
-    for n, one in enumerate(predictions, start=1):
+    for n, prediction in enumerate(predictions, start=1):
         if n == 1:
             table.writerow(
-                ["input", "predicted", "agreement",
-                 *(shown(f"probability.{name}") for name in classes)]
-            )  # fmt: skip
-        shares = [f"{share:.6f}" for share in one.probabilities]
-        names = [csv_text(shown(name)) for name in (one.name, one.predicted)]
-        table.writerow([*names, f"{one.agreement:.3g}", *shares])
+                [
+                    "input",
+                    "predicted",
+                    "agreement",
+                    *(shown(f"probability.{name}") for name in classes),
+                ]
+            )
+        shares = [f"{share:.6f}" for share in prediction.probabilities]
+        names = [csv_text(shown(name)) for name in (prediction.name, prediction.predicted)]
+        table.writerow([*names, f"{prediction.agreement:.3g}", *shares])
     file.flush()
     return n
 

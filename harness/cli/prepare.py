@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from harness.cli.terminal import echo
+from harness.cli.terminal import data_option, echo
 
 EPILOG = """\b
 examples:
@@ -19,7 +19,7 @@ examples:
 @click.command("prepare", epilog=EPILOG)
 @click.argument("dataset")
 @click.argument("options", nargs=-1, metavar="[KEY=VALUE]...")
-@click.option("--data", type=click.Path(path_type=Path), help="Folder that holds the datasets.")
+@data_option
 def command(dataset: str, options: tuple[str, ...], data: Path | None) -> None:
     """Download DATASET and check it; what is already there is left alone."""
     from data_prep.examples import DataError
@@ -73,7 +73,9 @@ def dataset_arguments(entry: Any, options: tuple[str, ...]) -> dict[str, Any]:
             arguments[name] = known[name].check(parse_value(text))
         except ValueError as error:
             raise BenchError(f"{name}: {error}; found {text!r}") from None
-    lacking = [name for name, one in known.items() if one.required and name not in arguments]
+    lacking = [
+        name for name, argument in known.items() if argument.required and name not in arguments
+    ]
     if lacking:
         raise BenchError(f"{entry.label} needs {', '.join(f'{name}=…' for name in lacking)}")
     return arguments

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from harness.cli.terminal import echo
+from harness.cli.terminal import echo, results_option
 
 FORMATS = ("html", "md", "csv", "latex")
 EPILOG = """\b
@@ -22,17 +22,25 @@ examples:
 
 @click.command("report", epilog=EPILOG)
 @click.argument("benchmarks", metavar="[BENCHMARK]...", nargs=-1)
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False),
-              help="File to write; default results/<benchmark>/report.html.")  # fmt: skip
-@click.option("--format", "formats", default="html", show_default=True,
-              help="Comma-separated: html, md, csv, latex.")  # fmt: skip
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="File to write; default results/<benchmark>/report.html.",
+)
+@click.option(
+    "--format",
+    "formats",
+    default="html",
+    show_default=True,
+    help="Comma-separated: html, md, csv, latex.",
+)
 @click.option("--baseline", metavar="SELECTOR", help="Trial id's start, or param=value,…")
 @click.option("--run", "run_id", metavar="ID", help="A run other than the last.")
 @click.option("--all", "everything", is_flag=True, help="Every trial in the tables.")
-@click.option("--watch", "watching", is_flag=True,
-              help="Write the page again and again while a run lasts.")  # fmt: skip
-@click.option("--results", type=click.Path(path_type=Path), default=Path("results"),
-              show_default=True, help="Folder that holds one folder per benchmark.")  # fmt: skip
+@click.option(
+    "--watch", "watching", is_flag=True, help="Write the page again and again while a run lasts."
+)
+@results_option
 def command(
     benchmarks: tuple[str, ...],
     out: Path | None,
@@ -47,14 +55,20 @@ def command(
     from harness.report.report_writer import results_folders, write_report
 
     wanted = tuple(dict.fromkeys(part.strip() for part in formats.split(",")))
-    for one in wanted:
-        if one not in FORMATS:
-            raise click.UsageError(f"--format {one!r}: choose from {', '.join(FORMATS)}")
+    for name in wanted:
+        if name not in FORMATS:
+            raise click.UsageError(f"--format {name!r}: choose from {', '.join(FORMATS)}")
     if run_id and everything:
         raise click.UsageError("--run and --all exclude each other")
     shown = "all" if everything else run_id
-    make = partial(write_report, results=results, out=out, baseline=baseline, run_id=shown,
-                   tell=partial(echo, err=True))  # fmt: skip
+    make = partial(
+        write_report,
+        results=results,
+        out=out,
+        baseline=baseline,
+        run_id=shown,
+        tell=partial(echo, err=True),
+    )
     if watching:
         if wanted != ("html",):
             raise click.UsageError("--watch writes the page: leave --format out")
@@ -74,8 +88,9 @@ def _watch(results: Path, benchmarks: tuple[str, ...], make: Callable[..., list[
     def write(reload_s: int | None) -> Path:
         return make(results_folders(results, benchmarks), reload_s=reload_s)[0]
 
-    given = [Path(name) if (Path(name) / "runs").is_dir() else results / name
-             for name in benchmarks]  # fmt: skip
+    given = [
+        Path(name) if (Path(name) / "runs").is_dir() else results / name for name in benchmarks
+    ]
     folders = given or results_folders(results, benchmarks)
     if not any(map(is_held, folders)):
         names = ", ".join(str(folder) for folder in folders)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from harness.cli.terminal import echo
+from harness.cli.terminal import data_option, echo, results_option
 
 if TYPE_CHECKING:
     from harness.engine.rerun import Rerun
@@ -30,9 +30,8 @@ NOT_RECORDED = (
 @click.command("rerun", epilog=EPILOG)
 @click.argument("benchmark")
 @click.argument("trial")
-@click.option("--results", type=click.Path(path_type=Path), default=Path("results"),
-              show_default=True, help="Folder that holds one folder per benchmark.")  # fmt: skip
-@click.option("--data", type=click.Path(path_type=Path), help="Folder that holds the datasets.")
+@results_option
+@data_option
 @click.option("--address", help="Of a running Ray cluster.")
 @click.option("--quiet", is_flag=True, help="No progress.")
 def command(
@@ -71,8 +70,11 @@ def _lines(done: "Rerun") -> list[str]:
         return [f"trial {done.trial_id}: same, {compared} to the last bit"]
     what = _differences(rows) if rows else [f"now: {done.error or 'complete'}"]
     why = done.reasons or (NOT_RECORDED,)
-    return [f"trial {done.trial_id}: differs", *(f"  {line}" for line in what),
-            *(f"  because: {line}" for line in why)]  # fmt: skip
+    return [
+        f"trial {done.trial_id}: differs",
+        *(f"  {line}" for line in what),
+        *(f"  because: {line}" for line in why),
+    ]
 
 
 def _differences(rows: "Sameness") -> list[str]:

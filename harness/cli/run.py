@@ -1,12 +1,11 @@
 """`bench run`: trains what is missing of a benchmark file."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import click
 
-from harness.cli.terminal import echo
+from harness.cli.terminal import data_option, echo, results_option
 
 EPILOG = """\b
 examples:
@@ -23,14 +22,8 @@ INTERRUPTED = "interrupted: finished trials are kept, the same command goes on"
 @click.command("run", epilog=EPILOG)
 @click.argument("file")
 @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
-@click.option(
-    "--results",
-    type=click.Path(path_type=Path),
-    default=Path("results"),
-    show_default=True,
-    help="Folder that holds one folder per benchmark.",
-)
-@click.option("--data", type=click.Path(path_type=Path), help="Folder that holds the datasets.")
+@results_option
+@data_option
 @click.option("--jobs", type=click.IntRange(min=1), help="Trials at a time; default: all cores.")
 @click.option("--address", help="Of a running Ray cluster.")
 @click.option("--in-process", is_flag=True, help="One trial at a time in this process, no Ray.")

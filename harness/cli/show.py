@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from harness.cli.terminal import echo
+from harness.cli.terminal import data_option, echo
 
 EPILOG = """\b
 examples:
@@ -19,11 +19,17 @@ examples:
 @click.command("show", epilog=EPILOG)
 @click.argument("dataset")
 @click.argument("options", nargs=-1, metavar="[KEY=VALUE]...")
-@click.option("--data", type=click.Path(path_type=Path), help="Folder that holds the datasets.")
-@click.option("--cv", metavar="STRATEGY[,KEY=VALUE]...",
-              help="How to cut folds; default: what suits the dataset.")  # fmt: skip
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False),
-              help="File to write; default ./<dataset>.html.")  # fmt: skip
+@data_option
+@click.option(
+    "--cv",
+    metavar="STRATEGY[,KEY=VALUE]...",
+    help="How to cut folds; default: what suits the dataset.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="File to write; default ./<dataset>.html.",
+)
 def command(
     dataset: str, options: tuple[str, ...], data: Path | None, cv: str | None, out: Path | None
 ) -> None:
@@ -62,9 +68,11 @@ def _section(entry: Any, options: tuple[str, ...]) -> Any:
     from harness.config.yaml_io import parse_value
     from harness.engine.argument_checks import COMMON_DATASET_KEYS
 
-    shared = [one for one in options if one.partition("=")[0] in COMMON_DATASET_KEYS[1:]]
-    own = dataset_arguments(entry, tuple(one for one in options if one not in shared))
-    named = {name: parse_value(text) for name, _, text in (one.partition("=") for one in shared)}
+    shared = [option for option in options if option.partition("=")[0] in COMMON_DATASET_KEYS[1:]]
+    own = dataset_arguments(entry, tuple(option for option in options if option not in shared))
+    named = {
+        name: parse_value(text) for name, _, text in (option.partition("=") for option in shared)
+    }
     return _validated(DatasetSection, {"name": entry.name, **named, **own})
 
 
@@ -75,7 +83,7 @@ def _cross_validation(text: str | None) -> Any:
     if text is None:
         return None
     strategy, *rest = text.split(",")
-    pairs = [one.partition("=") for one in rest]
+    pairs = [option.partition("=") for option in rest]
     given = {name.strip(): parse_value(value) for name, _, value in pairs}
     return _validated(CrossValidation, {"strategy": strategy.strip(), **given})
 
@@ -88,5 +96,7 @@ def _validated(section: Any, given: dict[str, Any]) -> Any:
     try:
         return section.model_validate(given)
     except ValidationError as error:
-        told = [f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()]
-        raise BenchError("; ".join(told)) from None
+        mistakes = [
+            f"{'.'.join(map(str, detail['loc']))}: {detail['msg']}" for detail in error.errors()
+        ]
+        raise BenchError("; ".join(mistakes)) from None

@@ -201,8 +201,10 @@ def _closing_lines(outcome: RunOutcome) -> list[str]:
     if outcome.out_of_time:
         left = summary.missing + summary.interrupted
         budget = duration(outcome.plan.spec.search.time_budget_s or 0.0)
-        lines.append(f"the time budget of {budget} is over: {left} of {summary.trials} trials are "
-                     "left, the same command goes on")  # fmt: skip
+        lines.append(
+            f"the time budget of {budget} is over: {left} of {summary.trials} trials are "
+            "left, the same command goes on"
+        )
     if outcome.write_error:
         lines.append(f"writing failed: {outcome.write_error}; the same command goes on")
     if outcome.exit_code == 130:
@@ -212,12 +214,14 @@ def _closing_lines(outcome: RunOutcome) -> list[str]:
 
 def _datasets(plan: Plan) -> tuple[str, ...]:
     """Return the distinct data of a plan's trials, in words."""
-    found = [data_identity(trial.resolved.config, trial.data_fingerprint) for trial in plan.trials]
+    identities = [
+        data_identity(trial.resolved.config, trial.data_fingerprint) for trial in plan.trials
+    ]
     kept: list[DataIdentity] = []
-    for one in found:
-        if not any(one.is_same(other) for other in kept):
-            kept.append(one)
-    return tuple(printable(str(one)) for one in kept)
+    for identity in identities:
+        if not any(identity.is_same(other) for other in kept):
+            kept.append(identity)
+    return tuple(printable(str(identity)) for identity in kept)
 
 
 def _dry_run_lines(outcome: RunOutcome) -> list[str]:
@@ -228,8 +232,10 @@ def _dry_run_lines(outcome: RunOutcome) -> list[str]:
     trials = f"{len(plan.trials)} trial{'s' if len(plan.trials) != 1 else ''}"
     lines = [f"{trials}: {done} done, {len(missing)} to train{repeats}"]
     if plan.to_draw:
-        lines = [f"{trials} of this space: {done} done, {len(missing)} to train, "
-                 f"{plan.to_draw} to be drawn by {spec.search.algorithm}{repeats}"]  # fmt: skip
+        lines = [
+            f"{trials} of this space: {done} done, {len(missing)} to train, "
+            f"{plan.to_draw} to be drawn by {spec.search.algorithm}{repeats}"
+        ]
     counted = [f"{count} × {reason}" for reason, count in reason_counts(plan).items()]
     lines += [f"why: {', '.join(counted)}"] if counted else []
     lines += [f"model {text}" for text in outcome.models]

@@ -1,4 +1,4 @@
-"""What commands share: printing a text, options of a few words, and signals that end a run.
+"""What commands share: printing a text, some options, and signals that end a run.
 
 Names and errors in a printed text come from files, so a terminal only shows them.
 """
@@ -8,6 +8,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator, Set
+from pathlib import Path
 from typing import Any
 
 import click
@@ -16,6 +17,17 @@ from harness.errors import nearest
 from harness.sanitize import printable
 
 SAME_REQUEST_S = 5.0  # `timeout` sends SIGTERM twice, a closing shell SIGHUP: that is one request
+
+data_option = click.option(
+    "--data", type=click.Path(path_type=Path), help="Folder that holds the datasets."
+)
+results_option = click.option(
+    "--results",
+    type=click.Path(path_type=Path),
+    default=Path("results"),
+    show_default=True,
+    help="Folder that holds one folder per benchmark.",
+)
 
 
 def echo(text: object, *, err: bool = False, nl: bool = True) -> None:

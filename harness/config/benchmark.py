@@ -170,9 +170,9 @@ class BenchmarkSpec:
         )
 
     def _place(self, path: str, variant: str | None) -> KeyPath:
-        for one in self.variants:
-            if path in one.origins and variant in (None, one.name):
-                return one.origins[path]
+        for candidate in self.variants:
+            if path in candidate.origins and variant in (None, candidate.name):
+                return candidate.origins[path]
         keys = tuple(path.split("."))
         if variant is not None and ("variants", variant, keys[0]) in self.document.lines:
             return ("variants", variant, *keys)

@@ -117,8 +117,12 @@ def check_published(
         elif is_fraction(column.partition("_")[2]) and not 0 <= number <= 1:
             percent = 1 < number <= 100
             hint = f": write {number / 100:.10g}, not {number:.10g}" if percent else ""
-            problems.add(place, f"a fraction is expected{hint}", found=show(number),
-                         allowed="a number from 0 to 1")  # fmt: skip
+            problems.add(
+                place,
+                f"a fraction is expected{hint}",
+                found=show(number),
+                allowed="a number from 0 to 1",
+            )
     check_paths(row.where, (*at, "where"), paths, problems)
 
 
@@ -162,8 +166,13 @@ def check_variant(variant: Variant, search: Search, seed: int, problems: Problem
     if next(walk(), None) is None:
         at: KeyPath = ("variants", variant.name) if variant.name is not None else ()
         problems.add((*at, "search", "exclude"), "every combination is excluded")
-    rules = {"training.optimizer", "training.momentum", "training.epochs",
-             "training.warmup_epochs", "training.schedule"}  # fmt: skip
+    rules = {
+        "training.optimizer",
+        "training.momentum",
+        "training.epochs",
+        "training.warmup_epochs",
+        "training.schedule",
+    }
     relevant = rules & set(variant.space.paths)
     seen: dict[Any, dict[str, Any]] = {}
     if search.algorithm == "tpe":  # whatever it may draw, so all combinations
@@ -288,8 +297,9 @@ def _check_grid(variant: Variant, problems: Problems) -> bool:
     if size > CONFIGURATIONS:
         place = variant.origins[variant.space.paths[0]][:-1]
         text = "the grid is too large: use {algorithm: random, num_samples: N}"
-        problems.add(place, text, found=f"{size:,} combinations",
-                     allowed=f"at most {CONFIGURATIONS:,}")  # fmt: skip
+        problems.add(
+            place, text, found=f"{size:,} combinations", allowed=f"at most {CONFIGURATIONS:,}"
+        )
     return not ranges and size <= CONFIGURATIONS
 
 

@@ -31,12 +31,16 @@ def configurations(spec: BenchmarkSpec) -> list[RawConfiguration]:
     Raises:
         SpecError: Two variants hold the same configuration.
     """
-    found = [one for variant in spec.variants for one in variant_configurations(spec, variant)]
+    listed = [
+        configuration
+        for variant in spec.variants
+        for configuration in variant_configurations(spec, variant)
+    ]
     if len(spec.variants) > 1:
-        problems = list(_repeated(spec, found))
+        problems = list(_repeated(spec, listed))
         if problems:
             raise SpecError(problems)
-    return found
+    return listed
 
 
 def variant_configurations(spec: BenchmarkSpec, variant: Variant) -> Iterator[RawConfiguration]:
@@ -85,14 +89,16 @@ def _casts(variant: Variant) -> dict[str, Callable[[Any], Any]]:
     return casts
 
 
-def _repeated(spec: BenchmarkSpec, found: list[RawConfiguration]) -> Iterator[Problem]:
+def _repeated(spec: BenchmarkSpec, listed: list[RawConfiguration]) -> Iterator[Problem]:
     first: dict[Any, RawConfiguration] = {}
-    for one in found:
-        known = first.setdefault(identity(one.sections), one)
-        if known is not one:
-            values = ", ".join(f"{path}={show(value)}" for path, value in one.params.items())
+    for configuration in listed:
+        known = first.setdefault(identity(configuration.sections), configuration)
+        if known is not configuration:
+            values = ", ".join(
+                f"{path}={show(value)}" for path, value in configuration.params.items()
+            )
             yield spec.problem(
-                f"variants.{one.variant}",
+                f"variants.{configuration.variant}",
                 f"the same configuration as in variant {known.variant}",
                 found=values or "no searched value",
             )

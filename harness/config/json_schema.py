@@ -221,13 +221,13 @@ def _value(field: Schema, definitions: Schema) -> str:
     """Return in words which values a key takes."""
     if "$ref" in field:
         name = field["$ref"].rpartition("/")[2]
-        key = next((key for key, one in _SECTIONS.items() if one == name), None)
+        key = next((key for key, section in _SECTIONS.items() if section == name), None)
         return f"[section](#{key})" if key else "mapping"
     if "enum" in field or "const" in field:
-        return ", ".join(f"`{one}`" for one in field.get("enum", [field.get("const")]))
+        return ", ".join(f"`{value}`" for value in field.get("enum", [field.get("const")]))
     choices = [*field.get("anyOf", ()), *field.get("oneOf", ())]
     if choices:
-        words = [_value(one, definitions) for one in choices if one.get("type") != "null"]
+        words = [_value(choice, definitions) for choice in choices if choice.get("type") != "null"]
         return " or ".join(dict.fromkeys(words)) or "null"
     if field.get("type") == "array":
         inner = field.get("items")
@@ -236,10 +236,19 @@ def _value(field: Schema, definitions: Schema) -> str:
 
 
 def _plain(field: Schema) -> str:
-    names = {"integer": "whole number", "number": "number", "boolean": "true or false",
-             "string": "text", "object": "mapping"}  # fmt: skip
+    names = {
+        "integer": "whole number",
+        "number": "number",
+        "boolean": "true or false",
+        "string": "text",
+        "object": "mapping",
+    }
     words = names.get(str(field.get("type")), "any value")
-    bounds = {"minimum": "from {}", "exclusiveMinimum": "above {}", "maximum": "to {}",
-              "exclusiveMaximum": "below {}"}  # fmt: skip
+    bounds = {
+        "minimum": "from {}",
+        "exclusiveMinimum": "above {}",
+        "maximum": "to {}",
+        "exclusiveMaximum": "below {}",
+    }
     limits = [text.format(field[key]) for key, text in bounds.items() if key in field]
     return f"{words} {' '.join(limits)}".strip()

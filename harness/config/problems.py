@@ -136,12 +136,16 @@ def problem_at(document: Document, path: KeyPath, message: str, **details: Any) 
 
 def _without_echoes(found: Sequence[Problem]) -> list[Problem]:
     """Leave out missing keys that another problem names: they are there, misspelled."""
-    given = [_sibling(one.path, one.nearest) for one in found if one.message == UNKNOWN]
+    given = [
+        _sibling(problem.path, problem.nearest) for problem in found if problem.message == UNKNOWN
+    ]
     return [
-        one
-        for one in found
-        if one.message != MISSING
-        or not any(one.path == path or one.path.startswith(f"{path}.") for path in given if path)
+        problem
+        for problem in found
+        if problem.message != MISSING
+        or not any(
+            problem.path == path or problem.path.startswith(f"{path}.") for path in given if path
+        )
     ]
 
 

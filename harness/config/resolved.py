@@ -37,7 +37,9 @@ def dump_resolved(
         search |= _space(spec.variants[0].space)
         return dump({**resolved, "search": search, **shared})
     resolved |= {"search": search, **shared}
-    resolved["variants"] = {str(one.name): _variant(one, defaults) for one in spec.variants}
+    resolved["variants"] = {
+        str(variant.name): _variant(variant, defaults) for variant in spec.variants
+    }
     return dump(resolved)
 
 
@@ -70,8 +72,9 @@ def _sections(variant: Variant, defaults: Mapping[str, Mapping[str, Any]]) -> di
     written: dict[str, Any] = {}
     for section, keys in plain_sections(variant).items():
         whole = {**keys, **{k: v for k, v in defaults.get(section, {}).items() if k not in keys}}
-        searched = {path.partition(".")[2] for path in variant.space.paths if
-                    path.startswith(f"{section}.")}  # fmt: skip
+        searched = {
+            path.partition(".")[2] for path in variant.space.paths if path.startswith(f"{section}.")
+        }
         written[section] = {key: value for key, value in whole.items() if key not in searched}
     return written
 

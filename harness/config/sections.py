@@ -451,8 +451,8 @@ class Search(Section):
     def pruning(self) -> Scheduler | None:
         """Return the scheduler with its numbers, None without one."""
         given: Any = self.scheduler
-        one = given if isinstance(given, Scheduler) else Scheduler(name=given)
-        return None if one.name == "none" else one
+        scheduler = given if isinstance(given, Scheduler) else Scheduler(name=given)
+        return None if scheduler.name == "none" else scheduler
 
 
 class Objective(Section):

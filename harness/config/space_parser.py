@@ -320,8 +320,9 @@ def _refuse_absent(value: Any, path: str, space: Space, at: KeyPath, problems: P
         close = nearest(str(value), [str(choice) for choice in domain.values])
     else:
         allowed, close = "the values of a list or of an int range", None
-    problems.add(at, f"{path} never has this value", found=show(value), allowed=allowed,
-                 nearest=close)  # fmt: skip
+    problems.add(
+        at, f"{path} never has this value", found=show(value), allowed=allowed, nearest=close
+    )
 
 
 def _takes(domain: Domain | None, value: Any) -> bool:
@@ -335,8 +336,12 @@ def _takes(domain: Domain | None, value: Any) -> bool:
 def _note_unsearched(path: str, at: KeyPath, space: Space, problems: Problems) -> None:
     linked = space.parameter_of(path)
     if linked is not None:
-        problems.add(at, "linked parameters exist together: name them as the space does",
-                     found=show(path), allowed=show(linked.key))  # fmt: skip
+        problems.add(
+            at,
+            "linked parameters exist together: name them as the space does",
+            found=show(path),
+            allowed=show(linked.key),
+        )
         return
     problems.add(
         at,

@@ -206,8 +206,9 @@ def _settled(layer: Draft, problems: Problems) -> Draft:
         else:
             del searched_at[path]
     fixed_at = {path: layer.fixed_at[path] for path in fixed}
-    return replace(layer, fixed=fixed, fixed_at=fixed_at, searched_at=searched_at,
-                   space=prune(space))  # fmt: skip
+    return replace(
+        layer, fixed=fixed, fixed_at=fixed_at, searched_at=searched_at, space=prune(space)
+    )
 
 
 def _refuse_both(layer: Draft, path: str, problems: Problems) -> None:

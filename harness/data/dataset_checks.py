@@ -104,8 +104,11 @@ def shortfall(data: TrialData, train_per_class: int | None) -> str | None:
     n_classes = len(data.class_names)
     counts = [np.bincount(data.targets[fold.train], minlength=n_classes) for fold in data.folds]
     fewest = np.min(counts, axis=0)
-    short = [(data.class_names[one], int(fewest[one])) for one in np.argsort(fewest, kind="stable")
-             if fewest[one] < train_per_class]  # fmt: skip
+    short = [
+        (data.class_names[number], int(fewest[number]))
+        for number in np.argsort(fewest, kind="stable")
+        if fewest[number] < train_per_class
+    ]
     if not short:
         return None
     named = ", ".join(f"{name} {count:,}" for name, count in short[:NAMED])

@@ -26,52 +26,13 @@ from harness.data.dataset_checks import (
     shared_codes,
 )
 from harness.data.front_end import through_front_end
-from harness.data.loading import Loaded, accepted, as_json, call, load_dataset
+from harness.data.loading import Loaded, accepted, as_json, call
 from harness.data.normalise import fold_scales
 from harness.data.types import Array, Fold, FoldInputs, TrialData
 from harness.errors import BenchError
 from harness.random_state import derive_32
 
 SHARED_EXAMPLES = "shared_examples"
-
-
-def prepare_data(
-    module: ModuleType,
-    *,
-    section: DatasetSection,
-    cross_validation: CrossValidation,
-    seed: int,
-    repeats: int,
-    root: Path,
-    cache_dir: Path,
-    data_fingerprint: str,
-    code_fingerprint: str,
-    pretraining: Pretraining | None = None,
-) -> TrialData:
-    """Prepare the examples, folds and fold inputs of a benchmark's trials.
-
-    The arguments are those of `load_dataset` and of `prepare_loaded`.
-
-    Raises:
-        BenchError: The data is missing, damaged, not as described or too large, or such folds
-            can't be.
-    """
-    loaded = load_dataset(
-        module,
-        section=section,
-        root=root,
-        cache_dir=cache_dir,
-        data_fingerprint=data_fingerprint,
-        code_fingerprint=code_fingerprint,
-    )
-    return prepare_loaded(
-        loaded,
-        cross_validation=cross_validation,
-        seed=seed,
-        repeats=repeats,
-        cache_dir=cache_dir,
-        pretraining=pretraining,
-    )
 
 
 def prepare_loaded(
@@ -133,10 +94,15 @@ def prepare_loaded(
         pretraining=None
         if pretraining is None
         else pretraining_examples(
-            aside, folds, inputs[0], pretraining=pretraining, normalize=section.normalize,
-            input_scale=examples.input_scale, seed=seed,
+            aside,
+            folds,
+            inputs[0],
+            pretraining=pretraining,
+            normalize=section.normalize,
+            input_scale=examples.input_scale,
+            seed=seed,
         ),
-    )  # fmt: skip
+    )
 
 
 def _assigned(

@@ -133,7 +133,7 @@ def sound(waveform: Array, *, rate_hz: int) -> dict[str, Any]:
 def peaks(waveform: Array, columns: int = COLUMNS) -> list[int]:
     """Return lowest, highest, lowest, highest … of equal stretches, as percent of full scale."""
     stretches = np.array_split(waveform, min(columns, len(waveform)))
-    ends = [end for one in stretches for end in (float(one.min()), float(one.max()))]
+    ends = [end for stretch in stretches for end in (float(stretch.min()), float(stretch.max()))]
     return [round(100 * end) for end in ends]
 
 
@@ -268,7 +268,9 @@ def _levels(values: Array) -> Array:
 def _palette() -> Array:
     """Return (levels, 3) uint8."""
     stops, wanted = np.linspace(0, 1, len(COLOURS)), np.linspace(0, 1, LEVELS)
-    parts = [np.interp(wanted, stops, [one[i] for one in COLOURS]) for i in range(3)]
+    parts = [
+        np.interp(wanted, stops, [colour[channel] for colour in COLOURS]) for channel in range(3)
+    ]
     palette: Array = np.stack(parts, axis=1).round().astype(np.uint8)
     return palette
 
@@ -289,6 +291,7 @@ def _mp3(waveform: Array) -> str | None:
     if "MP3" not in soundfile.available_formats():
         return None
     buffer = io.BytesIO()
-    soundfile.write(buffer, waveform.astype(np.float32), RATE_HZ, format="MP3",
-                    compression_level=COMPRESSION)  # fmt: skip
+    soundfile.write(
+        buffer, waveform.astype(np.float32), RATE_HZ, format="MP3", compression_level=COMPRESSION
+    )
     return data_uri("audio/mpeg", buffer.getvalue())

@@ -8,9 +8,8 @@ import pytest
 from data_prep import digits
 from data_prep.examples import Examples, Fitted
 from harness.config.sections import CrossValidation, DatasetSection
-from harness.data.prepare import prepare_data
 from harness.errors import BenchError
-from tests.dataset_builders import N, noise_examples, noise_module, prepare_noise
+from tests.dataset_builders import N, noise_examples, noise_module, prepare_data, prepare_noise
 
 
 def test_standard_uses_each_folds_train_examples(tmp_path: Path) -> None:
