@@ -8,7 +8,9 @@ study = load_results("quickstart")
 
 from pathlib import Path
 
-from harness.engine.runner import RunOptions, RunOutcome, run_benchmark
+from harness.cli.progress import progress
+from harness.engine.options import RunOptions
+from harness.engine.runner import RunOutcome, run_benchmark
 from harness.report import load_results
 
 __all__ = ["RunOutcome", "load_results", "run"]
@@ -21,23 +23,43 @@ def run(
     data: str | Path | None = None,
     jobs: int | None = None,
     address: str | None = None,
+    in_process: bool = False,
     limit: int | None = None,
     smoke: bool = False,
+    dry_run: bool = False,
     force: bool = False,
     retry_failed: bool = False,
-    in_process: bool = False,
+    finish_pruned: bool = False,
+    tracking: str | None = None,
     quiet: bool = False,
 ) -> RunOutcome:
-    """Trains what is missing of a benchmark, showing progress on stderr unless `quiet`.
+    """Train what is missing of a benchmark, showing progress on stderr unless `quiet`.
 
-    file: a benchmark's name or a path. overrides: `key=value`, as on the command line; the other
-    arguments are the command's options. `outcome.summary` has the counts, the best and the
-    ranking; `outcome.exit_code` is what the command would have ended with.
-    Raises SpecError for mistakes of the file, with all of them, and BenchError for data that is
-    not there or a folder that another run holds.
+    Args:
+        file: A benchmark's name or a path.
+        *overrides: `key=value`, as on the command line.
+        results: Folder that holds one folder per benchmark.
+        data: Folder that holds the datasets.
+        jobs: Trials at a time; None fills the cores.
+        address: Of a running Ray cluster.
+        in_process: Train one trial at a time in this process, without Ray.
+        limit: Train at most so many of the missing trials.
+        smoke: Try one epoch on few examples.
+        dry_run: Find what would be trained and why, and stop.
+        force: Train all trials again.
+        retry_failed: Train failed trials again.
+        finish_pruned: Train pruned trials again, to their end.
+        tracking: Comma-separated: tensorboard, mlflow, wandb.
+        quiet: Show no progress.
+
+    Returns:
+        `summary` has the counts, the best and the ranking; `exit_code` is what the command would
+        have ended with.
+
+    Raises:
+        SpecError: The file has mistakes; with all of them.
+        BenchError: Data is not there, or another run holds the folder.
     """
-    from harness.cli.progress import progress
-
     options = RunOptions(
         file=str(file),
         overrides=overrides,
@@ -45,11 +67,14 @@ def run(
         data=None if data is None else Path(data),
         jobs=jobs,
         address=address,
+        in_process=in_process,
         limit=limit,
         smoke=smoke,
+        dry_run=dry_run,
         force=force,
         retry_failed=retry_failed,
-        in_process=in_process,
+        finish_pruned=finish_pruned,
+        tracking=tracking,
     )
     with progress(quiet=quiet, live=not in_process) as watch:
         return run_benchmark(options, watch)

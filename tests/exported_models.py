@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 
 from data_prep import digits
-from harness.engine.runner import RunOptions, run_benchmark
+from harness.engine.options import RunOptions
+from harness.engine.runner import run_benchmark
 from harness.export import Exported, export_model, load_model
 from harness.results.table_reader import read_results
 from tests.without_ray import run_without_ray

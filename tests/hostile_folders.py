@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from harness.engine.plan_record import record_run
+from harness.engine.results_folder import record_run
 from tests.plans import FILE, plan_of, write_trials
 
 NAME = "rates"

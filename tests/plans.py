@@ -9,8 +9,9 @@ import numpy as np
 
 from harness.config.benchmark import BenchmarkSpec
 from harness.config.read import parse_benchmark
-from harness.engine.jobs import Provenance, run_schemas, trial_job
+from harness.engine.jobs import Provenance, trial_job
 from harness.engine.plan import Plan, PlannedTrial, make_plan
+from harness.engine.results_folder import run_schemas
 from harness.results.rows import FoldPredictions, TrialRows, to_tables
 from harness.results.schema_migration import widen
 from harness.results.summaries import trial_summary

@@ -9,8 +9,8 @@ from click.testing import CliRunner
 
 from harness.cli import COMMANDS, bench
 from harness.config.read import find_benchmark
+from harness.engine.checks import read_checked
 from harness.engine.resolve import resolve
-from harness.engine.static_checks import read_checked
 from harness.plugins.catalog import SHIPPED, SHIPPED_BENCHMARKS
 
 NAMES = (

@@ -50,7 +50,9 @@ def user(tmp_path: Path, whole: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "user" / "rates.yaml").write_text(FILE)
     monkeypatch.chdir(tmp_path / "user")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr("harness.engine.runner.Fingerprints", lambda *_, **__: lambda resolved: "d")
+    monkeypatch.setattr(
+        "harness.engine.runner.DataFingerprints", lambda *_, **__: lambda resolved: "d"
+    )
     monkeypatch.setattr("harness.results.provenance.installed_distributions", list)
     monkeypatch.setattr("harness.engine.runner.check_models", lambda *_: {})
     monkeypatch.setattr("harness.engine.runner.describe_model", lambda model: "a model")

@@ -9,7 +9,8 @@ import pytest
 from click.testing import CliRunner
 
 from harness.cli import bench as command
-from harness.engine.runner import RunOptions, RunOutcome, run_benchmark
+from harness.engine.options import RunOptions
+from harness.engine.runner import RunOutcome, run_benchmark
 from harness.plugins.catalog import SHIPPED
 from tests.commands import bench_here
 from tests.own_data import write_images, write_sounds, write_texts

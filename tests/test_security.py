@@ -19,7 +19,8 @@ from data_prep.download import unpack
 from data_prep.examples import DataError, Examples
 from harness.config.read import parse_benchmark
 from harness.data.cache import cached_examples
-from harness.engine.runner import RunOptions, run_benchmark
+from harness.engine.options import RunOptions
+from harness.engine.runner import run_benchmark
 from harness.errors import BenchError, SpecError
 from harness.plugins import catalog
 from harness.report.report_writer import write_report

@@ -42,9 +42,9 @@ def command(files: tuple[str, ...], models: bool, resolved: bool) -> None:
 
 def _check(file: str, overrides: list[str], *, models: bool, resolved: bool) -> None:
     from harness.config.read import dump_resolved, find_benchmark
-    from harness.engine.precision_check import check_precision
+    from harness.engine.checks import read_checked
+    from harness.engine.model_checks import check_precision
     from harness.engine.resolve import file_defaults, resolve
-    from harness.engine.static_checks import read_checked
     from harness.plugins.catalog import SHIPPED_BENCHMARKS
 
     path: Path = find_benchmark(file, shipped=SHIPPED_BENCHMARKS)

@@ -43,8 +43,8 @@ def command(
     one differs.
     """
     from harness.cli.progress import progress
+    from harness.engine.options import RunOptions
     from harness.engine.rerun import find_trial, rerun
-    from harness.engine.runner import RunOptions
     from harness.results.trial_reference import find_results, open_source
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)

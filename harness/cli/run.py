@@ -1,11 +1,15 @@
 """`bench run`: trains what is missing of a benchmark file."""
 
 import json
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 import click
 
-from harness.cli.terminal import data_option, echo, results_option
+from harness.cli.terminal import echo
+from harness.engine.options import RunOptions
 
 EPILOG = """\b
 examples:
@@ -18,47 +22,56 @@ examples:
 
 INTERRUPTED = "interrupted: finished trials are kept, the same command goes on"
 
+_TYPES: dict[Any, dict[str, Any]] = {
+    Path: {"type": click.Path(path_type=Path), "show_default": True},
+    Path | None: {"type": click.Path(path_type=Path)},
+    int | None: {"type": click.IntRange(min=1)},
+    str | None: {},
+    bool: {"is_flag": True},
+}
+
+
+def _options_of_a_run(command: Callable[..., None]) -> Callable[..., None]:
+    """Add an option for every field of `RunOptions` that has a help text, in their order."""
+    for field in reversed([field for field in fields(RunOptions) if field.metadata]):
+        option = click.option(
+            f"--{field.name.replace('_', '-')}",
+            default=field.default,
+            **field.metadata,
+            **_TYPES[field.type],
+        )
+        command = option(command)
+    return command
+
 
 @click.command("run", epilog=EPILOG)
 @click.argument("file")
 @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
-@results_option
-@data_option
-@click.option("--jobs", type=click.IntRange(min=1), help="Trials at a time; default: all cores.")
-@click.option("--address", help="Of a running Ray cluster.")
-@click.option("--in-process", is_flag=True, help="One trial at a time in this process, no Ray.")
-@click.option("--limit", type=click.IntRange(min=1), help="At most so many of the missing trials.")
-@click.option("--smoke", is_flag=True, help="A few minutes' try: one epoch, few examples.")
-@click.option("--dry-run", is_flag=True, help="Say what would be trained and why, and stop.")
-@click.option("--force", is_flag=True, help="Train all trials again.")
-@click.option("--retry-failed", is_flag=True, help="Train failed trials again.")
-@click.option("--finish-pruned", is_flag=True, help="Train pruned trials again, to their end.")
-@click.option("--tracking", metavar="NAMES", help="Comma-separated: tensorboard, mlflow, wandb.")
+@_options_of_a_run
 @click.option("--quiet", is_flag=True, help="No progress, and no report at the end.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
-def command(**options: Any) -> None:
+def command(quiet: bool, as_json: bool, **options: Any) -> None:
     """Train what is missing of FILE: every configuration on the same folds."""
     from harness.cli.terminal import stopped_as_by_ctrl_c
 
+    request = RunOptions(**options)
+    if request.in_process and (request.address is not None or (request.jobs or 1) > 1):
+        raise click.UsageError("--in-process trains one trial at a time on this machine")
     with stopped_as_by_ctrl_c():
         try:
-            code = _run(options)
+            code = _run(request, quiet=quiet, as_json=as_json)
         except KeyboardInterrupt:
             click.echo(INTERRUPTED, err=True)
             code = 130
         raise click.exceptions.Exit(code)
 
 
-def _run(options: dict[str, Any]) -> int:
-    """Run the benchmark and return the exit code."""
+def _run(request: RunOptions, *, quiet: bool, as_json: bool) -> int:
+    """Run, print and write the report; return the exit code."""
     from harness.cli.progress import progress
     from harness.cli.summary import as_plain, print_dry_run, print_summary, report_after
-    from harness.engine.runner import RunOptions, run_benchmark
+    from harness.engine.runner import run_benchmark
 
-    quiet, as_json = options.pop("quiet"), options.pop("as_json")
-    request = RunOptions(**options)
-    if request.in_process and (request.address is not None or (request.jobs or 1) > 1):
-        raise click.UsageError("--in-process trains one trial at a time on this machine")
     with progress(quiet=quiet, live=not request.in_process) as watch:
         outcome = run_benchmark(request, watch)
     if as_json:

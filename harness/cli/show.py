@@ -66,7 +66,7 @@ def _section(entry: Any, options: tuple[str, ...]) -> Any:
     from harness.cli.prepare import dataset_arguments
     from harness.config.sections import DatasetSection
     from harness.config.yaml_io import parse_value
-    from harness.engine.argument_checks import COMMON_DATASET_KEYS
+    from harness.engine.checks import COMMON_DATASET_KEYS
 
     shared = [option for option in options if option.partition("=")[0] in COMMON_DATASET_KEYS[1:]]
     own = dataset_arguments(entry, tuple(option for option in options if option not in shared))

@@ -14,9 +14,9 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.durations import duration
-from harness.engine.change_reasons import reason_counts
-from harness.engine.plan import Plan, value_label, varying_paths
-from harness.engine.runner import RunOptions, RunOutcome
+from harness.engine.options import RunOptions
+from harness.engine.plan import Plan, reason_counts, value_label, varying_paths
+from harness.engine.runner import RunOutcome
 from harness.results.summaries import RankedTrial, Summary
 from harness.results.trial_config import DataIdentity, data_identity
 from harness.sanitize import printable

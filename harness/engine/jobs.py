@@ -1,24 +1,21 @@
 """From planned trials to jobs: what a worker needs to train one and to write its rows."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
-
-from harness.config.sections import DatasetSection, Training
 from harness.engine.identity import canonical_json
+from harness.engine.model_checks import model_key
 from harness.engine.plan import Plan, PlannedTrial
 from harness.metrics import METRICS
-from harness.plugins import catalog
-from harness.results.column_types import param_type
 from harness.results.provenance import git_commit, versions
-from harness.results.schema_migration import fill_metrics, is_wide_enough, widen
-from harness.results.tables import table_schemas
+from harness.results.table_reader import fold_rows
+from harness.results.tables import PARAMS
 from harness.results.trial_config import param_value
 from harness.training.trial import TrialJob
 from harness.training.trial_rows import Initial
+from harness.tune.trainable import SweepTrial
 
 if TYPE_CHECKING:
     from harness.training.model_summary import ModelCounts
@@ -33,36 +30,53 @@ class Provenance:
 
 
 def provenance_of(folder: Path) -> Provenance:
-    """The commit of the folder that the run was started in, and the installed versions."""
+    """Return the commit of the folder that the run was started in, and the installed versions."""
     return Provenance(git_commit(folder), canonical_json(versions()))
 
 
-def run_schemas(plan: Plan) -> dict[str, pa.Schema]:
-    """The tables' schemas as this plan alone needs them; types come from the file's domain."""
-    values: dict[str, list[Any]] = {}
-    annotations: dict[str, object] = {}
-    for trial in (*plan.trials, *(plan.draws.corners if plan.draws else ())):
-        for path, value in trial.resolved.params.items():
-            values.setdefault(path, []).append(value)
-            if path not in annotations:
-                annotations[path] = _annotation(trial, path)
-    params = {path: param_type(values[path], annotations[path]) for path in values}
-    spec = plan.spec
-    return table_schemas(metrics=spec.metrics, objective=spec.objective.metric, params=params)
+def job_maker(
+    plan: Plan,
+    run_id: str,
+    *,
+    columns: Sequence[str],
+    counts: "Mapping[str, ModelCounts]",
+    initial: Mapping[str, Initial],
+) -> Callable[[PlannedTrial], SweepTrial]:
+    """Return a function that makes planned trials into those of a sweep.
 
-
-def tables_fit(plan: Plan) -> bool:
-    """Whether the tables have every column that this plan asks for."""
-    return is_wide_enough(plan.folder, run_schemas(plan))
-
-
-def fit_tables(plan: Plan) -> tuple[dict[str, pa.Schema], list[str]]:
-    """Widens the tables to what the plan asks for and fills metrics that are new.
-
-    The caller holds the folder. Returns the schemas of new parts, and what a user should know.
+    Args:
+        plan: The plan.
+        run_id: Of the run.
+        columns: Of the `trials` table.
+        counts: By model key.
+        initial: What trials start from, by start key.
     """
-    schemas = widen(plan.folder, run_schemas(plan))
-    return schemas, fill_metrics(plan.folder, plan.spec.metrics).lines()
+    paths = [name.removeprefix(PARAMS) for name in columns if name.startswith(PARAMS)]
+    provenance = provenance_of(Path.cwd())
+    repeated = [trial.trial_id for trial in plan.missing if trial.kept_repeats]
+    previous = fold_rows(plan.folder, repeated) if repeated else {}
+
+    def make(trial: PlannedTrial) -> SweepTrial:
+        job = trial_job(
+            plan,
+            trial,
+            run_id=run_id,
+            param_paths=paths,
+            device="cpu",  # the sweep knows better once Ray says what there is
+            previous_folds=previous.get(trial.trial_id, ()),
+            provenance=provenance,
+            counts=counts.get(model_key(trial.resolved)),
+            initial=initial.get(trial.start_key or ""),
+        )
+        return SweepTrial(
+            job,
+            trial.data_key,
+            trial.resolved.model,
+            complete_before=trial.status == "complete",
+            start_key=trial.start_key,
+        )
+
+    return make
 
 
 def trial_job(
@@ -77,20 +91,27 @@ def trial_job(
     counts: "ModelCounts | None",
     initial: Initial | None = None,
 ) -> TrialJob:
-    """The job of one missing trial.
+    """Return the job of one missing trial.
 
-    param_paths: every path that the tables have a column for, searched now or earlier.
-    previous_folds: rows of the `folds` table of repeats that are done.
-    counts: of the model, None where the worker must count. initial: what it starts from.
+    Args:
+        plan: The plan that it is of.
+        trial: The trial.
+        run_id: Of the run.
+        param_paths: Every path that the tables have a column for, searched now or earlier.
+        device: That it trains on.
+        previous_folds: Rows of the `folds` table of repeats that are done.
+        provenance: Of the run.
+        counts: Of the model, None where the worker must count.
+        initial: What it starts from; None for random weights.
     """
-    spec, one = plan.spec, trial.resolved
+    spec, resolved = plan.spec, trial.resolved
     return TrialJob(
         benchmark=spec.name,
         run_id=run_id,
         trial_id=trial.trial_id,
-        variant=one.variant,
-        params={path: param_value(one.config, path) for path in param_paths},
-        config=dict(one.config),
+        variant=resolved.variant,
+        params={path: param_value(resolved.config, path) for path in param_paths},
+        config=dict(resolved.config),
         metrics=tuple(spec.metrics),
         objective=spec.objective.metric,
         mode=METRICS[spec.objective.metric].mode,
@@ -109,19 +130,3 @@ def trial_job(
         initial=initial,
         execution=trial.fold_execution,
     )
-
-
-def data_key(trial: PlannedTrial) -> str:
-    """Equal for trials that train on the same examples and folds."""
-    return canonical_json([trial.resolved.config["dataset"], trial.data_fingerprint])
-
-
-def _annotation(trial: PlannedTrial, path: str) -> object:
-    section, key = path.split(".", 1)
-    if section == "training":
-        return Training.model_fields[key].annotation
-    if section == "dataset" and key in DatasetSection.model_fields:
-        return DatasetSection.model_fields[key].annotation
-    entry = trial.resolved.model if section == "model" else trial.resolved.dataset
-    argument = catalog.signature(entry).arguments.get(key)
-    return argument.annotation if argument else str

@@ -1,34 +1,51 @@
-"""The trials a run stands for: which are done, which are missing, and why each is new."""
+"""The trials a run stands for: which are done, which are missing, and why each is new.
 
-from collections.abc import Callable, Mapping, Sequence
+With `search.algorithm: tpe` most are sampled while the sweep runs; `AdaptivePlan` says which
+trials of the tables belong to the space, and how many are to come.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
 from harness.config.benchmark import BenchmarkSpec
-from harness.engine.adaptive_sampling import Draws, Identify, find_draws
-from harness.engine.identity import canonical_json, comparable, trial_id
-from harness.engine.resolve import Resolved, resolve
-from harness.errors import BenchError
+from harness.config.space import count_points, point_in
+from harness.engine.identity import canonical_json, comparable, pretraining_id, trial_id
+from harness.engine.resolve import FILE_HASH, Resolved, resolve, resolver
+from harness.errors import BenchError, SpecError
 from harness.plugins import catalog
 from harness.results.integrity import lost_reason
+from harness.results.runs import last_params
 from harness.results.table_reader import DoneTrial, done_trials
 from harness.sanitize import printable
 
 State = Literal["done", "missing"]
 Fingerprint = Callable[[Resolved], str]
+Point = Mapping[str, Any]
+
+# Beginnings of reasons.
+_CODE = "code: "
+_VALUE = "value: "
 
 
 @dataclass(frozen=True)
 class PlannedTrial:
     """One configuration with its identity and what the tables already hold of it.
 
-    repeats: the repeats to train now, counted from 1; empty where the trial is done.
-    reason: why it is missing, in words; empty where it is done.
-    status: of the row in the tables; None without one. attempt: how often it was tried before.
-    whole: it is trained to its end, whatever a scheduler says.
-    fold_execution: how its folds were trained before; None where no row says.
+    Attributes:
+        resolved: The configuration.
+        trial_id: See `harness.engine.identity`.
+        data_fingerprint: Of its raw files.
+        code_fingerprint: Of its model's and its dataset's file.
+        repeats: The repeats to train now, counted from 1; empty where the trial is done.
+        reason: Why it is missing, in words; empty where it is done.
+        status: Of the row in the tables; None without one.
+        attempt: How often it was tried before.
+        whole: It is trained to its end, whatever a scheduler says.
+        fold_execution: How its folds were trained before; None where no row says.
     """
 
     resolved: Resolved
@@ -47,19 +64,71 @@ class PlannedTrial:
         """`missing` where something of it is still to be trained."""
         return "missing" if self.repeats else "done"
 
+    @property
+    def kept_repeats(self) -> tuple[int, ...]:
+        """The repeats whose old rows stay: those before the first one to train."""
+        return tuple(range(1, self.repeats[0]))
+
+    @property
+    def data_key(self) -> str:
+        """Equal for trials that train on the same examples and folds."""
+        return canonical_json([self.resolved.config["dataset"], self.data_fingerprint])
+
+    @property
+    def start_key(self) -> str | None:
+        """Equal for trials that start from the same weights; None for random ones."""
+        config = self.resolved.config
+        return f"file {config[FILE_HASH]}" if FILE_HASH in config else self.pretraining_id
+
+    @property
+    def pretraining_id(self) -> str | None:
+        """Of the pretraining that it starts from; None where there is none."""
+        return pretraining_id(
+            self.resolved.config,
+            data_fingerprint=self.data_fingerprint,
+            code_fingerprint=self.code_fingerprint,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class AdaptivePlan:
+    """What is known of a space before the rest of it is sampled.
+
+    Attributes:
+        left: How many trials are to be sampled.
+        n_points: How many different points the space has; None where endless.
+        representatives: Trials that stand for the space: their data is read and their models are
+            built before anything is sampled.
+        known: Every trial in the tables whose point lies in the space, whatever run it is from,
+            and those that the last run sampled and never began.
+        trial_at: From a point to its trial; raises SpecError where no configuration can have it.
+    """
+
+    left: int
+    n_points: int | None
+    representatives: tuple[PlannedTrial, ...]
+    known: tuple[PlannedTrial, ...]
+    trial_at: Callable[[Point], PlannedTrial]
+
 
 @dataclass(frozen=True)
 class Plan:
     """All trials of one call of `bench run`, in the order of the file.
 
-    draws: what is drawn while the sweep runs, beside `trials`; None unless the file asks for it.
+    Attributes:
+        spec: The benchmark.
+        folder: Of its results.
+        trials: Those that are known.
+        hidden: The user's files that are used in place of shipped ones.
+        adaptive: What is sampled while the sweep runs, beside `trials`; None unless the file asks
+            for it.
     """
 
     spec: BenchmarkSpec
     folder: Path
     trials: tuple[PlannedTrial, ...]
     hidden: tuple[str, ...]
-    draws: Draws | None = None
+    adaptive: AdaptivePlan | None = None
 
     @property
     def missing(self) -> tuple[PlannedTrial, ...]:
@@ -67,21 +136,26 @@ class Plan:
         return tuple(trial for trial in self.trials if trial.repeats)
 
     @property
-    def to_draw(self) -> int:
-        """How many trials are still to be drawn."""
-        return self.draws.left if self.draws else 0
+    def representatives(self) -> tuple[PlannedTrial, ...]:
+        """The trials that stand for a space that is sampled; empty otherwise."""
+        return self.adaptive.representatives if self.adaptive else ()
 
-    def grown(self, drawn: Sequence[PlannedTrial]) -> "Plan":
-        """With the trials that were drawn since."""
-        if self.draws is None:
-            return self
-        left = replace(self.draws, left=self.draws.left - len(drawn))
-        return replace(self, trials=(*self.trials, *drawn), draws=left)
+    @property
+    def to_draw(self) -> int:
+        """How many trials are still to be sampled."""
+        return self.adaptive.left if self.adaptive else 0
 
     @property
     def ahead(self) -> tuple[PlannedTrial, ...]:
-        """What must be ready before anything trains: the missing, and what stands for draws."""
-        return (*self.missing, *(self.draws.corners if self.draws and self.draws.left else ()))
+        """What must be ready before anything trains: the missing, and representatives."""
+        return (*self.missing, *(self.representatives if self.to_draw else ()))
+
+    def grown(self, sampled: Sequence[PlannedTrial]) -> "Plan":
+        """Return the plan with the trials that were sampled since."""
+        if self.adaptive is None:
+            return self
+        adaptive = replace(self.adaptive, left=self.adaptive.left - len(sampled))
+        return replace(self, trials=(*self.trials, *sampled), adaptive=adaptive)
 
 
 def make_plan(
@@ -95,33 +169,46 @@ def make_plan(
     limit: int | None = None,
     root: Path | None = None,
 ) -> Plan:
-    """The plan of a benchmark against what `folder` (its results) already holds.
+    """Plan a benchmark against what its results already hold.
 
-    data_fingerprint: of a configuration's dataset, read from its raw files.
-    limit: at most so many missing trials stay missing, in plan order; the rest are left out.
-    root: of raw data, for datasets that are described by what lies there.
-    Raises SpecError for the file's mistakes and BenchError for data that is not there.
+    Args:
+        spec: The benchmark.
+        folder: Of its results.
+        data_fingerprint: Of a configuration's dataset, read from its raw files.
+        force: Train everything again.
+        retry_failed: Train failed trials again.
+        finish_pruned: Train pruned trials again, to their end.
+        limit: At most so many missing trials stay missing, in plan order; the rest are left out.
+        root: Of raw data, for datasets that are described by what lies there.
+
+    Raises:
+        SpecError: The file has mistakes.
+        BenchError: Data is not there.
     """
     done = done_trials(folder)
-    history = _History(tuple(done.values()))
     identify = _identifier(data_fingerprint, done)
     configurations = resolve(spec, root=root)
-    named = tuple(identify(one) for one in configurations)
-    draws = None
+    named = tuple(identify(resolved) for resolved in configurations)
+    adaptive = None
     if spec.search.algorithm == "tpe":
-        draws = find_draws(spec, named, done, identify, folder=folder, root=root)
-        named = draws.known[: spec.search.num_samples]
-    again = _again(force=force, failed=retry_failed, pruned=finish_pruned)
+        trial_at = _trial_at(spec, identify, root=root)
+        adaptive = _adaptive_plan(spec, named, done, trial_at, folder=folder)
+        named = adaptive.known[: spec.search.num_samples]
+    again = _reasons_to_repeat(force=force, failed=retry_failed, pruned=finish_pruned)
+    history = _History(tuple(done.values()))
     wanted = range(1, spec.repeats + 1)
-    trials = [_decided(trial, done, history, wanted, again) for trial in named]
-    kept = trials if limit is None else _limited(trials, limit)
-    plan = Plan(spec, folder, tuple(kept), _hidden(configurations))
-    left = draws.limited(len(plan.missing), limit) if draws else None
-    return replace(plan, draws=left)
+    trials = [_with_work(trial, done, history, wanted, again) for trial in named]
+    if limit is not None:
+        trials = _limited(trials, limit)
+    plan = Plan(spec, folder, tuple(trials), _hidden(configurations), adaptive)
+    if adaptive is not None and limit is not None:
+        left = min(adaptive.left, limit - len(plan.missing))
+        return replace(plan, adaptive=replace(adaptive, left=left))
+    return plan
 
 
 def value_label(value: Any) -> str:
-    """A parameter's value in the terminal; a mapping is the names of its keys.
+    """Put a parameter's value into words for the terminal; a mapping is the names of its keys.
 
     A float stays one, as the file and `bench compare` spell it.
     """
@@ -134,44 +221,73 @@ def value_label(value: Any) -> str:
 
 
 def varying_paths(trials: Sequence[PlannedTrial]) -> list[str]:
-    """The searched paths that tell these trials apart; all of them where there is one trial."""
+    """List the searched paths that tell these trials apart; all of them where there is one."""
     params = [trial.resolved.params for trial in trials]
-    paths = list(dict.fromkeys(path for one in params for path in one))
+    paths = list(dict.fromkeys(path for values in params for path in values))
     if len(trials) < 2:
         return paths
-    return [path for path in paths if len({canonical_json(one.get(path)) for one in params}) > 1]
+    return [path for path in paths if len({canonical_json(v.get(path)) for v in params}) > 1]
 
 
 def trial_label(trial: PlannedTrial, paths: Sequence[str]) -> str:
-    """Its variant and its values at these paths: `vit, num_heads=4, lr=0.001`."""
+    """Name a trial by its variant and its values at these paths: `vit, num_heads=4, lr=0.001`."""
     params = trial.resolved.params
     values = [f"{p.partition('.')[2]}={value_label(params[p])}" for p in paths if p in params]
     variant = trial.resolved.variant
     return ", ".join([variant, *values] if variant else values)
 
 
-def _identifier(data_fingerprint: Fingerprint, done: Mapping[str, DoneTrial]) -> Identify:
+def reason_counts(plan: Plan) -> dict[str, int]:
+    """Count the missing trials by their reason, most frequent first; new values are one reason."""
+    reasons = (trial.reason for trial in plan.missing)
+    grouped = Counter("new values" if text.startswith(_VALUE) else text for text in reasons)
+    return dict(grouped.most_common())
+
+
+def code_notes(plan: Plan) -> Iterator[str]:
+    """Yield one line for each file whose change alone makes finished trials train again."""
+    for reason, count in reason_counts(plan).items():
+        if reason.startswith(_CODE):
+            trials = "1 finished trial differs" if count == 1 else f"{count} finished trials differ"
+            again = "is" if count == 1 else "are"
+            yield (
+                f"{trials} only in code ({reason.removeprefix(_CODE)}) and {again} trained again; "
+                f"to keep the results, stop now (Ctrl-C) and {_way_back(reason)}; "
+                "the old rows stay in any case"
+            )
+
+
+def _way_back(reason: str) -> str:
+    if catalog.TRAINING_VERSION_LABEL in reason:
+        return "use the bench that made them (column `versions`)"
+    return "take the change back (git stash)"
+
+
+def _identifier(
+    data_fingerprint: Fingerprint, done: Mapping[str, DoneTrial]
+) -> Callable[[Resolved], PlannedTrial]:
+    """Return a function from a configuration to its trial, with nothing to train yet."""
     codes: dict[tuple[Path, Path], str] = {}
 
-    def identify(one: Resolved) -> PlannedTrial:
-        key = (one.model.file, one.dataset.file)
-        if key not in codes:
-            codes[key] = catalog.code_fingerprint(one.model, one.dataset)
-        data, code = data_fingerprint(one), codes[key]
-        identity = trial_id(one.config, data_fingerprint=data, code_fingerprint=code)
+    def identify(resolved: Resolved) -> PlannedTrial:
+        files = (resolved.model.file, resolved.dataset.file)
+        if files not in codes:
+            codes[files] = catalog.code_fingerprint(resolved.model, resolved.dataset)
+        data, code = data_fingerprint(resolved), codes[files]
+        identity = trial_id(resolved.config, data_fingerprint=data, code_fingerprint=code)
+        trial = PlannedTrial(resolved, identity, data, code, repeats=(), reason="")
         row = done.get(identity)
-        planned = PlannedTrial(one, identity, data, code, (), "")
         if row is None:
-            return planned
+            return trial
         return replace(
-            planned, status=row.status, attempt=row.attempt, fold_execution=row.fold_execution
+            trial, status=row.status, attempt=row.attempt, fold_execution=row.fold_execution
         )
 
     return identify
 
 
-def _again(*, force: bool, failed: bool, pruned: bool) -> Mapping[str, str]:
-    """Status of a row -> why such a trial is trained again."""
+def _reasons_to_repeat(*, force: bool, failed: bool, pruned: bool) -> Mapping[str, str]:
+    """Return status of a row -> why such a trial is trained again."""
     if force:
         statuses = ("complete", "failed", "pruned", "interrupted")
         return dict.fromkeys(statuses, "forced")
@@ -200,7 +316,7 @@ class _History:
         return {}
 
     def why_new(self, trial: PlannedTrial) -> str:
-        """What sets this trial apart from every row in the tables."""
+        """Say what sets this trial apart from every row in the tables."""
         if not self.rows:
             return "first run"
         same = self.by_config.get(comparable(trial.resolved.config))
@@ -210,8 +326,8 @@ class _History:
             if path not in self.seen:
                 self.seen[path] = {_value_at(config, path) for config in self.configs}
             if canonical_json(value) not in self.seen[path]:
-                return f"value: {path} = {value}"
-        return "value: new combination"
+                return f"{_VALUE}{path} = {value}"
+        return f"{_VALUE}new combination"
 
 
 def _changed(trial: PlannedTrial, row: DoneTrial) -> str:
@@ -223,7 +339,7 @@ def _changed(trial: PlannedTrial, row: DoneTrial) -> str:
         model=trial.resolved.model,
         dataset=trial.resolved.dataset,
     )
-    return f"code: {changed} changed"
+    return f"{_CODE}{changed} changed"
 
 
 def _value_at(config: Any, path: str) -> str:
@@ -232,13 +348,22 @@ def _value_at(config: Any, path: str) -> str:
     return canonical_json(config)
 
 
-def _decided(
+def _with_work(
     trial: PlannedTrial,
     done: Mapping[str, DoneTrial],
     history: _History,
     wanted: range,
     again: Mapping[str, str],
 ) -> PlannedTrial:
+    """Return the trial with the repeats that are to be trained, and why.
+
+    Args:
+        trial: As it is identified.
+        done: Trial id -> its row.
+        history: Of all rows.
+        wanted: The repeats that the file asks for.
+        again: See `_reasons_to_repeat`.
+    """
     row = done.get(trial.trial_id)
     repeats: Sequence[int] = tuple(wanted)
     if row is None:
@@ -265,5 +390,86 @@ def _limited(trials: Sequence[PlannedTrial], limit: int) -> list[PlannedTrial]:
 
 
 def _hidden(configurations: Sequence[Resolved]) -> tuple[str, ...]:
-    entries = {entry for one in configurations for entry in (one.model, one.dataset)}
+    entries = {entry for resolved in configurations for entry in (resolved.model, resolved.dataset)}
     return tuple(sorted(entry.label for entry in entries if entry.hides_shipped))
+
+
+def _trial_at(
+    spec: BenchmarkSpec, identify: Callable[[Resolved], PlannedTrial], *, root: Path | None
+) -> Callable[[Point], PlannedTrial]:
+    configuration_at = resolver(spec, root=root)
+    return lambda point: identify(configuration_at(point))
+
+
+def _adaptive_plan(
+    spec: BenchmarkSpec,
+    representatives: Sequence[PlannedTrial],
+    done: Mapping[str, DoneTrial],
+    trial_at: Callable[[Point], PlannedTrial],
+    *,
+    folder: Path,
+) -> AdaptivePlan:
+    """Find what of a space is known, and how much of it is to be sampled.
+
+    A row of the tables belongs to the space if its point, resolved again, is the same trial: so
+    with the same unsearched values, data and code.
+    """
+    rows = _rows_in_space(spec, representatives, done, trial_at)
+    begun = _sampled_without_row(spec, folder, done, trial_at)
+    known = (*rows, *begun)
+    n_points = count_points(spec.space)
+    wanted = spec.search.num_samples or 1
+    most = wanted if n_points is None else min(wanted, n_points)
+    left = max(0, most - len(known))
+    return AdaptivePlan(left, n_points, tuple(representatives), known, trial_at)
+
+
+def _rows_in_space(
+    spec: BenchmarkSpec,
+    representatives: Sequence[PlannedTrial],
+    done: Mapping[str, DoneTrial],
+    trial_at: Callable[[Point], PlannedTrial],
+) -> Iterator[PlannedTrial]:
+    """Yield the trials of rows that belong to the space, in the order of their runs."""
+    data = {trial.data_fingerprint for trial in representatives}
+    code = {trial.code_fingerprint for trial in representatives}
+    for row in sorted(done.values(), key=lambda row: (row.run_id, row.trial_id)):
+        if row.data_fingerprint in data and row.code_fingerprint in code:
+            point = _point_of(spec, row.settings)
+            if (trial := _if_same(row.trial_id, point, trial_at)) is not None:
+                yield trial
+
+
+def _point_of(spec: BenchmarkSpec, config: Mapping[str, Any]) -> Point | None:
+    def value_at(path: str) -> Any:
+        section, key = path.split(".", 1)
+        return config[section][key]
+
+    return point_in(spec.space, value_at)
+
+
+def _sampled_without_row(
+    spec: BenchmarkSpec,
+    folder: Path,
+    done: Mapping[str, DoneTrial],
+    trial_at: Callable[[Point], PlannedTrial],
+) -> Iterator[PlannedTrial]:
+    """Yield what a run that was killed had sampled: it may have left a checkpoint."""
+    for identity, params in last_params(folder).items():
+        if identity not in done:
+            point = point_in(spec.space, params.__getitem__)
+            if (trial := _if_same(identity, point, trial_at)) is not None:
+                yield trial
+
+
+def _if_same(
+    identity: str, point: Point | None, trial_at: Callable[[Point], PlannedTrial]
+) -> PlannedTrial | None:
+    """Return the trial of a point if it still is the one that had this id."""
+    if point is None:
+        return None
+    try:
+        trial = trial_at(point)
+    except SpecError:
+        return None
+    return trial if trial.trial_id == identity else None

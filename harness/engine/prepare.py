@@ -1,11 +1,12 @@
-"""A plan's missing trials: their data read once, trained through Ray, their rows written."""
+"""What a sweep needs before it starts: Ray, data, tables, starting weights, and its request."""
 
+import contextlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import replace
-from pathlib import Path
-from typing import Any, NamedTuple
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from harness.config.sections import DatasetSection
 from harness.data.card import data_card
@@ -15,12 +16,11 @@ from harness.data.paths import available_cores, cache_dir
 from harness.data.prepare import prepare_loaded
 from harness.data.previews import previews
 from harness.data.types import TrialData
-from harness.engine.fingerprints import refuse_changed
+from harness.engine.identity import refuse_changed
 from harness.engine.in_process import check_in_process, no_session, run_in_process
-from harness.engine.jobs import data_key, fit_tables
+from harness.engine.jobs import job_maker
+from harness.engine.model_checks import check_precision
 from harness.engine.plan import Plan, PlannedTrial, trial_label, varying_paths
-from harness.engine.plan_record import record_run
-from harness.engine.precision_check import check_precision
 from harness.engine.pretrained_weights import (
     PretrainSteps,
     Starts,
@@ -28,8 +28,9 @@ from harness.engine.pretrained_weights import (
     in_this_process,
     in_worker,
 )
-from harness.engine.search_setup import steering
-from harness.engine.trial_factory import kept_repeats, maker
+from harness.engine.request import Request
+from harness.engine.results_folder import fit_tables, record_run
+from harness.engine.sampling import steering
 from harness.events import Note, OnEvent, StepStarted, SweepPlanned
 from harness.metrics import METRICS
 from harness.plugins import catalog
@@ -38,23 +39,25 @@ from harness.results.runs import update_run
 from harness.results.summaries import summarize
 from harness.results.table_writer import compact
 from harness.training.isolation import unchanged_process
-from harness.training.model_summary import ModelCounts
 from harness.tune.cluster.capacity import Capacity, check_capacity, cores_note, crowded_note
 from harness.tune.cluster.session import ray_session
 from harness.tune.recovery.checkpoints import go_on
 from harness.tune.result_writer import CollectorSettings
 from harness.tune.sweep import SweepEnd, SweepRequest, run_sweep
 from harness.tune.tracking import FOLDER, Tracking, TrackingCallback, open_tracking
-from harness.tune.trainable import SweepTrial
 
-Clock = Callable[[str], AbstractContextManager[None]]
+if TYPE_CHECKING:
+    from harness.training.model_summary import ModelCounts
 
 
-class Runner(NamedTuple):
+class Backend(NamedTuple):
     """What trains the trials: Ray, or this process.
 
-    announced: what a user reads while the data is read. session: starts what trains, and waits for
-    its capacity. pretrain_steps, run_sweep: train on it.
+    Attributes:
+        announced: What a user reads while the data is read.
+        session: Starts what trains, and waits for its capacity.
+        pretrain_steps: Pretrains there.
+        run_sweep: Trains there.
     """
 
     announced: str
@@ -63,167 +66,273 @@ class Runner(NamedTuple):
     run_sweep: Callable[..., SweepEnd]
 
 
-ON_RAY = Runner("reading the data, starting Ray", ray_session, in_worker, run_sweep)
-IN_PROCESS = Runner("reading the data", no_session, in_this_process, run_in_process)
+ON_RAY = Backend("reading the data, starting Ray", ray_session, in_worker, run_sweep)
+IN_PROCESS = Backend("reading the data", no_session, in_this_process, run_in_process)
 
 
-def train_missing(
-    plan: Plan,
-    *,
-    run_id: str,
-    command: str,
-    root: Path,
-    jobs: int | None,
-    address: str | None,
-    counts: Mapping[str, ModelCounts],
-    clock: Clock,
-    on_event: OnEvent,
-    force: bool = False,
-    in_process: bool = False,
-) -> SweepEnd:
-    """Trains every missing trial of a plan into the tables of `plan.folder`.
+@dataclass(frozen=True, eq=False)
+class Session:
+    """One run for as long as what trains it is there.
 
-    The caller holds the folder. command: as it was typed. root: of the raw data. counts: by model
-    key. clock: times a named step. force: no trial goes on from a checkpoint.
-    in_process: one trial after another here, without Ray.
+    Attributes:
+        run_id: Of the run.
+        backend: What trains.
+        capacity: Waits until the back end is there; raises BenchError where it can't be.
+        tracker: Shows the curves elsewhere; None where nobody asked for it.
+        load: Of this machine before the run added to it.
     """
-    cpu = plan.spec.resources.cpu
-    num_cpus = max(cpu, jobs * cpu if jobs else available_cores())
-    tracker = _tracker(plan, run_id, on_event)
-    load = os.getloadavg()[0]  # before this run adds to it
-    if in_process:
+
+    run_id: str
+    backend: Backend
+    capacity: Callable[[], Capacity]
+    tracker: TrackingCallback | None
+    load: float
+
+
+@contextlib.contextmanager
+def open_session(request: Request, plan: Plan, run_id: str) -> Iterator[Session]:
+    """Begin to start what trains, which goes on while the data is read; it stops at the end."""
+    options, cpu = request.options, plan.spec.resources.cpu
+    num_cpus = max(cpu, options.jobs * cpu if options.jobs else available_cores())
+    tracker = _tracker(plan, run_id, request.on_event)
+    load = os.getloadavg()[0]
+    if options.in_process:
         check_in_process(plan)
-    runner = IN_PROCESS if in_process else ON_RAY
-    session = runner.session(address=address, num_cpus=num_cpus, threads=cpu, on_event=on_event)
-    with session as capacity:
-        if address is not None:
-            with clock("waiting for Ray"):
-                on_event(StepStarted("joining the cluster"))
-                check_capacity(plan.spec, capacity())  # before anything is written
-                ahead = [trial.resolved for trial in plan.ahead]
-                check_precision(plan.spec, ahead, gpus=capacity().gpus > 0)
-        with clock("data"):
-            on_event(StepStarted(runner.announced))
-            data, cards, shown = _data(plan, root, on_event)
-        with clock("waiting for Ray"):
-            ready = capacity()  # before anything is written: where Ray fails, nothing is
-            check_capacity(plan.spec, ready)
-        with clock("tables"), writable(plan.folder):
-            schemas, lines = fit_tables(plan)
-            for line in lines:
-                on_event(Note(line))
-            settings = {"command": command, "jobs": jobs, "address": address}
-            record_run(plan, run_id, settings=settings, data_card=cards, previews=shown)
-        for line in (*ready.notes, *_cores(plan, jobs=jobs, address=address, load=load)):
-            on_event(Note(line))
-        with clock("pretraining"):
-            starts = find_starts(
-                plan,
-                data,
-                gpus=ready.gpus,
-                pretrain_steps=runner.pretrain_steps,
-                on_event=on_event,
-            )
-        with clock("tables"):
-            request = _work(
-                plan, run_id, data, schemas=schemas, counts=counts, starts=starts, ready=ready,
-                jobs=jobs, force=force, tracker=tracker, spent_s=sum(_timings(clock).values()),
-                on_event=on_event,
-            )  # fmt: skip
-        on_event(_planned(plan))
-        with clock("sweep"):
-            end = runner.run_sweep(request, capacity=ready, on_event=on_event)
-    with clock("tables"):
-        error = _tidied(plan.folder, run_id, end, clock)
-    return replace(end, write_error=end.write_error or error)
+    backend = IN_PROCESS if options.in_process else ON_RAY
+    with backend.session(
+        address=options.address, num_cpus=num_cpus, threads=cpu, on_event=request.on_event
+    ) as capacity:
+        yield Session(run_id, backend, cache(capacity), tracker, load)
 
 
-def _work(
-    plan: Plan,
-    run_id: str,
-    data: Mapping[str, TrialData],
-    *,
-    schemas: Mapping[str, Any],
-    counts: Mapping[str, ModelCounts],
-    starts: Starts,
-    ready: Capacity,
-    jobs: int | None,
-    force: bool,
-    tracker: TrackingCallback | None,
-    spent_s: float,
-    on_event: OnEvent,
+def prepare(
+    request: Request, plan: Plan, counts: "Mapping[str, ModelCounts]", session: Session
 ) -> SweepRequest:
-    """What the sweep is to do: the missing trials, each from where it stands, and who steers."""
-    make = maker(plan, run_id, schemas=schemas, counts=counts, starts=starts)
+    """Read the data, fit the tables, record the run, and find the weights to start from.
+
+    Nothing is written before the back end is there: where Ray fails, the folder stays as it was.
+    The caller holds the folder.
+
+    Args:
+        request: The call.
+        plan: What is missing.
+        counts: Of the models, by model key.
+        session: What trains.
+
+    Returns:
+        What the sweep is to do.
+
+    Raises:
+        BenchError: The data can't be read, the back end does not start, or the folder can't be
+            written.
+    """
+    clock = request.clock
+    if request.options.address is not None:
+        with clock("waiting for Ray"):
+            _check_cluster(request, plan, session)
+    with clock("data"):
+        request.on_event(StepStarted(session.backend.announced))
+        loaded = _load_all(request, plan)
+    with clock("waiting for Ray"):
+        capacity = session.capacity()
+        check_capacity(plan.spec, capacity)
+    with clock("tables"), writable(plan.folder):
+        schemas = _fit_and_record(request, plan, session.run_id, loaded)
+    request.note((*capacity.notes, *_core_notes(request, plan, load=session.load)))
+    with clock("pretraining"):
+        starts = find_starts(
+            plan,
+            loaded.data,
+            gpus=capacity.gpus,
+            pretrain_steps=session.backend.pretrain_steps,
+            on_event=request.on_event,
+        )
+    with clock("tables"):
+        return _sweep_request(request, plan, session, loaded, schemas, starts, counts)
+
+
+def sweep(request: Request, plan: Plan, work: SweepRequest, session: Session) -> SweepEnd:
+    """Train what is missing; see `harness.tune.sweep.run_sweep`."""
+    request.on_event(_planned(plan))
+    with request.clock("sweep"):
+        return session.backend.run_sweep(
+            work, capacity=session.capacity(), on_event=request.on_event
+        )
+
+
+def tidy(request: Request, run_id: str, end: SweepEnd) -> SweepEnd:
+    """Join small parts and note how the run ended; says in its end where that failed."""
+    statuses = list(end.statuses.values())
+    counts = {status: statuses.count(status) for status in sorted(set(statuses))}
+    with request.clock("tables"):
+        try:
+            compact(request.folder)
+            timings_s = dict(request.clock.timings_s)
+            update_run(request.folder, run_id, statuses=counts, timings_s=timings_s)
+        except OSError as error:
+            return replace(end, write_error=end.write_error or f"{type(error).__name__}: {error}")
+    return end
+
+
+def _check_cluster(request: Request, plan: Plan, session: Session) -> None:
+    """Check that a cluster can train the plan, before data is read or anything is written."""
+    request.on_event(StepStarted("joining the cluster"))
+    check_capacity(plan.spec, session.capacity())
+    ahead = [trial.resolved for trial in plan.ahead]
+    check_precision(plan.spec, ahead, gpus=session.capacity().gpus > 0)
+
+
+class _LoadedData(NamedTuple):
+    """By data key: what trains, what the report says of it, and a few examples."""
+
+    data: dict[str, TrialData]
+    cards: dict[str, Any]
+    previews: dict[str, Any]
+
+
+def _load_all(request: Request, plan: Plan) -> _LoadedData:
+    """Load the data of the missing trials and of all that may be sampled."""
+    loaded = _LoadedData({}, {}, {})
+    for trial in plan.ahead:
+        key = trial.data_key
+        if key in loaded.data:
+            continue
+        with unchanged_process(surroundings=False):  # Ray sets its own meanwhile
+            dataset = _load(request, trial)
+            data = prepare_loaded(
+                dataset,
+                cross_validation=plan.spec.cross_validation,
+                seed=plan.spec.seed,
+                repeats=plan.spec.repeats,
+                cache_dir=cache_dir(),
+                pretraining=plan.spec.pretraining,
+            )
+        section = trial.resolved.config["dataset"]
+        if line := shortfall(data, section.get("train_per_class")):
+            request.note([line])
+        loaded.data[key] = data
+        loaded.cards[key] = data_card(data, description=dataset.description, dataset=section)
+        shown = _previews(dataset, data, request.on_event)
+        if shown is not None and shown not in loaded.previews.values():  # equal ones once
+            loaded.previews[key] = shown
+    return loaded
+
+
+def _load(request: Request, trial: PlannedTrial) -> Loaded:
+    resolved = trial.resolved
+    return load_dataset(
+        catalog.load(resolved.dataset),
+        section=DatasetSection.model_validate(resolved.config["dataset"]),
+        root=request.root,
+        cache_dir=cache_dir(),
+        data_fingerprint=trial.data_fingerprint,
+        code_fingerprint=catalog.file_fingerprint(resolved.dataset),
+        verify=lambda: refuse_changed(resolved, trial.data_fingerprint, root=request.root),
+    )
+
+
+def _previews(dataset: Loaded, data: TrialData, on_event: OnEvent) -> dict[str, Any] | None:
+    """Draw a few examples, for the report alone: whatever goes wrong, the trials train."""
+    try:
+        return previews(dataset, data)
+    except Exception as error:
+        on_event(Note(f"no examples for the report: {type(error).__name__}: {error}"))
+        return None
+
+
+def _fit_and_record(
+    request: Request, plan: Plan, run_id: str, loaded: _LoadedData
+) -> Mapping[str, Any]:
+    """Widen the tables and write `runs/<run_id>/`; returns the schemas of new parts."""
+    schemas, lines = fit_tables(plan)
+    request.note(lines)
+    options = request.options
+    settings = {"command": request.command, "jobs": options.jobs, "address": options.address}
+    record_run(plan, run_id, settings=settings, data_card=loaded.cards, previews=loaded.previews)
+    return schemas
+
+
+def _core_notes(request: Request, plan: Plan, *, load: float) -> tuple[str, ...]:
+    """Say what a user should know of this machine's cores; nothing of a cluster's, nor of a GPU's.
+
+    Args:
+        request: The call.
+        plan: What is missing.
+        load: Of the machine before the run.
+    """
+    options, cpu = request.options, plan.spec.resources.cpu
+    if options.address is not None or plan.spec.resources.gpu:
+        return ()
+    n_trials, cores = len(plan.missing) + plan.to_draw, available_cores()
+    few = cores_note(n_trials, cpu=cpu, cores=cores, jobs=options.jobs)
+    return tuple(line for line in (few, crowded_note(load, cores=cores)) if line is not None)
+
+
+def _sweep_request(
+    request: Request,
+    plan: Plan,
+    session: Session,
+    loaded: _LoadedData,
+    schemas: Mapping[str, Any],
+    starts: Starts,
+    counts: "Mapping[str, ModelCounts]",
+) -> SweepRequest:
+    """Return what the sweep is to do: the missing trials, each from where it is, and its search."""
+    spec, run_id, tracker = plan.spec, session.run_id, session.tracker
+    run_folder = plan.folder / "runs" / run_id
+    columns = schemas["trials"].names
+    make = job_maker(plan, run_id, columns=columns, counts=counts, initial=starts.initial)
     trials = go_on(
         [make(trial) for trial in plan.missing],
         folder=plan.folder,
-        run_folder=plan.folder / "runs" / run_id,
-        device="cuda" if plan.spec.resources.gpu > 0 and ready.gpus > 0 else "cpu",
-        force=force,
-        on_event=on_event,
-    )
-    steered = steering(
-        plan, run_id, make, spent_s=spent_s,
-        on_drawn=lambda drawn: _track(tracker, drawn), on_event=on_event,
-    )  # fmt: skip
-    return replace(
-        _request(plan, run_id, trials, data, schemas=schemas, jobs=jobs),
-        weights=starts.weights,
-        tracking=tracker,
-        time_limit_s=plan.spec.resources.time_limit_s,
-        steering=steered,
+        run_folder=run_folder,
+        device="cuda" if spec.resources.gpu > 0 and session.capacity().gpus > 0 else "cpu",
+        force=request.options.force,
+        on_event=request.on_event,
     )
 
+    def track(sampled: PlannedTrial) -> None:
+        if tracker is not None:
+            tracker.join(sampled.trial_id, _tracked_params(sampled))
 
-def _cores(plan: Plan, *, jobs: int | None, address: str | None, load: float) -> tuple[str, ...]:
-    """What a user should know of this machine's cores; nothing of a cluster's, nor beside a GPU."""
-    if address is not None or plan.spec.resources.gpu:
-        return ()
-    n_trials = len(plan.missing) + plan.to_draw
-    cpu, cores = plan.spec.resources.cpu, available_cores()
-    lines = cores_note(n_trials, cpu=cpu, cores=cores, jobs=jobs), crowded_note(load, cores=cores)
-    return tuple(line for line in lines if line is not None)
-
-
-def _tidied(folder: Path, run_id: str, end: SweepEnd, clock: Clock) -> str | None:
-    """Joins small parts and notes how the run ended; why that couldn't be written, or None."""
-    try:
-        compact(folder)
-        update_run(folder, run_id, statuses=_counts(end), timings_s=_timings(clock))
-    except OSError as error:
-        return f"{type(error).__name__}: {error}"
-    return None
-
-
-def _request(
-    plan: Plan,
-    run_id: str,
-    trials: tuple[SweepTrial, ...],
-    data: Mapping[str, TrialData],
-    *,
-    schemas: Mapping[str, Any],
-    jobs: int | None,
-) -> SweepRequest:
-    spec = plan.spec
-    settings = CollectorSettings(
-        folder=plan.folder,
-        run_folder=plan.folder / "runs" / run_id,
-        schemas=schemas,
-        replaced={t.trial_id: kept_repeats(t) for t in plan.missing if t.status is not None},
-        weights=spec.weights,
-        mode=METRICS[spec.objective.metric].mode,
-        best=_best(plan),
-    )
     return SweepRequest(
         trials,
-        data,
-        settings,
+        loaded.data,
+        CollectorSettings(
+            folder=plan.folder,
+            run_folder=run_folder,
+            schemas=schemas,
+            replaced={t.trial_id: t.kept_repeats for t in plan.missing if t.status is not None},
+            weights=spec.weights,
+            mode=METRICS[spec.objective.metric].mode,
+            best=_best_so_far(plan),
+        ),
         spec.resources.cpu,
         spec.resources.gpu,
-        jobs,
+        request.options.jobs,
+        weights=starts.weights,
+        tracking=tracker,
+        time_limit_s=spec.resources.time_limit_s,
+        steering=steering(
+            plan,
+            run_id,
+            make,
+            spent_s=sum(request.clock.timings_s.values()),
+            on_drawn=track,
+            on_event=request.on_event,
+        ),
         checkpoint_interval_s=spec.resources.checkpoint_interval_s,
     )
+
+
+def _best_so_far(plan: Plan) -> float | None:
+    """Return the objective of the best trial that is done; None without one."""
+    metric = plan.spec.objective.metric
+    done = [trial.trial_id for trial in plan.trials if not trial.repeats]
+    if not done:
+        return None
+    summary = summarize(plan.folder, done, objective=metric, mode=METRICS[metric].mode)
+    return summary.best.validation if summary.best else None
 
 
 def _tracker(plan: Plan, run_id: str, on_event: OnEvent) -> TrackingCallback | None:
@@ -234,21 +343,17 @@ def _tracker(plan: Plan, run_id: str, on_event: OnEvent) -> TrackingCallback | N
         folder=plan.folder / FOLDER,
         benchmark=plan.spec.name,
         run_id=run_id,
-        params={trial.trial_id: _shown_params(trial) for trial in plan.missing},
+        params={trial.trial_id: _tracked_params(trial) for trial in plan.missing},
     )
     return open_tracking(tracking, lambda text: on_event(Note(text)))
 
 
-def _track(tracker: TrackingCallback | None, drawn: PlannedTrial) -> None:
-    if tracker is not None:
-        tracker.join(drawn.trial_id, _shown_params(drawn))
-
-
-def _shown_params(trial: PlannedTrial) -> dict[str, Any]:
-    one = trial.resolved
-    named = {} if one.variant is None else {"variant": one.variant}
-    params = {path: value for path, value in one.params.items() if value is not None}
-    return {**named, **params, "model.name": one.model.name, "dataset.name": one.dataset.name}
+def _tracked_params(trial: PlannedTrial) -> dict[str, Any]:
+    resolved = trial.resolved
+    variant = {} if resolved.variant is None else {"variant": resolved.variant}
+    params = {path: value for path, value in resolved.params.items() if value is not None}
+    names = {"model.name": resolved.model.name, "dataset.name": resolved.dataset.name}
+    return {**variant, **params, **names}
 
 
 def _planned(plan: Plan) -> SweepPlanned:
@@ -258,87 +363,3 @@ def _planned(plan: Plan) -> SweepPlanned:
     paths = varying_paths(plan.trials)
     labels = {trial.trial_id: trial_label(trial, paths) for trial in plan.missing}
     return SweepPlanned(done, missing, metric, METRICS[metric].mode, labels)
-
-
-def _data(
-    plan: Plan, root: Path, on_event: OnEvent
-) -> tuple[dict[str, TrialData], dict[str, Any], dict[str, Any]]:
-    """Data key -> data, its card and its previews, for the missing trials and all to be drawn."""
-    found: dict[str, TrialData] = {}
-    cards: dict[str, Any] = {}
-    shown: dict[str, Any] = {}
-    for trial in plan.ahead:
-        key = data_key(trial)
-        if key not in found:
-            with unchanged_process(surroundings=False):  # Ray sets its own meanwhile
-                loaded = _loaded(trial, root)
-                found[key] = _prepared(plan, loaded)
-            section = trial.resolved.config["dataset"]
-            if line := shortfall(found[key], section.get("train_per_class")):
-                on_event(Note(line))
-            cards[key] = data_card(found[key], description=loaded.description, dataset=section)
-            shown[key] = _previews(loaded, found[key], on_event)
-    return found, cards, _distinct(shown)
-
-
-def _loaded(trial: PlannedTrial, root: Path) -> Loaded:
-    def verify() -> None:
-        refuse_changed(trial.resolved, trial.data_fingerprint, root=root)
-
-    return load_dataset(
-        catalog.load(trial.resolved.dataset),
-        section=DatasetSection.model_validate(trial.resolved.config["dataset"]),
-        root=root,
-        cache_dir=cache_dir(),
-        data_fingerprint=trial.data_fingerprint,
-        code_fingerprint=catalog.file_fingerprint(trial.resolved.dataset),
-        verify=verify,
-    )
-
-
-def _prepared(plan: Plan, loaded: Loaded) -> TrialData:
-    spec = plan.spec
-    return prepare_loaded(
-        loaded,
-        cross_validation=spec.cross_validation,
-        seed=spec.seed,
-        repeats=spec.repeats,
-        cache_dir=cache_dir(),
-        pretraining=spec.pretraining,
-    )
-
-
-def _previews(loaded: Loaded, data: TrialData, on_event: OnEvent) -> dict[str, Any] | None:
-    """For the report alone: whatever goes wrong with them, the trials train."""
-    try:
-        return previews(loaded, data)
-    except Exception as error:
-        on_event(Note(f"no examples for the report: {type(error).__name__}: {error}"))
-        return None
-
-
-def _distinct(shown: Mapping[str, Any]) -> dict[str, Any]:
-    """Each of several equal ones once, under the first key."""
-    kept: dict[str, Any] = {}
-    for key, value in shown.items():
-        if value is not None and value not in kept.values():
-            kept[key] = value
-    return kept
-
-
-def _best(plan: Plan) -> float | None:
-    metric = plan.spec.objective.metric
-    done = [trial.trial_id for trial in plan.trials if not trial.repeats]
-    if not done:
-        return None
-    summary = summarize(plan.folder, done, objective=metric, mode=METRICS[metric].mode)
-    return summary.best.validation if summary.best else None
-
-
-def _counts(end: SweepEnd) -> dict[str, int]:
-    statuses = list(end.statuses.values())
-    return {status: statuses.count(status) for status in sorted(set(statuses))}
-
-
-def _timings(clock: Clock) -> dict[str, float]:
-    return dict(getattr(clock, "timings_s", {}))

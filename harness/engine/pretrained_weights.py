@@ -12,10 +12,8 @@ from harness.config.sections import Pretraining
 from harness.data.paths import available_cores
 from harness.data.types import Array, TrialData
 from harness.durations import duration
-from harness.engine.identity import pretraining_id
-from harness.engine.jobs import data_key
 from harness.engine.plan import Plan, PlannedTrial
-from harness.engine.weight_hashes import FILE_HASH, PRETRAINING_FILE_HASH
+from harness.engine.resolve import FILE_HASH, PRETRAINING_FILE_HASH
 from harness.events import Note, OnEvent, StepStarted
 from harness.failures import as_exceptions, guarded, named
 from harness.plugins import catalog
@@ -31,7 +29,7 @@ Step = tuple[str, Any]
 
 @dataclass(frozen=True)
 class Starts:
-    """Where the trials of a sweep start. Key: see `start_key`; random starts have none.
+    """Where the trials of a sweep start. Key: their `start_key`; random starts have none.
 
     weights: entries of state dicts, as plain arrays; missing where `initial` has an error.
     """
@@ -71,14 +69,6 @@ class PretrainSteps(Protocol):
         ...
 
 
-def start_key(trial: PlannedTrial) -> str | None:
-    """Equal for trials that start from the same weights; None for random ones."""
-    config = trial.resolved.config
-    if FILE_HASH in config:
-        return f"file {config[FILE_HASH]}"
-    return _pretraining_id(trial)
-
-
 def find_starts(
     plan: Plan,
     data: Mapping[str, TrialData],
@@ -101,12 +91,12 @@ def find_starts(
     """
     initial: dict[str, Initial] = {}
     weights: dict[str, Mapping[str, Array]] = {}
-    first = {key: trial for trial in plan.ahead if (key := start_key(trial)) is not None}
+    first = {key: trial for trial in plan.ahead if (key := trial.start_key) is not None}
     for key, trial in first.items():
         if FILE_HASH in trial.resolved.config:
             initial[key], weights[key] = _from_file(trial)
             continue
-        given = data[data_key(trial)]
+        given = data[trial.data_key]
         known, found = _pretrained(
             plan, trial, given, gpus=gpus, pretrain_steps=pretrain_steps, on_event=on_event
         )
@@ -114,14 +104,6 @@ def find_starts(
         if found is not None:
             weights[key] = found
     return Starts(initial, weights)
-
-
-def _pretraining_id(trial: PlannedTrial) -> str | None:
-    return pretraining_id(
-        trial.resolved.config,
-        data_fingerprint=trial.data_fingerprint,
-        code_fingerprint=trial.code_fingerprint,
-    )
 
 
 def _from_file(trial: PlannedTrial) -> tuple[Initial, Mapping[str, Array]]:
@@ -151,7 +133,7 @@ def _pretrained(
 ) -> tuple[Initial, Mapping[str, Array] | None]:
     from harness.training.weights_io import read_pretrained, write_pretrained
 
-    name = _pretraining_id(trial)
+    name = trial.pretraining_id
     assert name is not None
     source = _source(trial, name)
     found = read_pretrained(plan.folder, name)

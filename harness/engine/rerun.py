@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from harness.config.yaml_io import dump, parse
+from harness.engine.options import RunOptions
 from harness.engine.row_diff import Sameness, compare_rows, trial_row, what_changed
-from harness.engine.runner import RunOptions, RunOutcome, run_benchmark
+from harness.engine.runner import RunOutcome, run_benchmark
 from harness.errors import BenchError
 from harness.events import OnEvent
 from harness.plugins import catalog

@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 import benchmarks
-from harness.engine.runner import RunOptions, run_benchmark
+from harness.engine.options import RunOptions
+from harness.engine.runner import run_benchmark
 from tests.commands import bench_here
 from tests.stand_ins import data_of_tests
 from tests.without_ray import run_without_ray

@@ -6,7 +6,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from harness.engine.runner import RunOptions, run_benchmark
+from harness.engine.options import RunOptions
+from harness.engine.runner import run_benchmark
 from harness.events import Event, Note
 from harness.report.report_writer import write_report
 from tests.kill.sweeps import NAME, assert_same_results, tables_of

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from harness.engine import prepare
-from harness.engine.runner import RunOptions, RunOutcome, run_benchmark
+from harness.engine.options import RunOptions
+from harness.engine.runner import RunOutcome, run_benchmark
 from harness.errors import BenchError
 from harness.results.table_writer import compact
 from tests.kill.sweeps import (

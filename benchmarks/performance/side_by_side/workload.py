@@ -62,8 +62,8 @@ def prepare(benchmark: str, overrides: Sequence[str], *, data: Path | None) -> P
     from harness.data.loading import load_dataset
     from harness.data.paths import cache_dir, default_data_root
     from harness.data.prepare import prepare_loaded
+    from harness.engine.checks import read_checked
     from harness.engine.resolve import resolve
-    from harness.engine.static_checks import read_checked
     from harness.plugins import catalog
 
     root = default_data_root(data)

@@ -57,9 +57,9 @@ def test_the_next_command_of_a_model_that_no_benchmark_uses(bench, user: Path) -
 def test_a_copy_of_each_shipped_file_works_as_it_is(bench, user: Path, kind: str) -> None:
     """The command that is told next resolves, and its models can be built."""
     from harness.config.read import find_benchmark
+    from harness.engine.checks import read_checked
     from harness.engine.model_checks import check_models, distinct_models
     from harness.engine.resolve import resolve
-    from harness.engine.static_checks import read_checked
     from harness.plugins import catalog
 
     shipped = (

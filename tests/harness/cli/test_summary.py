@@ -8,7 +8,8 @@ import pytest
 
 from harness.cli import summary
 from harness.cli.summary import print_dry_run, print_summary, report_after
-from harness.engine.runner import RunOptions, RunOutcome
+from harness.engine.options import RunOptions
+from harness.engine.runner import RunOutcome
 from harness.results.summaries import RankedTrial, Summary
 from tests.harness.report.folders import Trial, make_results
 from tests.plans import FILE, plan_of, write_trials

@@ -10,7 +10,8 @@ import pytest
 
 from harness.cli import main
 from harness.engine import prepare
-from harness.engine.runner import RunOptions, RunOutcome, run_benchmark
+from harness.engine.options import RunOptions
+from harness.engine.runner import RunOutcome, run_benchmark
 from harness.errors import BenchError
 from tests.commands import bench
 

@@ -3,9 +3,13 @@
 from pathlib import Path
 
 import pytest
+import torch
 
+from harness.config.read import parse_benchmark
 from harness.engine.model_checks import (
+    check_initial_weights,
     check_models,
+    check_precision,
     describe_model,
     distinct_models,
     inspect_model,
@@ -176,3 +180,70 @@ def test_a_file_that_can_not_be_imported_is_told_before_anything_starts(folder: 
 
     with pytest.raises(BenchError, match="ModuleNotFoundError"):
         check_models(spec, distinct_models(resolve(spec)))
+
+
+RATED = """\
+question: Does it help?
+dataset: {name: digits}
+model: {name: linear}
+training: {epochs: 2, batch_size: 32, optimizer: adam, lr: 0.1}
+cross_validation: {strategy: stratified}
+objective: {metric: accuracy}
+"""
+PRECISIONS = RATED + "search: {space: {training.precision: [float32, tf32]}}\n"
+
+
+def check_trials(text: str, *overrides: str, gpus: bool = True) -> None:
+    spec = parse_benchmark(text, file="a.yaml", overrides=overrides)
+    check_precision(spec, resolve(spec), gpus=gpus)
+
+
+@pytest.mark.parametrize("precision", ["null", "float32", "bf16"])
+def test_other_precisions_need_no_graphics_card(precision: str) -> None:
+    """Nothing is raised."""
+    check_trials(RATED, f"training.precision={precision}", gpus=False)
+
+
+def test_tf32_is_refused_where_trials_get_no_card() -> None:
+    """At the line of the space that asks for it."""
+    with pytest.raises(SpecError, match=r"a.yaml:7.*tf32 needs a GPU: a trial has one"):
+        check_trials(PRECISIONS)
+    with pytest.raises(SpecError, match="this machine has none; found tf32; allowed: float32"):
+        check_trials(PRECISIONS, "resources.gpu=0.5", gpus=False)
+    check_trials(PRECISIONS, "resources.gpu=0.5")
+
+
+VIT = """\
+question: Does it help?
+dataset: {name: digits}
+model: {name: vit, patch_size: 4, width: 8, num_heads: 2, depth: 1}
+training: {epochs: 2, batch_size: 32, optimizer: adam, lr: 0.1}
+cross_validation: {strategy: stratified}
+objective: {metric: accuracy}
+"""
+
+
+def check_weights(file):
+    spec = parse_benchmark(VIT, file="a.yaml", overrides=[f"training.initial_weights={file}"])
+    return check_initial_weights(spec, resolve(spec))
+
+
+def test_how_much_of_a_file_fits_is_said(tmp_path):
+    """The head is left out even where it fits."""
+    from models.vit import build
+
+    own = {"patch_size": 4, "width": 8, "num_heads": 2, "depth": 1}
+    state = build(input_shape=(1, 8, 8), num_classes=10, **own).state_dict()
+    torch.save(state, tmp_path / "own.pth")
+    (line,) = check_weights(tmp_path / "own.pth")
+    assert line.startswith(f"own.pth: {len(state) - 2} of {len(state)} entries of models/vit.py")
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [({"x": torch.zeros(2, 3)}, "none of its 1 entries fits"), ([1], "no state dict, but a list")],
+)
+def test_a_file_that_cannot_be_started_from_is_a_mistake_of_the_benchmark(tmp_path, value, said):
+    torch.save(value, tmp_path / "w.pth")
+    with pytest.raises(SpecError, match=f"training.initial_weights: .*{said}"):
+        check_weights(tmp_path / "w.pth")

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from harness.engine import prepare
-from harness.engine.runner import RunOptions, RunOutcome, run_benchmark
+from harness.engine.options import RunOptions
+from harness.engine.runner import RunOutcome, run_benchmark
 from tests.without_ray import run_without_ray
 
 FILE = """\

@@ -7,13 +7,9 @@ from typing import Any
 import pytest
 
 import harness.engine.runner
-from harness.engine.runner import (
-    RunOptions,
-    RunOutcome,
-    read_spec,
-    results_folder,
-    run_benchmark,
-)
+from harness.engine.options import RunOptions
+from harness.engine.request import Request, read_request
+from harness.engine.runner import RunOutcome, run_benchmark
 from harness.errors import BenchError, SpecError
 from harness.events import Event, Note, StepStarted
 from harness.results.lock import hold
@@ -89,9 +85,13 @@ def finished(file: str = "rates", **options: Any) -> tuple[RunOutcome, list[Even
     return run_benchmark(RunOptions(file, **options), events.append), events
 
 
+def read(options: RunOptions) -> Request:
+    return read_request(options, lambda event: None)
+
+
 def test_overrides_reach_the_file(user: Path) -> None:
     """Those of the command line."""
-    spec = read_spec(RunOptions("rates", ("training.epochs=5", "repeats=2")))
+    spec = read(RunOptions("rates", ("training.epochs=5", "repeats=2"))).spec
 
     assert (spec.name, spec.training.epochs, spec.repeats) == ("rates", 5, 2)
 
@@ -99,7 +99,7 @@ def test_overrides_reach_the_file(user: Path) -> None:
 def test_smoke_wins_over_overrides(user: Path) -> None:
     """One epoch whatever was asked for; what it does not touch stays."""
     overrides = ("training.epochs=5", "training.lr=0.5", "repeats=2")
-    spec = read_spec(RunOptions("rates", overrides, smoke=True))
+    spec = read(RunOptions("rates", overrides, smoke=True)).spec
 
     assert (spec.training.epochs, spec.training.batch_size, spec.repeats) == (1, 4, 1)
     assert spec.dataset.limit == 30
@@ -109,18 +109,16 @@ def test_smoke_wins_over_overrides(user: Path) -> None:
 def test_a_mistake_is_told_with_smoke_too(user: Path) -> None:
     """In the file's own words, before anything is replaced."""
     with pytest.raises(SpecError, match=r"training\.epochs"):
-        read_spec(RunOptions("rates", ("training.epochs=-1",), smoke=True))
+        read(RunOptions("rates", ("training.epochs=-1",), smoke=True))
 
 
 def test_results_lie_below_the_benchmark_s_name(user: Path) -> None:
     """Absolute, since workers may run elsewhere; smoke runs apart."""
-    spec = read_spec(RunOptions("rates"))
-
-    assert results_folder(RunOptions("rates"), spec) == user / "results" / "rates"
+    assert read(RunOptions("rates")).folder == user / "results" / "rates"
     elsewhere = RunOptions("rates", results=Path("mine"))
-    assert results_folder(elsewhere, spec) == user / "mine" / "rates"
+    assert read(elsewhere).folder == user / "mine" / "rates"
     smoke = RunOptions("rates", smoke=True)
-    assert results_folder(smoke, spec) == user / "results" / "_smoke" / "rates"
+    assert read(smoke).folder == user / "results" / "_smoke" / "rates"
 
 
 def test_the_folder_that_bench_keeps_is_filled(user: Path, planned) -> None:
@@ -247,6 +245,5 @@ def test_a_smoke_run_replaces_the_one_before_it(user: Path, planned) -> None:
 
 def _real_plan(user: Path, **options: Any) -> Any:
     """The plan that a run makes: with the fingerprint of the real files."""
-    made = RunOptions("rates", **options)
-    spec = read_spec(made)
-    return harness.engine.runner._plan(made, spec, results_folder(made, spec), lambda event: None)
+    request = read_request(RunOptions("rates", **options), lambda event: None)
+    return harness.engine.runner._plan(request)

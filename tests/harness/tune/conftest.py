@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from harness.engine.jobs import fit_tables
+from harness.engine.results_folder import fit_tables
 from harness.plugins import catalog
 from harness.training.trial import TrialJob
 from harness.tune import trainable

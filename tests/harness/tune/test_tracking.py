@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from harness.engine import tracking_checks as planning
-from harness.engine.tracking_checks import check_tracking
+from harness.engine import checks as planning
+from harness.engine.checks import check_tracking
 from harness.errors import BenchError, SpecError
 from harness.tune import tracking as module_under_test
 from harness.tune.tracking import (

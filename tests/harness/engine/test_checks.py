@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.engine.static_checks import read_checked
+from harness.engine.checks import read_checked
 from harness.errors import SpecError
 
 FILE = """\

@@ -7,8 +7,8 @@ import pytest
 import benchmarks
 from harness.config.benchmark import BenchmarkSpec
 from harness.config.read import read_benchmark
+from harness.engine.request import smoke_overrides
 from harness.engine.resolve import resolve
-from harness.engine.smoke import smoke_overrides
 from tests.plans import FILE, read
 
 FILES = sorted(Path(benchmarks.__file__).parent.glob("*.yaml"))

@@ -1,28 +1,30 @@
 """Trials that are drawn: each once, with the history of every run, recorded as they come."""
 
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 from optuna.trial import TrialState
 
-from harness.engine.trial_sampler import Drawer
+from harness.engine.sampling import TrialSampler, steering
 from harness.errors import SpecError
 from harness.events import Note, TrialDrawn
 from harness.search.optuna_study import Ended
+from harness.tune.search_controller import Steering
 from tests.plans import FILE, Plan, plan_of, write_trials
 
 TPE = FILE.replace("search:\n", "search:\n  algorithm: tpe\n  num_samples: 6\n")
 RANGE = TPE.replace("[0.1, 0.2, 0.3]", "{uniform: [0.1, 0.3]}")
 
 
-def drawer(plan: Plan, events: list[Any] | None = None) -> Drawer:
+def drawer(plan: Plan, events: list[Any] | None = None) -> TrialSampler:
     """One that makes nothing of its trials but themselves."""
     heard = [] if events is None else events
-    return Drawer(plan, lambda one: one, on_drawn=lambda drawn: None, on_event=heard.append)  # type: ignore[arg-type,return-value]
+    return TrialSampler(plan, lambda one: one, on_drawn=lambda drawn: None, on_event=heard.append)  # type: ignore[arg-type,return-value]
 
 
-def drawn(one: Drawer) -> list[float]:
+def drawn(one: TrialSampler) -> list[float]:
     """The rates of all that it draws, each answered."""
     rates = []
     while (trial := one.draw()) is not None:
@@ -78,7 +80,7 @@ def test_a_study_gone_on_with_equals_one_that_went_through(tmp_path: Path) -> No
     write_trials(grown, dict.fromkeys(range(3), "complete"))
     read = drawer(plan_of(tmp_path / "rates", RANGE))
 
-    def seen(one: Drawer) -> set[tuple[Any, ...]]:
+    def seen(one: TrialSampler) -> set[tuple[Any, ...]]:
         trials = one._proposals.study.trials
         return {(t.state, tuple(t.params.items()), round(t.value, 9)) for t in trials}
 
@@ -89,14 +91,65 @@ def test_a_study_gone_on_with_equals_one_that_went_through(tmp_path: Path) -> No
 def test_points_that_can_t_be_are_left_out_and_said_once(tmp_path: Path) -> None:
     """A space of three, of which one can't be resolved."""
     plan = plan_of(tmp_path / "rates", TPE)
-    trial = plan.draws.trial  # type: ignore[union-attr]
+    trial = plan.adaptive.trial_at  # type: ignore[union-attr]
 
     def picky(point: Any) -> Any:
         if point["training.lr"] == 0.2:
             raise SpecError([])
         return trial(point)
 
-    object.__setattr__(plan.draws, "trial", picky)
+    object.__setattr__(plan.adaptive, "trial_at", picky)
     events: list[Any] = []
     assert sorted(drawn(drawer(plan, events))) == [0.1, 0.3]
     assert sum(isinstance(event, Note) for event in events) == 1
+
+
+ASHA = FILE.replace("search:\n", "search:\n  scheduler: asha\n")
+
+
+@pytest.fixture
+def grid(tmp_path: Path) -> Path:
+    """Results of a grid: 0.1 complete, 0.2 missing, 0.3 pruned."""
+    write_trials(plan_of(tmp_path / "rates"), {0: "complete", 2: "pruned"})
+    return tmp_path / "rates"
+
+
+def steered(grid: Path, text: str = ASHA, **options: Any) -> tuple[Steering, list[str]]:
+    """Of a run that draws nothing; and the trials that it trains."""
+    plan = plan_of(grid, text, **options)
+    nothing: Any = None
+    found = steering(
+        plan, "run-1", nothing, spent_s=1.0, on_drawn=nothing, on_event=lambda event: None
+    )
+    return found, [one.trial_id for one in plan.missing]
+
+
+def test_a_pruned_trial_that_is_to_be_finished_is_spared(grid: Path) -> None:
+    """The missing one beside it is judged as ever."""
+    found, trained = steered(grid, finish_pruned=True)
+
+    assert found.pruning is not None
+    assert len(trained) == 2
+    assert found.pruning.spared == {trained[1]}
+
+
+def test_nobody_is_spared_unasked(grid: Path) -> None:
+    found, trained = steered(grid)
+
+    assert found.pruning is not None
+    assert (len(trained), found.pruning.spared) == (1, set())
+
+
+def test_without_a_scheduler_nothing_is_stopped(grid: Path) -> None:
+    assert steered(grid, FILE)[0].pruning is None
+
+
+@pytest.mark.parametrize(("budget_s", "over"), [(0.5, True), (60, False)])
+def test_the_time_budget_includes_what_is_spent(grid: Path, budget_s: float, over: bool) -> None:
+    """A second is gone when it is made."""
+    text = FILE.replace("search:\n", f"search:\n  time_budget_s: {budget_s}\n")
+    found, _ = steered(grid, text)
+
+    assert found.out_of_time() is over
+    assert found.deadline_s is not None
+    assert found.deadline_s <= time.monotonic() + 59
