@@ -3,7 +3,7 @@
 import bdb
 import contextlib
 import traceback
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from types import TracebackType
 from typing import TypeVar
 
@@ -29,7 +29,6 @@ _OUT_OF_MEMORY_WORDS = (
 USER_CODE_ERRORS = (Exception, SystemExit, GeneratorExit)
 
 Yielded = TypeVar("Yielded")
-Returned = TypeVar("Returned")
 
 
 class NoException(Exception):
@@ -130,23 +129,14 @@ class UserErrorsIgnored(contextlib.suppress):
         return not isinstance(error, bdb.BdbQuit) and bool(super().__exit__(kind, error, trace))
 
 
-def guarded(
-    steps: Generator[Yielded, None, Returned], *, interruptible: bool
-) -> Generator[Yielded, None, Returned]:
-    """Yield what `steps` yields, and raise NoException in place of what is no Exception.
+def next_step(steps: Iterator[Yielded], *, interruptible: bool) -> Yielded | None:
+    """Return the next thing that a generator of user code yields; None at its end.
 
-    Only what is raised inside `steps` is replaced: whoever closes this generator, or throws into
-    it, is answered as by `steps` itself.
+    Raises:
+        NoException: In place of what is raised inside and is no Exception.
     """
-    with contextlib.closing(steps):
-        while True:
-            try:
-                with as_exceptions(interruptible=interruptible):
-                    step = next(steps)
-            except StopIteration as end:
-                returned: Returned = end.value
-                return returned
-            yield step
+    with as_exceptions(interruptible=interruptible):
+        return next(steps, None)
 
 
 def traceback_text(error: BaseException) -> str:

@@ -1,6 +1,6 @@
 """Small values to test with, made from what a test wants to say about them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,8 +14,9 @@ from harness.data.types import Fold, FoldInputs, TrialData
 from harness.results.rows import TrialRows, to_tables
 from harness.results.tables import table_schemas
 from harness.training.trainer import train_folds
-from harness.training.trial import TrialJob, TrialResult, run_trial
-from harness.training.types import EpochResult, FoldOutcome, TrainingJob
+from harness.training.trial import TrialResult, run_trial
+from harness.training.trial_rows import TrialJob
+from harness.training.types import EpochResult, FoldOutcome, TrainedFolds, TrainingJob
 
 CPU = torch.device("cpu")
 
@@ -108,12 +109,16 @@ def make_job(
 
 def trained(job: TrainingJob) -> tuple[list[EpochResult], tuple[FoldOutcome, ...]]:
     """All epochs, and what is left in the end."""
-    epochs, steps = [], train_folds(job)
-    while True:
-        try:
-            epochs.append(next(steps))
-        except StopIteration as end:
-            return epochs, end.value
+    return ended(train_folds(job))
+
+
+def ended(
+    steps: Iterable[EpochResult | TrainedFolds],
+) -> tuple[list[EpochResult], tuple[FoldOutcome, ...]]:
+    """The epochs of a training, and what is left in the end."""
+    *epochs, last = steps
+    assert isinstance(last, TrainedFolds)
+    return epochs, last.outcomes
 
 
 def make_trial_job(

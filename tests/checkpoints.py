@@ -5,23 +5,15 @@ from typing import Any
 
 import numpy as np
 
-from harness.training.checkpoint_format import About, Packed, Setting
+from harness.training.checkpoint import Checkpoint, Header, Setting, setting_of
 
-SETTING = Setting(
-    trial_id="a",
-    repeats=(1,),
-    execution="loop",
-    device="cpu",
-    diagnostics="none",
-    torch="2",
-    format=1,
-)
+SETTING = setting_of("0" * 16, device="cpu", repeats=(1,))
 
 
-def packed(
+def make_checkpoint(
     trial_id: str, *, epoch: int = 1, epochs: int = 30, attempt: int = 1, **changes: Any
-) -> Packed:
+) -> Checkpoint:
     """Bytes that stand for a trial after an epoch; changes: of its setting."""
-    setting = Setting(**{**vars(SETTING), "trial_id": trial_id, **changes})
+    setting = Setting(**{**vars(SETTING), "owner": trial_id, **changes})
     payload = np.arange(1000, dtype=np.int64).view(np.uint8)
-    return Packed(About(setting, epoch, epochs, attempt), payload, zlib.crc32(payload.data))
+    return Checkpoint(Header(setting, epoch, epochs, attempt), payload, zlib.crc32(payload.data))

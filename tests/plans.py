@@ -16,8 +16,7 @@ from harness.results.rows import FoldPredictions, TrialRows, to_tables
 from harness.results.schema_migration import widen
 from harness.results.summaries import trial_summary
 from harness.results.table_writer import TableWriter
-from harness.training.trial import TrialJob, failed_rows
-from harness.training.trial_rows import ended_rows, identity
+from harness.training.trial_rows import TrialJob, ended_rows, failed_rows, identity
 
 FILE = """\
 question: Which rate?

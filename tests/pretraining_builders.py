@@ -9,14 +9,19 @@ from torch import nn
 
 from harness.config.sections import Pretraining
 from harness.data.types import FoldInputs, PretrainingExamples, TrialData
+from harness.training.checkpoint import Checkpoint, Header
 from harness.training.rotation_pretraining import (
     Pretrained,
     PretrainingJob,
-    Progress,
     pretrain,
 )
-from harness.training.weights_io import pack, unpack
+from harness.training.training_state import (
+    PretrainingState,
+    pack_pretraining,
+    unpack_pretraining,
+)
 from tests.builders import CPU, make_trial_data
+from tests.checkpoints import SETTING
 
 SIZE = 4
 
@@ -83,12 +88,17 @@ def pretraining_job(data: TrialData | None = None, **section: Any) -> Pretrainin
 
 
 def pretrained(
-    job: PretrainingJob, *, after: Progress | None = None
-) -> tuple[list[Progress], Pretrained]:
+    job: PretrainingJob, *, after: PretrainingState | None = None
+) -> tuple[list[PretrainingState], Pretrained]:
     """Every epoch as it would be read from disk, and the end."""
-    seen, epochs = [], pretrain(job, after)
-    while True:
-        try:
-            seen.append(unpack(pack(next(epochs))))
-        except StopIteration as end:
-            return seen, end.value
+    seen = []
+    for step in pretrain(job, after):  # a state is a view, which the next epoch changes
+        if isinstance(step, Pretrained):
+            return seen, step
+        seen.append(unpack_pretraining(checkpoint_of(step)))
+    raise AssertionError("a pretraining ends with its weights")
+
+
+def checkpoint_of(state: PretrainingState, epochs: int = 3) -> Checkpoint:
+    """As a run keeps it."""
+    return pack_pretraining(Header(SETTING, len(state.rows), epochs), state)

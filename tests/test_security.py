@@ -27,7 +27,13 @@ from harness.report.report_writer import write_report
 from harness.results.journal import finish_pending, pending
 from harness.results.merge import benchmark_of
 from harness.results.parts import is_plain_name
-from harness.training.weights_io import read_checkpoint, read_pretrained, read_state
+from harness.training.checkpoint import CheckpointError
+from harness.training.weights_io import (
+    read_pretrained,
+    read_pretraining_checkpoint,
+    read_state,
+)
+from tests.checkpoints import SETTING
 from tests.harness.report.folders import FILE as QUESTION
 from tests.harness.report.folders import Trial, make_results
 from tests.plans import FILE, plan_of, write_trials
@@ -103,7 +109,8 @@ def test_weights_that_are_code_are_refused(tmp_path: Path, mark: Path) -> None:
     with pytest.raises(BenchError, match="not a file of weights alone"):
         read_state(folder / "a.pt")
     assert read_pretrained(tmp_path, "a") is None
-    assert read_checkpoint(tmp_path, "a") is None
+    with pytest.raises(CheckpointError, match="damaged"):
+        read_pretraining_checkpoint(tmp_path, "a", SETTING)
     assert not mark.exists()
 
 

@@ -17,7 +17,7 @@ from harness.engine.plan import Plan
 from harness.errors import BenchError
 from harness.events import EpochEnded, Note, OnEvent, TrialEnded, TrialStarted
 from harness.results.rows import to_tables
-from harness.training.trial import ended_rows
+from harness.training.trial_rows import ended_rows
 from harness.tune.callbacks import first_interrupt_remembered
 from harness.tune.cluster.capacity import Capacity
 from harness.tune.local import LocalActor, Value, put_value

@@ -13,8 +13,7 @@ from harness.results.provenance import git_commit, versions
 from harness.results.table_reader import fold_rows
 from harness.results.tables import PARAMS
 from harness.results.trial_config import param_value
-from harness.training.trial import TrialJob
-from harness.training.trial_rows import Initial
+from harness.training.trial_rows import Initial, TrialJob
 from harness.tune.trainable import SweepTrial
 
 if TYPE_CHECKING:

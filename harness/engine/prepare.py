@@ -41,7 +41,7 @@ from harness.results.table_writer import compact
 from harness.training.isolation import unchanged_process
 from harness.tune.cluster.capacity import Capacity, check_capacity, cores_note, crowded_note
 from harness.tune.cluster.session import ray_session
-from harness.tune.recovery.checkpoints import go_on
+from harness.tune.checkpoints import resume_trials
 from harness.tune.result_writer import CollectorSettings
 from harness.tune.sweep import SweepEnd, SweepRequest, run_sweep
 from harness.tune.tracking import FOLDER, Tracking, TrackingCallback, open_tracking
@@ -282,7 +282,7 @@ def _sweep_request(
     run_folder = plan.folder / "runs" / run_id
     columns = schemas["trials"].names
     make = job_maker(plan, run_id, columns=columns, counts=counts, initial=starts.initial)
-    trials = go_on(
+    trials = resume_trials(
         [make(trial) for trial in plan.missing],
         folder=plan.folder,
         run_folder=run_folder,

@@ -1,9 +1,10 @@
 """The weights that trials start from: files read, pretraining found again or done through Ray."""
 
 from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import ray
 
@@ -15,12 +16,17 @@ from harness.durations import duration
 from harness.engine.plan import Plan, PlannedTrial
 from harness.engine.resolve import FILE_HASH, PRETRAINING_FILE_HASH
 from harness.events import Note, OnEvent, StepStarted
-from harness.failures import as_exceptions, guarded, named
+from harness.failures import as_exceptions, named, next_step
 from harness.plugins import catalog
+from harness.training.checkpoint import (
+    Checkpoint,
+    CheckpointError,
+    Header,
+    Setting,
+    setting_of,
+    starts_anew,
+)
 from harness.training.trial_rows import Initial
-
-if TYPE_CHECKING:
-    from harness.training.rotation_pretraining import Pretrained, Progress
 
 SAY_EVERY_S = 2.0
 
@@ -42,6 +48,7 @@ class Starts:
 class PretrainingTask:
     """One pretraining as a Ray worker does it. weights: entries of a state dict to begin with."""
 
+    pretraining_id: str
     section: Pretraining
     model: catalog.Entry
     model_arguments: Mapping[str, Any]
@@ -51,12 +58,17 @@ class PretrainingTask:
     weights: Mapping[str, Array] | None = None
     fast_operators: bool = False
 
+    @property
+    def setting(self) -> Setting:
+        """What a checkpoint of it says, and must say to be gone on from."""
+        return setting_of(self.pretraining_id, device=self.device)
+
 
 class PretrainSteps(Protocol):
     """Where a pretraining runs: `in_worker` or `in_this_process`."""
 
     def __call__(
-        self, task: PretrainingTask, data: TrialData, checkpoint: bytes | None, *, gpu: float
+        self, task: PretrainingTask, data: TrialData, checkpoint: Checkpoint | None, *, gpu: float
     ) -> Iterator[Step]:
         """Yield what `pretraining_steps` yields.
 
@@ -138,9 +150,9 @@ def _pretrained(
     source = _source(trial, name)
     found = read_pretrained(plan.folder, name)
     if found is None:
-        task = _task(plan, trial, gpu=gpus > 0)
+        task = _task(plan, trial, name, gpu=gpus > 0)
         try:
-            found = _made(plan, task, name, data, pretrain_steps=pretrain_steps, on_event=on_event)
+            found = _made(plan, task, data, pretrain_steps=pretrain_steps, on_event=on_event)
         except (_Failed, ray.exceptions.RayError) as error:
             why = str(error) if isinstance(error, _Failed) else "the worker's process died"
             on_event(Note(f"{source} failed: {why}"))
@@ -160,11 +172,12 @@ def _source(trial: PlannedTrial, name: str) -> str:
     return f"pretraining {name}, from {_file_in_words(path, config[PRETRAINING_FILE_HASH])}"
 
 
-def _task(plan: Plan, trial: PlannedTrial, *, gpu: bool) -> PretrainingTask:
+def _task(plan: Plan, trial: PlannedTrial, name: str, *, gpu: bool) -> PretrainingTask:
     one = trial.resolved
     assert plan.spec.pretraining is not None
     start = plan.spec.pretraining.initial_weights
     return PretrainingTask(
+        pretraining_id=name,
         section=plan.spec.pretraining,
         model=one.model,
         model_arguments={k: v for k, v in one.config["model"].items() if k != "name"},
@@ -183,7 +196,6 @@ class _Failed(Exception):
 def _made(
     plan: Plan,
     task: PretrainingTask,
-    name: str,
     data: TrialData,
     *,
     pretrain_steps: PretrainSteps,
@@ -191,26 +203,35 @@ def _made(
 ) -> Any:
     """Pretrain; a checkpoint is written after each epoch."""
     from harness.training.rotation_pretraining import Pretrained
-    from harness.training.weights_io import read_checkpoint, unpack, write_checkpoint
+    from harness.training.training_state import unpack_pretraining
+    from harness.training.weights_io import (
+        read_pretraining_checkpoint,
+        write_pretraining_checkpoint,
+    )
 
-    checkpoint = read_checkpoint(plan.folder, name)
+    name = task.pretraining_id
+    try:
+        checkpoint = read_pretraining_checkpoint(plan.folder, name, task.setting)
+    except CheckpointError as error:
+        checkpoint = None
+        on_event(Note(starts_anew(f"pretraining {name}", str(error))))
     say = _teller(task.section.epochs, on_event)
-    say(0 if checkpoint is None else unpack(checkpoint).epoch, None)
+    say(0 if checkpoint is None else checkpoint.header.epoch, None)
     gpu = plan.spec.resources.gpu if task.device == "cuda" else 0.0
     for kind, content in pretrain_steps(task, data, checkpoint, gpu=gpu):
         if kind == "failed":
             raise _Failed(content)
-        progress = unpack(content["progress"])
         if kind == "done":
+            last = unpack_pretraining(content["checkpoint"])
             scores = content["val_accuracy"], content["test_accuracy"]
-            return Pretrained(progress.model, progress.rows, *scores)
-        write_checkpoint(plan.folder, name, content["progress"])
-        say(progress.epoch, progress.rows[-1]["train_accuracy"])
+            return Pretrained(last.model, last.rows, *scores)
+        write_pretraining_checkpoint(plan.folder, name, content["checkpoint"])
+        say(content["checkpoint"].header.epoch, content["train_accuracy"])
     raise _Failed("it ended without weights")
 
 
 def in_worker(
-    task: PretrainingTask, data: TrialData, checkpoint: bytes | None, *, gpu: float
+    task: PretrainingTask, data: TrialData, checkpoint: Checkpoint | None, *, gpu: float
 ) -> Iterator[Step]:
     """`pretraining_steps` in a Ray worker, which is no more than two epochs ahead."""
     remote = ray.remote(pretraining_steps).options(
@@ -226,7 +247,7 @@ def in_worker(
 
 
 def in_this_process(
-    task: PretrainingTask, data: TrialData, checkpoint: bytes | None, *, gpu: float
+    task: PretrainingTask, data: TrialData, checkpoint: Checkpoint | None, *, gpu: float
 ) -> Iterator[Step]:
     """`pretraining_steps` here, without Ray: Ctrl-C and leaving the debugger end it."""
     return pretraining_steps(task, data, checkpoint, interruptible=True)
@@ -235,17 +256,21 @@ def in_this_process(
 def pretraining_steps(
     task: PretrainingTask,
     data: TrialData,
-    checkpoint: bytes | None,
+    checkpoint: Checkpoint | None,
     *,
     interruptible: bool = False,
 ) -> Generator[Step, None, None]:
-    """(`epoch`, checkpoint) after each epoch, then (`done`, ...), or (`failed`, text)."""
+    """Yield (`epoch`, ...) after each epoch, then (`done`, ...), or (`failed`, text)."""
     import torch
 
     from harness.training.isolation import process_state, restore_process
     from harness.training.model_file import ModelFile
-    from harness.training.rotation_pretraining import PretrainingJob, Progress, pretrain
-    from harness.training.weights_io import pack, unpack
+    from harness.training.rotation_pretraining import Pretrained, PretrainingJob, pretrain
+    from harness.training.training_state import (
+        PretrainingState,
+        pack_pretraining,
+        unpack_pretraining,
+    )
     from harness.training.worker_setup import prepare_process
 
     prepare_process(threads=task.threads, device=task.device, fast_operators=task.fast_operators)
@@ -261,29 +286,26 @@ def pretraining_steps(
                 device=torch.device(task.device),
                 weights=None if given is None else {k: torch.tensor(v) for k, v in given.items()},
             )
-            epochs = pretrain(job, None if checkpoint is None else unpack(checkpoint))
-        made = yield from _packed(guarded(epochs, interruptible=interruptible))
-        last = Progress(len(made.rows), made.rows, made.weights, {})
-        scores = {"val_accuracy": made.val_accuracy, "test_accuracy": made.test_accuracy}
-        yield "done", {"progress": pack(last), **scores}
+            past = None if checkpoint is None else unpack_pretraining(checkpoint)
+            steps = pretrain(job, past)
+        with closing(steps):
+            while step := next_step(steps, interruptible=interruptible):
+                header = Header(task.setting, len(step.rows), task.section.epochs)
+                if isinstance(step, Pretrained):
+                    last = PretrainingState(step.rows, step.weights, {})
+                    scores = {
+                        "val_accuracy": step.val_accuracy,
+                        "test_accuracy": step.test_accuracy,
+                    }
+                    yield "done", {"checkpoint": pack_pretraining(header, last), **scores}
+                else:
+                    train_accuracy = step.rows[-1]["train_accuracy"]
+                    packed = pack_pretraining(header, step)
+                    yield "epoch", {"checkpoint": packed, "train_accuracy": train_accuracy}
     except Exception as error:
         yield "failed", named(error)
     finally:
         restore_process(before)
-
-
-def _packed(
-    epochs: "Generator[Progress, None, Pretrained]",
-) -> "Generator[Step, None, Pretrained]":
-    from harness.training.weights_io import pack
-
-    while True:
-        try:
-            progress = next(epochs)
-        except StopIteration as end:
-            made: Pretrained = end.value
-            return made
-        yield "epoch", {"progress": pack(progress)}
 
 
 def _teller(epochs: int, on_event: OnEvent) -> Callable[[int, float | None], None]:

@@ -202,7 +202,7 @@ def _pruned_before(request: Request, plan: Plan) -> list[str]:
 
 
 def _checkpoints(plan: Plan) -> list[str]:
-    from harness.tune.recovery.checkpoints import checkpoint_lines  # imports ray
+    from harness.tune.checkpoints import checkpoint_lines  # imports ray
 
     return checkpoint_lines(plan.folder, [trial.trial_id for trial in plan.missing])
 

@@ -26,6 +26,7 @@ from harness.training.optimizers import descend, make_optimizer, plain_step
 from harness.training.rotation import TURNS, all_turns, drawn_turns, turned
 from harness.training.schedules import lr_factor
 from harness.training.seeds import derive, permutation, seed_everything
+from harness.training.training_state import PretrainingState
 
 Row = dict[str, Any]
 
@@ -45,20 +46,6 @@ class PretrainingJob:
     seed: int
     device: torch.device
     weights: Mapping[str, Tensor] | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class Progress:
-    """What an epoch leaves: enough to go on from there, and to end with the same weights.
-
-    rows: one per epoch so far, columns of the `epochs` table. model: all that it holds, as
-    `ModuleState.plain` gives it. optimizer: its state dict.
-    """
-
-    epoch: int
-    rows: tuple[Row, ...]
-    model: Mapping[str, Any]
-    optimizer: Mapping[str, Any]
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,27 +76,32 @@ class _Run:
 
 
 def pretrain(
-    job: PretrainingJob, progress: Progress | None = None
-) -> Generator[Progress, None, Pretrained]:
-    """Yields after each epoch what can be gone on from; returns the weights in the end.
+    job: PretrainingJob, past: PretrainingState | None = None
+) -> Generator[PretrainingState | Pretrained, None, None]:
+    """Yield after each epoch what can be gone on from, and the weights in the end.
 
-    progress: where an interrupted pretraining stood; where it doesn't hold all that the model did,
-    it begins anew. Raises ValueError for a loss that is not
-    finite, and whatever the model raises.
+    Args:
+        job: What to pretrain.
+        past: Where an interrupted pretraining stood; where it doesn't hold all that the model did,
+            it begins anew.
+
+    Raises:
+        ValueError: A loss is not finite; besides whatever the model raises.
     """
     run = _start(job)
     rows: tuple[Row, ...] = ()
-    if progress is not None:
-        if restore_exactly(run.model, state_of(progress.model)):
+    if past is not None:
+        if restore_exactly(run.model, state_of(past.model)):
             run = _start(job)
         else:
-            run.optimizer.load_state_dict(dict(progress.optimizer))
-            rows = progress.rows
+            run.optimizer.load_state_dict(dict(past.optimizer))
+            rows = past.rows
     for epoch in range(len(rows) + 1, job.section.epochs + 1):
         rows = (*rows, _epoch(run, epoch))
-        yield Progress(epoch, rows, module_state(run.model).plain(), run.optimizer.state_dict())
+        model = module_state(run.model).plain()
+        yield PretrainingState(rows, model, run.optimizer.state_dict())
     test_accuracy = _evaluate(run, run.test)[1]
-    return Pretrained(_on_cpu(run.model), rows, rows[-1]["val_accuracy"], test_accuracy)
+    yield Pretrained(_on_cpu(run.model), rows, rows[-1]["val_accuracy"], test_accuracy)
 
 
 def _start(job: PretrainingJob) -> _Run:

@@ -9,10 +9,10 @@ from harness.metrics import METRICS
 from harness.training.backends.evidence import compare_epoch
 from harness.training.backends.fold_run import FoldRun, steps_per_epoch
 from harness.training.backends.selection import EXECUTIONS
-from harness.training.checkpoint import TrainingState
-from harness.training.checkpoint_format import CheckpointError
+from harness.training.checkpoint import CheckpointError
 from harness.training.early_stopping import out_of_patience
-from harness.training.types import EpochResult, FoldEpoch, FoldOutcome, TrainingJob
+from harness.training.training_state import TrainingState
+from harness.training.types import EpochResult, FoldEpoch, TrainedFolds, TrainingJob
 
 Keep = Callable[[Callable[[], TrainingState]], None]
 
@@ -23,8 +23,8 @@ def train_folds(
     observe: Callable[[int, Sequence[FoldRun]], None] | None = None,
     past: TrainingState | None = None,
     keep: Keep | None = None,
-) -> Generator[EpochResult, None, tuple[FoldOutcome, ...]]:
-    """Yield each epoch as it ends; return what the chosen weights of every fold say.
+) -> Generator[EpochResult | TrainedFolds, None, None]:
+    """Yield each epoch as it ends, then what the chosen weights of every fold say.
 
     Every fold takes its examples of an epoch from a permutation of its own; how many, see
     `fold_run.n_examples`. With `early_stopping` a repeat leaves when its
@@ -69,7 +69,7 @@ def train_folds(
         training = [run for run in training if run.fold.repeat not in stopped]
         if not training:
             break
-    return tuple(execution.outcomes(runs))
+    yield TrainedFolds(tuple(execution.outcomes(runs)))
 
 
 def _begin(job: TrainingJob, past: TrainingState | None) -> tuple[list[FoldRun], list[EpochResult]]:

@@ -1,23 +1,41 @@
 """One configuration on all its folds, in a plain loop without Ray."""
 
 import json
+import resource
 from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
+from torch import Tensor, nn
 
 from harness.config.sections import Training
 from harness.data.types import Array, Fold, TrialData
-from harness.failures import as_exceptions, error_text, guarded, traceback_text
+from harness.failures import as_exceptions, error_text, next_step, traceback_text
 from harness.results.provenance import utc_now
 from harness.results.rows import TrialRows
-from harness.training.trial_checkpoint import training_steps
+from harness.training.backends.selection import Agreement, BackendChoice, choose, confirmed, refused
+from harness.training.checkpoint import (
+    Checkpoint,
+    CheckpointError,
+    Header,
+    starts_anew,
+    trial_setting,
+)
+from harness.training.initial_weights import Start, head_entries
+from harness.training.isolation import TrialProcess, codes, in_words
+from harness.training.layer_statistics import layer_observer
+from harness.training.model_stats import ModelFacts, model_facts
+from harness.training.precision import forget_compiled, prepare_precision
+from harness.training.probes import place
+from harness.training.shared_arrays import SharedDataWritten
+from harness.training.trainer import Keep, train_folds
+from harness.training.training_state import Checkpointing, TrainingState, TrialState, pack_trial
 from harness.training.trial_rows import (
     Row,
     TrialJob,
-    ended_rows,
     epoch_rows,
     failed_rows,
     fold_predictions,
@@ -26,24 +44,15 @@ from harness.training.trial_rows import (
     summary,
     with_pretraining,
 )
+from harness.training.types import EpochResult, FoldOutcome, NotAsTheLoop, TrainedFolds, TrainingJob
+from harness.training.worker_setup import prepare_process
 
-if TYPE_CHECKING:
-    from torch import Tensor, nn
-
-    from harness.training.backends.selection import Agreement, BackendChoice
-    from harness.training.checkpoint import Checkpoints, Past
-    from harness.training.initial_weights import Start
-    from harness.training.model_stats import ModelFacts
-    from harness.training.types import EpochResult, FoldOutcome, TrainingJob
-
-__all__ = ["OnEpoch", "TrialJob", "TrialResult", "ended_rows", "failed_rows", "run_trial"]
-
-Build = Callable[..., "nn.Module"]
+Build = Callable[..., nn.Module]
 Weights = Mapping[str, Array]
-Attend = Callable[["nn.Module", "Tensor"], "Tensor"]
+Attend = Callable[[nn.Module, Tensor], Tensor]
 OnEpoch = Callable[[tuple[Row, ...], float], None]
 Attributes = Callable[[], Mapping[str, object] | None]
-_Trained = Generator[tuple[tuple[Row, ...], float], None, "TrialResult"]
+Tell = Callable[[str], None]
 
 _UNKEPT = (
     "{} can't be kept: the model that is tested and exported may be another than the one that "
@@ -52,18 +61,31 @@ _UNKEPT = (
 
 
 @dataclass(frozen=True, eq=False)
+class TrialEpoch:
+    """An epoch's rows, and the mean of the objective over all folds."""
+
+    rows: tuple[Row, ...]
+    objective: float
+
+
+@dataclass(frozen=True, eq=False)
 class TrialResult:
     """What a trial leaves.
 
-    weights: (repeat, fold) -> state dict on the CPU, empty if it failed. attributes: gives what
-    else the models hold; None where that is nothing. changed: what it changed in its process, in
-    words; that process should train nothing else.
+    Attributes:
+        rows: Of all tables.
+        weights: (repeat, fold) -> state dict on the CPU, empty if it failed.
+        attributes: Gives what else the models hold; None where that is nothing.
+        changed: What it changed in its process, in words; that process should train nothing else.
     """
 
     rows: TrialRows
-    weights: Mapping[tuple[int, int], Mapping[str, "Tensor"]] = field(default_factory=dict)
+    weights: Mapping[tuple[int, int], Mapping[str, Tensor]] = field(default_factory=dict)
     attributes: Mapping[tuple[int, int], Attributes] = field(default_factory=dict)
     changed: tuple[str, ...] = ()
+
+
+TrialSteps = Generator[TrialEpoch | TrialResult, None, None]
 
 
 def run_trial(
@@ -77,110 +99,165 @@ def run_trial(
 ) -> TrialResult:
     """Train the job's repeats on their folds and make the rows of all tables.
 
-    on_epoch: gets the epoch's rows and the fold mean of the objective after each epoch; what it
-        raises ends the trial and passes through.
-    attention: the model's own, where it has one.
-    weights: entries of a state dict to start from; None starts from random ones.
+    Args:
+        job: What to train.
+        data: Of its dataset.
+        build: The model's `build`.
+        on_epoch: Gets the epoch's rows and the fold mean of the objective after each epoch; what
+            it raises ends the trial and passes through.
+        attention: The model's own, where it has one.
+        weights: Entries of a state dict to start from; None starts from random ones.
     """
-    epochs = trial_epochs(job, data, build=build, attention=attention, weights=weights)
-    while True:
-        try:
-            rows, objective = next(epochs)
-        except StopIteration as end:
-            result: TrialResult = end.value
-            return result
-        on_epoch(rows, objective)
+    steps = trial_steps(job, data, build=build, attention=attention, weights=weights)
+    for step in steps:
+        if isinstance(step, TrialResult):
+            return step
+        on_epoch(step.rows, step.objective)
+    raise AssertionError("a trial ends with its result")
 
 
-def trial_epochs(
+def trial_steps(
     job: TrialJob,
     data: TrialData,
     *,
     build: Build,
     attention: Attend | None = None,
     weights: Weights | None = None,
-    checkpoints: "Checkpoints | None" = None,
-    agreement: "Agreement | None" = None,
-    tell: Callable[[str], None] = print,
+    checkpointing: Checkpointing | None = None,
+    agreement: Agreement | None = None,
+    tell: Tell = print,
     interruptible: bool = True,
     changed_names: Callable[[], tuple[str, ...]] = tuple,
     on_findings: Callable[[tuple[str, ...]], None] = lambda codes: None,
-) -> Generator[tuple[tuple[Row, ...], float], None, TrialResult]:
-    """The same as a generator: yields each epoch's rows and mean, returns the trial's result.
+) -> TrialSteps:
+    """Yield each epoch as it ends, then the trial's result; see `run_trial`.
 
-    A trial that goes on from a checkpoint first yields the epochs that lie behind it.
+    A trial that goes on from a checkpoint first yields the epochs that lie behind it. Where folds
+    trained as one turn out to train otherwise than in the loop, or a checkpoint does not fit the
+    model, the trial begins anew: its epochs are yielded again.
     Whatever the model or the training raises becomes a trials row with status `failed`, also what
     is no Exception, such as `sys.exit`. What it changes in its process is a finding, and is put
     back.
-    interruptible: a KeyboardInterrupt may be the user's Ctrl-C and passes; in a worker it never is.
-    agreement: makes the trials of a run that have one model's shape train their folds in one way.
-    Where folds trained as one turn out to train otherwise than in the loop, the trial begins anew,
-    in the loop; its epochs are yielded again.
-    tell: gets what a user should know once. changed_names: what the model's file keeps afterwards.
-    on_findings: gets the codes of what is found in the model and the data before the first epoch.
-    """
-    from harness.training.isolation import TrialProcess
-    from harness.training.model_stats import model_facts
 
-    started_at = utc_now()
-    epochs: list[Row] = []
-    layers: list[Row] = []
+    Args:
+        checkpointing: How the trial keeps itself; None keeps nothing.
+        agreement: Makes the trials of a run that have one model's shape train their folds in one
+            way.
+        tell: Gets what a user should know once.
+        interruptible: A KeyboardInterrupt may be the user's Ctrl-C and passes; in a worker it
+            never is.
+        changed_names: What the model's file keeps afterwards.
+        on_findings: Gets the codes of what is found in the model and the data before the first
+            epoch.
+    """
+    progress = _Progress()
     process = TrialProcess()
-    findings: tuple[str, ...] | None = None  # unknown until the model was looked at
+    result: TrialResult | None = None
     try:
         with as_exceptions(interruptible=interruptible):
             _prepare(job)
             process.begin(data)
             training = _training_job(job, data, build, attention=attention, weights=weights)
-            past = checkpoints.past() if checkpoints else None
+            past = checkpointing.resume() if checkpointing else None
             # before anything else runs the model, so that its own mistakes are named as such
             facts = model_facts(training, key=_model_key(job, data), counts=job.counts)
-            findings = _findings(data, facts)
-            on_findings(findings)
+            progress.findings = _findings(data, facts)
+            on_findings(progress.findings)
             training, choice = _chosen(job, training, past, agreement=agreement, tell=tell)
-
-        def train(training: "TrainingJob", past: "Past | None") -> _Trained:
-            epochs.clear()
-            layers.clear()
-            steps = training_steps(job, training, checkpoints, past, layers, tell=tell)
-            return _train(
-                job,
-                training,
-                guarded(steps, interruptible=interruptible),
-                facts,
-                epochs=epochs,
-                layers=layers,
-                started_at=started_at,
-                tell=tell,
-            )
-
-        trained = _or_in_the_loop(train, training, past, choice, agreement=agreement, tell=tell)
-        del past  # it is as large as all folds
-        result = yield from trained
+        while result is None:
+            progress.begin(past)
+            steps = _fold_steps(job, training, past, progress, checkpointing)
+            resumes, past = past is not None, None  # it is as large as all folds
+            try:
+                with closing(steps):
+                    while step := next_step(steps, interruptible=interruptible):
+                        if isinstance(step, EpochResult):
+                            yield progress.epoch_ended(job, step)
+                        else:
+                            _tell_unkept(job, step, tell)
+                            result = _completed(job, training, step, facts, progress)
+            except CheckpointError as error:  # raised before the first step alone
+                if not resumes:
+                    raise
+                tell(starts_anew(f"trial {job.trial_id}", str(error)))
+            except NotAsTheLoop as error:
+                training = _in_the_loop(training, choice, str(error), agreement, tell=tell)
+        _agree_on(choice, training, result, agreement)
     except Exception as error:
-        text, trace = error_text(error), traceback_text(error)
-        rows = failed_rows(job, text, epochs, trace=trace, started_at=started_at, findings=findings)
-        result = TrialResult(replace(rows, layers=tuple(layers)))
+        failed = _failed(job, error_text(error), progress, trace=traceback_text(error))
+        result = replace(failed, rows=replace(failed.rows, layers=tuple(progress.layers)))
     finally:  # also where nobody wants the epochs that are left
         left = process.end()
-    if left.written:
-        result = _spoilt(job, left.written, epochs, started_at=started_at, findings=findings)
-    return _with_changes(job, result, left.changed, changed_names(), tell=tell)
+    if left.written:  # no number of it means anything
+        result = _failed(job, error_text(SharedDataWritten(left.written)), progress)
+    yield _with_changes(job, result, left.changed, changed_names(), tell=tell)
 
 
-def _spoilt(
+@dataclass(eq=False)
+class _Progress:
+    """What is known of a trial by now, in case it fails.
+
+    findings: codes; None until the model was looked at.
+    """
+
+    started_at: datetime = field(default_factory=utc_now)
+    epochs: list[Row] = field(default_factory=list)
+    layers: list[Row] = field(default_factory=list)
+    findings: tuple[str, ...] | None = None
+
+    def begin(self, past: TrialState | None) -> None:
+        """Forget what an attempt before this one left; its past tells its epochs again."""
+        self.epochs.clear()
+        self.layers[:] = past.layers if past else ()
+
+    def epoch_ended(self, job: TrialJob, result: EpochResult) -> TrialEpoch:
+        rows = epoch_rows(job, result)
+        self.epochs.extend(rows)
+        return TrialEpoch(rows, result.objective_mean)
+
+
+def _fold_steps(
     job: TrialJob,
-    written: tuple[str, ...],
-    epochs: Sequence[Row],
-    *,
-    started_at: datetime,
-    findings: Sequence[str] | None,
-) -> TrialResult:
-    """Of a trial that wrote into the data it trained on: no number of it means anything."""
-    from harness.training.shared_arrays import SharedDataWritten
+    training: TrainingJob,
+    past: TrialState | None,
+    progress: _Progress,
+    checkpointing: Checkpointing | None,
+) -> Generator[EpochResult | TrainedFolds, None, None]:
+    """The training of the folds; it is kept, and its layers looked at, where that is asked for."""
+    layers = progress.layers
+    return train_folds(
+        training,
+        observe=layer_observer(layers) if job.diagnostics == "layers" else None,
+        past=past.training if past else None,
+        keep=_keeper(job, training, checkpointing, layers) if checkpointing else None,
+    )
 
-    text = error_text(SharedDataWritten(written))
-    return TrialResult(failed_rows(job, text, epochs, started_at=started_at, findings=findings))
+
+def _keeper(
+    job: TrialJob, training: TrainingJob, checkpointing: Checkpointing, layers: Sequence[Row]
+) -> Keep:
+    """Makes the trial's checkpoint of the folds' state."""
+    setting, epochs = trial_setting(job, training.execution), training.training.epochs
+
+    def keep(state: Callable[[], TrainingState]) -> None:
+        def checkpoint() -> Checkpoint:
+            now = state()
+            header = Header(setting, len(now.results), epochs, job.attempt, now.unkept)
+            return pack_trial(header, TrialState(now, tuple(layers)))
+
+        checkpointing.keep(checkpoint)
+
+    return keep
+
+
+def _failed(
+    job: TrialJob, error: str, progress: _Progress, *, trace: str | None = None
+) -> TrialResult:
+    started_at, findings = progress.started_at, progress.findings
+    rows = failed_rows(
+        job, error, progress.epochs, trace=trace, started_at=started_at, findings=findings
+    )
+    return TrialResult(rows)
 
 
 def _with_changes(
@@ -189,11 +266,9 @@ def _with_changes(
     process: tuple[str, ...],
     names: tuple[str, ...],
     *,
-    tell: Callable[[str], None],
+    tell: Tell,
 ) -> TrialResult:
     """With what the trial changed in its process, and of what its model's file keeps."""
-    from harness.training.isolation import codes, in_words
-
     if not process and not names:
         return result
     model = job.config["model"]["name"]
@@ -202,62 +277,51 @@ def _with_changes(
     if names:
         tell(f"{model}: its file keeps something between models: {in_words(names)}")
     before = result.rows.trial.get("findings")
-    found = [*codes("changed_process", process), *codes("changed_names", names)]
-    trial = {**result.rows.trial, "findings": ",".join([before, *found] if before else found)}
+    after = [*codes("changed_process", process), *codes("changed_names", names)]
+    trial = {**result.rows.trial, "findings": ",".join([before, *after] if before else after)}
     return replace(result, rows=replace(result.rows, trial=trial), changed=process)
 
 
-def _or_in_the_loop(
-    train: "Callable[[TrainingJob, Past | None], _Trained]",
-    training: "TrainingJob",
-    past: "Past | None",
-    choice: "BackendChoice",
-    *,
-    agreement: "Agreement | None",
-    tell: Callable[[str], None],
-) -> _Trained:
-    """The trial as it was prepared; from its beginning in the loop where that trains otherwise."""
-    from harness.training.backends.selection import confirmed, refused
-    from harness.training.types import NotAsTheLoop
-
-    trained = train(training, past)
-    del past
-    try:
-        result = yield from trained
-    except NotAsTheLoop as error:
-        why = str(error)
-    else:
-        found = confirmed(choice, training, epochs=result.rows.trial["epochs_trained"])
-        if agreement is not None and choice.key and found.compared > choice.compared:
-            agreement.revise(choice.key, found)
-        return result
+def _in_the_loop(
+    training: TrainingJob, choice: BackendChoice, why: str, agreement: Agreement | None, *, tell: Tell
+) -> TrainingJob:
+    """The job as it trains where its folds together train otherwise than in the loop."""
     tell(f"folds train one after the other, and this trial from its beginning: {why}")
     if agreement is not None and choice.key:
         agreement.revise(choice.key, refused(why))
-    return (yield from train(replace(training, execution="loop", compare_from=None), None))
+    return replace(training, execution="loop", compare_from=None)
 
 
-def _train(
-    job: TrialJob,
-    training: "TrainingJob",
-    steps: "Generator[EpochResult, None, tuple[FoldOutcome, ...]]",
-    facts: "ModelFacts",
-    *,
-    epochs: list[Row],
-    layers: list[Row],
-    started_at: datetime,
-    tell: Callable[[str], None],
-) -> Generator[tuple[tuple[Row, ...], float], None, TrialResult]:
-    data = training.data
-    outcomes = yield from _noted(steps, job, epochs)
-    unkept = next((outcome.unkept for outcome in outcomes if outcome.unkept), "")
+def _agree_on(
+    choice: BackendChoice, training: TrainingJob, result: TrialResult, agreement: Agreement | None
+) -> None:
+    """Lets trials of the same shape know up to which step this one was compared with the loop."""
+    confirmed_choice = confirmed(choice, training, epochs=result.rows.trial["epochs_trained"])
+    further = confirmed_choice.compared > choice.compared
+    if agreement is not None and choice.key and further:
+        agreement.revise(choice.key, confirmed_choice)
+
+
+def _tell_unkept(job: TrialJob, trained: TrainedFolds, tell: Tell) -> None:
+    unkept = next((outcome.unkept for outcome in trained.outcomes if outcome.unkept), "")
     if unkept:
         tell(f"{job.config['model']['name']}: {_UNKEPT.format(unkept)}")
+
+
+def _completed(
+    job: TrialJob,
+    training: TrainingJob,
+    trained: TrainedFolds,
+    facts: ModelFacts,
+    progress: _Progress,
+) -> TrialResult:
+    """The rows and weights of a trial that trained to its end."""
+    data, outcomes = training.data, trained.outcomes
     ended = [(data.folds[i], outcome) for i, outcome in zip(training.folds, outcomes, strict=True)]
     folds = [fold_row(job, data, fold, outcome=outcome) for fold, outcome in ended]
     trial = {
-        **identity(job, "complete", started_at=started_at),
-        **summary(job, [*job.previous_folds, *folds], epochs),
+        **identity(job, "complete", started_at=progress.started_at),
+        **summary(job, [*job.previous_folds, *folds], progress.epochs),
         "n_parameters": facts.n_parameters,
         "n_parameters_trainable": facts.n_parameters_trainable,
         "n_parameters_without_gradient": facts.n_parameters_without_gradient,
@@ -273,10 +337,10 @@ def _train(
         rows=TrialRows(
             trial,
             folds=folds,
-            epochs=with_pretraining(job, epochs),
+            epochs=with_pretraining(job, progress.epochs),
             predictions=predictions,
             attention=[row for outcome in outcomes for row in outcome.attention],
-            layers=tuple(layers),
+            layers=tuple(progress.layers),
         ),
         weights={(outcome.repeat, outcome.fold): outcome.state for outcome in outcomes},
         attributes={(outcome.repeat, outcome.fold): outcome.attributes for outcome in outcomes},
@@ -285,11 +349,6 @@ def _train(
 
 def _prepare(job: TrialJob) -> None:
     """Makes the process ready to compute, before anything of the model runs."""
-    import torch
-
-    from harness.training.precision import forget_compiled, prepare_precision
-    from harness.training.worker_setup import prepare_process
-
     training = job.config["training"]
     fast = training.get("fast_operators", False)
     prepare_process(threads=job.resources_cpu, device=job.device, fast_operators=fast)
@@ -305,11 +364,7 @@ def _training_job(
     *,
     attention: Attend | None,
     weights: Weights | None,
-) -> "TrainingJob":
-    import torch
-
-    from harness.training.types import TrainingJob
-
+) -> TrainingJob:
     if job.initial is not None and job.initial.error is not None:
         raise RuntimeError(f"no weights to start from: {job.initial.error}")
     model = job.config["model"]
@@ -329,15 +384,13 @@ def _training_job(
 
 def _chosen(
     job: TrialJob,
-    training: "TrainingJob",
-    past: "Past | None",
+    training: TrainingJob,
+    past: TrialState | None,
     *,
-    agreement: "Agreement | None",
-    tell: Callable[[str], None],
-) -> "tuple[TrainingJob, BackendChoice]":
+    agreement: Agreement | None,
+    tell: Tell,
+) -> tuple[TrainingJob, BackendChoice]:
     """The job with the way chosen in which its folds train, and why."""
-    from harness.training.backends.selection import choose
-
     recorded = past.execution if past else job.execution
     code = job.code_fingerprint
     agree = None if agreement is None else agreement.ask
@@ -348,12 +401,8 @@ def _chosen(
     return replace(training, execution=choice.execution, compare_from=compare_from), choice
 
 
-def _start(training: "TrainingJob", weights: Weights | None) -> "Start | None":
+def _start(training: TrainingJob, weights: Weights | None) -> Start | None:
     """What is done to the models before they train; None where they start as they are built."""
-    import torch
-
-    from harness.training.initial_weights import Start, head_entries
-
     only_head = training.training.trainable == "head"
     if weights is None and not only_head:
         return None
@@ -375,29 +424,10 @@ def _model_key(job: TrialJob, data: TrialData) -> str:
     return "\n".join((job.code_fingerprint, data.fingerprint, job.device, model, start))
 
 
-def _noted(
-    training: "Generator[EpochResult, None, tuple[FoldOutcome, ...]]",
-    job: TrialJob,
-    epochs: list[Row],
-) -> "Generator[tuple[tuple[Row, ...], float], None, tuple[FoldOutcome, ...]]":
-    """Each epoch as rows, kept in `epochs` too; what the training returns in the end."""
-    while True:
-        try:
-            result = next(training)
-        except StopIteration as end:
-            outcomes: tuple[FoldOutcome, ...] = end.value
-            return outcomes
-        rows = epoch_rows(job, result)
-        epochs.extend(rows)
-        yield rows, result.objective_mean
-
-
 def _findings(
-    data: TrialData, facts: "ModelFacts", ended: Sequence[tuple[Fold, "FoldOutcome"]] = ()
+    data: TrialData, facts: ModelFacts, ended: Sequence[tuple[Fold, FoldOutcome]] = ()
 ) -> tuple[str, ...]:
     """The codes found in the model, the data and the predictions, in their usual order."""
-    from harness.training.probes import place
-
     found = {*facts.findings, *data.findings}
     if any(_is_constant(data, fold, outcome) for fold, outcome in ended):
         found.add("constant_predictions")
@@ -406,7 +436,7 @@ def _findings(
     return tuple(sorted(found, key=place))
 
 
-def _is_constant(data: TrialData, fold: Fold, outcome: "FoldOutcome") -> bool:
+def _is_constant(data: TrialData, fold: Fold, outcome: FoldOutcome) -> bool:
     """Whether every validation example gets one class, though there are several."""
     predicted = outcome.predictions["validation"].argmax(1)
     return len(np.unique(predicted)) == 1 < len(np.unique(data.targets[fold.validation]))
@@ -415,9 +445,5 @@ def _is_constant(data: TrialData, fold: Fold, outcome: "FoldOutcome") -> bool:
 def _peak_memory_mb(device: str) -> float:
     """MB (1e6 bytes): of the trial's tensors on a GPU, else of the process since its start."""
     if device.startswith("cuda"):
-        import torch
-
         return torch.cuda.max_memory_allocated(device) / 1e6
-    import resource
-
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6

@@ -129,3 +129,10 @@ class FoldOutcome:
     attention: tuple[dict[str, Any], ...] = ()
     attributes: Callable[[], Mapping[str, Any] | None] = lambda: None
     unkept: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedFolds:
+    """What training ends with: the outcome of every fold, in the job's order."""
+
+    outcomes: tuple[FoldOutcome, ...]

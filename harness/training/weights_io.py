@@ -1,12 +1,12 @@
-"""Weights on disk: state dicts of a user's, pretrained ones, and checkpoints while under way.
+"""Weights on disk: state dicts of a user's, pretrained ones, and pretrainings under way.
 
 Nothing but tensors, numbers and text is ever unpickled.
 """
 
-import io
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,17 @@ import torch
 from torch import Tensor
 
 from harness.errors import BenchError
-from harness.training.rotation_pretraining import Pretrained, Progress
+from harness.results.layout import TEMPORARY
+from harness.training.checkpoint import (
+    Checkpoint,
+    CheckpointError,
+    Setting,
+    read_checkpoint,
+    why_foreign,
+    write_checkpoint,
+)
+from harness.training.rotation_pretraining import Pretrained
+from harness.training.training_state import unpack_pretraining
 
 FOLDER = "pretraining"
 
@@ -60,7 +70,8 @@ def write_pretrained(
 
     about: further JSON values, such as the configuration.
     """
-    _replace(folder, _place(folder, name, "pt"), _packed(dict(pretrained.weights)))
+    with _whole(folder, _place(folder, name, "pt")) as draft, draft.open("wb") as out:
+        torch.save(dict(pretrained.weights), out)
     facts = {
         **about,
         "val_accuracy": pretrained.val_accuracy,
@@ -68,52 +79,49 @@ def write_pretrained(
         "epochs": list(pretrained.rows),
     }
     text = json.dumps(facts, indent=1, ensure_ascii=False)
-    _replace(folder, _place(folder, name, "json"), text.encode())
+    with _whole(folder, _place(folder, name, "json")) as draft:
+        draft.write_bytes(text.encode())
     _place(folder, name, "checkpoint").unlink(missing_ok=True)
 
 
-def pack(progress: Progress) -> bytes:
-    """A checkpoint as bytes, to be sent or kept."""
-    rows = list(progress.rows)
-    return _packed({"rows": rows, "model": progress.model, "optimizer": progress.optimizer})
+def write_pretraining_checkpoint(folder: Path, name: str, checkpoint: Checkpoint) -> None:
+    """Keep the checkpoint of a pretraining under way, in place of an earlier one."""
+    file = _place(folder, name, "checkpoint")
+    with _whole(folder, file) as draft:
+        write_checkpoint(draft, checkpoint)
 
 
-def unpack(content: bytes) -> Progress:
-    """What `pack` made. Raises whatever torch raises for damaged bytes."""
-    found = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-    rows = tuple(found["rows"])
-    return Progress(len(rows), rows, found["model"], found["optimizer"])
+def read_pretraining_checkpoint(folder: Path, name: str, here: Setting) -> Checkpoint | None:
+    """Return the checkpoint of an interrupted pretraining; None without one.
 
+    Args:
+        folder: results/<benchmark>.
+        name: The pretraining's id.
+        here: What it must say to be gone on from.
 
-def write_checkpoint(folder: Path, name: str, content: bytes) -> None:
-    """Keeps a packed checkpoint, in place of an earlier one."""
-    _replace(folder, _place(folder, name, "checkpoint"), content)
-
-
-def read_checkpoint(folder: Path, name: str) -> bytes | None:
-    """The packed checkpoint of an interrupted pretraining; None where it is missing or damaged."""
-    try:
-        content = _place(folder, name, "checkpoint").read_bytes()
-        unpack(content)
-    except Exception:  # torch names many kinds of damage, and all mean: begin anew
+    Raises:
+        CheckpointError: It is of no use.
+    """
+    file = _place(folder, name, "checkpoint")
+    if not file.exists():
         return None
-    return content
+    checkpoint = read_checkpoint(file)
+    why = why_foreign(checkpoint.header, here)
+    if why is not None:
+        raise CheckpointError(why)
+    unpack_pretraining(checkpoint)
+    return checkpoint
 
 
 def _place(folder: Path, name: str, kind: str) -> Path:
     return folder / FOLDER / f"{name}.{kind}"
 
 
-def _packed(value: Mapping[str, Any]) -> bytes:
-    buffer = io.BytesIO()
-    torch.save(dict(value), buffer)
-    return buffer.getvalue()
-
-
-def _replace(folder: Path, file: Path, content: bytes) -> None:
-    """Written beside the tables and moved into place: a file is whole or not there."""
-    temporary = folder / ".tmp" / file.name
-    for parent in (temporary.parent, file.parent):
+@contextmanager
+def _whole(folder: Path, file: Path) -> Iterator[Path]:
+    """Gives a draft to write, which is moved into place: a file is whole or not there."""
+    draft = folder / TEMPORARY / file.name
+    for parent in (draft.parent, file.parent):
         parent.mkdir(parents=True, exist_ok=True)
-    temporary.write_bytes(content)
-    os.replace(temporary, file)
+    yield draft
+    os.replace(draft, file)

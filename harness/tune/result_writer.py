@@ -16,9 +16,9 @@ from harness.metrics import better
 from harness.results.provenance import utc_now
 from harness.results.rows import from_ipc
 from harness.results.table_writer import TableWriter
-from harness.training.checkpoint_format import Packed
+from harness.training.checkpoint import Checkpoint
 from harness.tune.backend_registry import Executions
-from harness.tune.recovery.checkpoint_store import CheckpointStore
+from harness.tune.checkpoints import CheckpointStore
 
 FLUSH_POLL_S = 0.5
 
@@ -126,11 +126,11 @@ class Collector:
         pending.epochs.extend(rows)
         pending.findings = None if findings is None else tuple(findings)
 
-    def keep_checkpoint(self, trial_id: str, packed: Packed) -> str | None:
+    def keep_checkpoint(self, trial_id: str, checkpoint: Checkpoint) -> str | None:
         """Keeps where a running trial stands; why the last one couldn't be written, or None."""
-        return self._checkpoints.put(trial_id, packed)
+        return self._checkpoints.put(trial_id, checkpoint)
 
-    def checkpoint(self, trial_id: str) -> Packed | None:
+    def checkpoint(self, trial_id: str) -> Checkpoint | None:
         """Where a trial goes on; None at its beginning. Raises CheckpointError for damage."""
         return self._checkpoints.get(trial_id)
 

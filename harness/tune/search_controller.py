@@ -12,7 +12,7 @@ from ray import tune
 from harness.events import TrialEnded
 from harness.results.rows import to_tables
 from harness.search.optuna_study import Ended
-from harness.training.trial import ended_rows
+from harness.training.trial_rows import ended_rows
 from harness.tune.callbacks import Watcher
 from harness.tune.ray_internals import can_retire_actors
 from harness.tune.recovery.retry import Pass

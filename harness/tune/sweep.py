@@ -51,7 +51,7 @@ class SweepRequest:
     tracking: shows the curves elsewhere, see harness.tune.tracking.
     time_limit_s: seconds that one trial may train; longer ones fail.
     steering: who is drawn and stopped while it runs, and when it ends.
-    checkpoint_interval_s: see harness.tune.recovery.checkpoint_client.
+    checkpoint_interval_s: see harness.tune.checkpoints.CheckpointClient.
     """
 
     trials: tuple[SweepTrial, ...]

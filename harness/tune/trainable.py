@@ -3,7 +3,7 @@
 import io
 import sys
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, redirect_stdout
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -21,13 +21,14 @@ from harness.plugins import catalog
 from harness.results.rows import to_ipc, to_tables
 from harness.training.isolation import changes_of_running_trial, codes
 from harness.training.model_file import ModelFile
-from harness.training.trial import TrialJob, TrialResult, trial_epochs
+from harness.training.trial import TrialEpoch, TrialResult, TrialSteps, trial_steps
+from harness.training.trial_rows import TrialJob
 from harness.tune.backend_registry import agreement
+from harness.tune.checkpoints import CheckpointClient
 from harness.tune.cluster.gpu_memory import MEASURED, measured
 from harness.tune.cluster.join import log_header
 from harness.tune.local import Value, get_value
 from harness.tune.object_store import get_data
-from harness.tune.recovery.checkpoint_client import Keeper
 from harness.tune.recovery.out_of_memory import advice, free_gpu_cache
 from harness.tune.recovery.retry import HANDED_BACK, Terms
 from harness.tune.recovery.trial_log import TrialLog
@@ -36,8 +37,6 @@ from harness.tune.tracking import epoch_point, final_point
 
 REPORT_EVERY_S = 1.0
 CHANGED = "changed_process"  # whether the process must not take another trial
-
-TrialEpochs = Generator[tuple[tuple[dict[str, Any], ...], float], None, TrialResult]
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,7 @@ class Shared:
 
     tracked: Tune is also told every epoch's losses and scores, which its loggers pass on.
     judged: a scheduler hears of every epoch, and may stop a trial after it.
-    checkpoint_interval_s: see harness.tune.recovery.checkpoint_client.
+    checkpoint_interval_s: see harness.tune.checkpoints.CheckpointClient.
     in_process: there is no Ray; what the trials print is shown, and Ctrl-C reaches them.
     """
 
@@ -97,20 +96,20 @@ class TrialWorker:
     def reset_config(self, new_config: Mapping[str, int]) -> bool:
         """Take the next trial; True says that this process may train it."""
         self._trial = _trial_of(self._shared, new_config["index"])
-        self._epochs: TrialEpochs | None = None
-        self._keeper: Keeper | None = None
+        self._steps: TrialSteps | None = None
+        self._checkpoints: CheckpointClient | None = None
         self._close_log()
         return True
 
     def cleanup(self) -> None:
         """The actor's end; what it was training keeps where it stands."""
-        if self._keeper is not None:
-            self._keeper.last()
+        if self._checkpoints is not None:
+            self._checkpoints.keep_last()
         self._close_log()
 
     def step(self) -> dict[str, Any]:
         """Trains until there is something to say."""
-        if self._epochs is None:
+        if self._steps is None:
             self._begin()
         limit_s, begun_s = self._shared.terms.time_limit_s, time.monotonic()
         left_s = None if limit_s is None else limit_s - self._spent_s
@@ -136,15 +135,17 @@ class TrialWorker:
         self._findings: tuple[str, ...] = ()
         model = self._trial.model
         file = ModelFile(model)
-        self._keeper = Keeper(shared.collector, self._job, interval_s=shared.checkpoint_interval_s)
-        self._epochs = trial_epochs(
+        self._checkpoints = CheckpointClient(
+            shared.collector, self._job, interval_s=shared.checkpoint_interval_s
+        )
+        self._steps = trial_steps(
             self._job,
             _fetch(shared.data[self._trial.data_key], get_data),
             build=file.build,
             attention=file.attention,
             weights=self._weights(),
-            checkpoints=self._keeper.checkpoints(
-                ask=self._trial.goes_on or attempt > 1, say=self._log.write
+            checkpointing=self._checkpoints.checkpointing(
+                ask=self._trial.goes_on or attempt > 1, log=self._log.write
             ),
             agreement=agreement(shared.collector, cache=cache_dir(), model=model.name),
             tell=self._tell,
@@ -158,8 +159,8 @@ class TrialWorker:
         self._findings = findings
 
     def _tell(self, text: str) -> None:
-        assert self._keeper is not None
-        self._keeper.note(text)
+        assert self._checkpoints is not None
+        self._checkpoints.note(text)
         self._log.write(f"{text}\n")
 
     def _weights(self) -> Mapping[str, Any] | None:
@@ -171,23 +172,21 @@ class TrialWorker:
 
         until_limit_s: monotonic time from which the trial's time limit ends it.
         """
-        assert self._epochs is not None
         rows: list[dict[str, Any]] = []
         curve: list[dict[str, Any]] = []
         at_once = until_limit_s is not None  # a process that hangs takes what it has not said along
         until_s = time.monotonic() + (0.0 if at_once else REPORT_EVERY_S)
         while True:
-            try:
-                new_rows, objective = self._next_epoch(until_limit_s)
-            except StopIteration as end:
-                said = {**self._ended(end.value), **self._tracked(curve, end.value)}
-                if end.value.changed:
+            step = self._next_step(until_limit_s)
+            if isinstance(step, TrialResult):
+                said = {**self._ended(step), **self._tracked(curve, step)}
+                if step.changed:
                     said[CHANGED] = True
                 return {**said, **self._notes()}
-            rows.extend(new_rows)
-            self._epoch = new_rows[-1]["epoch"]
+            rows.extend(step.rows)
+            self._epoch = step.rows[-1]["epoch"]
             if self._shared.tracked:
-                curve.append(epoch_point(new_rows, objective))
+                curve.append(epoch_point(step.rows, step.objective))
             if self._is_due(until_s):
                 changes = changes_of_running_trial()
                 findings = self._findings_so_far(changes)
@@ -195,7 +194,7 @@ class TrialWorker:
                 if self._shared.judged:
                     get_value(kept)  # what Tune hears next may end the trial
                 epoch = rows[-1]["epoch"]
-                running = {"epoch": epoch, "objective": objective, "status": "running"}
+                running = {"epoch": epoch, "objective": step.objective, "status": "running"}
                 if changes:  # a scheduler may end the trial here
                     running[CHANGED] = True
                 return {**running, **self._tracked(curve), **self._notes()}
@@ -212,13 +211,13 @@ class TrialWorker:
             return self._epoch < int(self._job.config["training"]["epochs"])
         return time.monotonic() >= until_s
 
-    def _next_epoch(self, until_limit_s: float | None) -> tuple[tuple[dict[str, Any], ...], float]:
-        """Raises StopIteration with the trial's result, also where its time is up."""
-        assert self._epochs is not None
+    def _next_step(self, until_limit_s: float | None) -> TrialEpoch | TrialResult:
+        """The trial's result also where its time is up."""
+        assert self._steps is not None
         if self._epoch and until_limit_s is not None and time.monotonic() >= until_limit_s:
             limit_s = self._shared.terms.time_limit_s or 0.0
-            return self._epochs.throw(TimeLimitReached(time_limit_text(limit_s, self._epoch)))
-        return next(self._epochs)
+            return self._steps.throw(TimeLimitReached(time_limit_text(limit_s, self._epoch)))
+        return next(self._steps)
 
     def _close_log(self) -> str:
         """What the trial said, if one was running."""
@@ -238,12 +237,12 @@ class TrialWorker:
 
     def _notes(self) -> dict[str, Any]:
         """What a user should know of the checkpoints."""
-        notes = self._keeper.take_notes() if self._keeper else []
+        notes = self._checkpoints.take_notes() if self._checkpoints else []
         return {"notes": notes} if notes else {}
 
     def _ended(self, result: TrialResult) -> dict[str, Any]:
-        if self._keeper is not None:
-            self._keeper.end()
+        if self._checkpoints is not None:
+            self._checkpoints.end()
         terms, log = self._shared.terms, self._close_log()
         error = result.rows.trial.get("error") or ""
         if error.startswith(OUT_OF_MEMORY):

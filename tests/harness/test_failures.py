@@ -16,11 +16,11 @@ from harness.failures import (
     UserErrorsIgnored,
     as_exceptions,
     error_text,
-    guarded,
     is_out_of_memory,
     log_of_failure,
     message,
     named,
+    next_step,
     time_limit_text,
     traceback_text,
 )
@@ -155,32 +155,19 @@ def test_ctrl_c_passes_where_it_may_be_meant() -> None:
         raise KeyboardInterrupt
 
 
-def test_a_guarded_generator_is_closed_as_any_other() -> None:
-    """Its own GeneratorExit is no failure of what it runs, which is closed with it."""
-    closed = []
-
-    def steps():
-        try:
-            yield 1
-        finally:
-            closed.append(True)
-
-    running = guarded(steps(), interruptible=False)
-    assert next(running) == 1
-    running.close()
-
-    assert closed == [True]
-
-
 def test_a_generator_exit_from_within_is_an_error() -> None:
-    def steps():
-        yield 1
-        raise GeneratorExit("from a model")
+    """At the end of the generator there is no step."""
 
-    running = guarded(steps(), interruptible=False)
-    next(running)
+    def steps(raises: bool):
+        yield 1
+        if raises:
+            raise GeneratorExit("from a model")
+
+    running, whole = steps(True), steps(False)
+    assert [next_step(whole, interruptible=False) for _ in range(3)] == [1, None, None]
+    assert next_step(running, interruptible=False) == 1
     with pytest.raises(NoException):
-        next(running)
+        next_step(running, interruptible=False)
 
 
 def test_what_user_code_raises_is_ignored_but_for_those_who_end_the_run() -> None:

@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from harness.training.trial import ended_rows, failed_rows, run_trial
+from harness.training.trial import run_trial
+from harness.training.trial_rows import ended_rows, failed_rows
 from tests.builders import (
     Linear,
     build_linear,

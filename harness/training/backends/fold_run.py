@@ -16,13 +16,6 @@ from harness.data.types import Fold
 from harness.metrics import METRICS, better, compute
 from harness.training.attention import fold_attention, try_attention
 from harness.training.augmentation import Batch, agreement, augmented
-from harness.training.backends.fold_state import (
-    Chosen,
-    FoldStates,
-    chosen_of,
-    fold_state,
-    restore_model,
-)
 from harness.training.batches import (
     FoldSource,
     as_tensor,
@@ -49,6 +42,13 @@ from harness.training.optimizers import make_optimizer, plain_step
 from harness.training.precision import computing
 from harness.training.seeds import derive, permutation, seed_everything
 from harness.training.storage import refuse_shared_storage
+from harness.training.training_state import (
+    Chosen,
+    FoldStates,
+    chosen_of,
+    fold_state,
+    restore_model,
+)
 from harness.training.types import Diverged, FoldEpoch, FoldOutcome, TrainingJob
 
 SAME = 1e-5  # of probabilities: what rounding may make of equal models

@@ -29,7 +29,6 @@ from harness.training.backends.fold_run import (
     steps_per_epoch,
 )
 from harness.training.backends.fold_run import start_folds as start
-from harness.training.backends.fold_state import FoldStates
 from harness.training.backends.model_ensemble import (
     Stack,
     call,
@@ -43,6 +42,7 @@ from harness.training.backends.vmap_operators import Mask, Stackable
 from harness.training.precision import compiled, computing
 from harness.training.schedules import lr_factor
 from harness.training.seeds import seed_everything
+from harness.training.training_state import FoldStates
 from harness.training.types import FoldEpoch
 
 __all__ = ["NAME", "outcomes", "restore", "start", "state", "train_epoch"]

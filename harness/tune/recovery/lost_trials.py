@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from harness.failures import time_limit_text
 from harness.results.rows import TrialRows
-from harness.training.trial import ended_rows, failed_rows
+from harness.training.trial_rows import ended_rows, failed_rows
 from harness.tune.recovery.worker_failures import Death
 from harness.tune.result_writer import Begun
 from harness.tune.trainable import SweepTrial

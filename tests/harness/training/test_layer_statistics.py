@@ -10,7 +10,14 @@ from torch import nn
 from harness.training.layer_statistics import layer_observer, layer_rows
 from harness.training.trainer import train_folds
 from harness.training.trial import run_trial
-from tests.builders import build_linear, make_job, make_trial_data, make_trial_job, trained
+from tests.builders import (
+    build_linear,
+    ended,
+    make_job,
+    make_trial_data,
+    make_trial_job,
+    trained,
+)
 
 
 def linear(weight: list[list[float]]) -> nn.Linear:
@@ -118,14 +125,11 @@ def test_training_gives_the_same_with_and_without_a_look() -> None:
     job = make_job(build=build_deep, epochs=3)
     plain_epochs, plain = trained(job)
     rows: list[dict[str, Any]] = []
-    steps = train_folds(job, observe=layer_observer(rows))
-    seen = [next(steps) for _ in range(3)]
-    with pytest.raises(StopIteration) as end:
-        next(steps)
+    seen, observed = ended(train_folds(job, observe=layer_observer(rows)))
     for one, other in zip(plain_epochs, seen, strict=True):
         for a, b in zip(one.folds, other.folds, strict=True):
             assert (a.train_loss, a.val_loss) == (b.train_loss, b.val_loss)
-    for one, other in zip(plain, end.value.value, strict=True):
+    for one, other in zip(plain, observed, strict=True):
         assert all(torch.equal(one.state[name], other.state[name]) for name in one.state)
     assert rows
 

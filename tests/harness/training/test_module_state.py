@@ -18,8 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from harness.training.checkpoint import Past, TrainingState, pack, unpack
-from harness.training.checkpoint_format import About, CheckpointError
+from harness.training.checkpoint import CheckpointError, Header
 from harness.training.module_state import (
     attributes,
     kept_state_dict,
@@ -31,9 +30,10 @@ from harness.training.module_state import (
     undisturbed,
 )
 from harness.training.trainer import train_folds
+from harness.training.training_state import TrainingState, TrialState, pack_trial, unpack_trial
 from harness.training.types import TrainingJob
-from tests.builders import make_job, make_trial_data, trained
-from tests.harness.training.test_checkpoint import SETTING
+from tests.builders import ended, make_job, make_trial_data, trained
+from tests.checkpoints import SETTING
 
 WIDTH = 4
 
@@ -375,15 +375,10 @@ def resumed(job: TrainingJob, epoch: int) -> Any:
     for _ in range(epoch):
         next(steps)
     state = kept[-1]()
-    about = About(SETTING, epoch, job.training.epochs, 1, state.unkept)
-    packed = pack(about, Past(state))
+    header = Header(SETTING, epoch, job.training.epochs, 1, state.unkept)
+    checkpoint = pack_trial(header, TrialState(state))
     steps.close()
-    going_on, epochs = train_folds(job, past=unpack(packed).state), []
-    while True:
-        try:
-            epochs.append(next(going_on))
-        except StopIteration as end:
-            return epochs, end.value
+    return ended(train_folds(job, past=unpack_trial(checkpoint).training))
 
 
 def numbers(epochs: Any, outcomes: Any) -> list[Any]:

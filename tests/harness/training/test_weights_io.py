@@ -1,17 +1,22 @@
 """Weights on disk: what a file must hold, and that a file is whole or not there."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from harness.errors import BenchError
+from harness.training.checkpoint import CheckpointError
+from harness.training.training_state import unpack_pretraining
 from harness.training.weights_io import (
-    read_checkpoint,
     read_pretrained,
+    read_pretraining_checkpoint,
     read_state,
-    write_checkpoint,
     write_pretrained,
+    write_pretraining_checkpoint,
 )
-from tests.pretraining_builders import pretrained, pretraining_job
+from tests.checkpoints import SETTING
+from tests.pretraining_builders import checkpoint_of, pretrained, pretraining_job
 
 STATE = {"weight": torch.tensor([1.0, 2.0])}
 
@@ -50,8 +55,8 @@ def test_a_file_that_is_no_file_of_torch(tmp_path):
 
 def test_pretrained_weights_are_read_as_they_were_written(tmp_path):
     """And the checkpoint, of no use any more, is gone."""
-    _, made = pretrained(pretraining_job(epochs=1))
-    write_checkpoint(tmp_path, "abc", b"...")
+    (state,), made = pretrained(pretraining_job(epochs=1))
+    write_pretraining_checkpoint(tmp_path, "abc", checkpoint_of(state))
     write_pretrained(tmp_path, "abc", made, {"model": {"name": "small"}})
     found = read_pretrained(tmp_path, "abc")
     assert found.rows == made.rows
@@ -71,7 +76,26 @@ def test_damaged_pretraining_counts_as_missing(tmp_path, ending):
     assert read_pretrained(tmp_path, "abc") is None
 
 
-def test_a_damaged_checkpoint_counts_as_missing(tmp_path):
-    write_checkpoint(tmp_path, "abc", b"half")
-    assert read_checkpoint(tmp_path, "abc") is None
-    assert read_checkpoint(tmp_path, "other") is None
+def test_an_interrupted_pretraining_leaves_where_it_stood(tmp_path):
+    (first, *_), _ = pretrained(pretraining_job())
+    write_pretraining_checkpoint(tmp_path, "abc", checkpoint_of(first))
+    checkpoint = read_pretraining_checkpoint(tmp_path, "abc", SETTING)
+
+    assert (checkpoint.header.epoch, checkpoint.header.epochs) == (1, 3)
+    assert unpack_pretraining(checkpoint).rows == first.rows
+    assert read_pretraining_checkpoint(tmp_path, "other", SETTING) is None
+
+
+def test_a_checkpoint_of_no_use_says_why(tmp_path):
+    """Cut off, changed within, or left by another device."""
+    (first, *_), _ = pretrained(pretraining_job())
+    write_pretraining_checkpoint(tmp_path, "abc", checkpoint_of(first))
+    file = tmp_path / "pretraining" / "abc.checkpoint"
+    whole = file.read_bytes()
+    for damaged in (b"half", whole[:-1], whole[:-1] + b"?"):
+        file.write_bytes(damaged)
+        with pytest.raises(CheckpointError, match="it is damaged"):
+            read_pretraining_checkpoint(tmp_path, "abc", SETTING)
+    file.write_bytes(whole)
+    with pytest.raises(CheckpointError, match="device cpu there, cuda here"):
+        read_pretraining_checkpoint(tmp_path, "abc", replace(SETTING, device="cuda"))

@@ -10,7 +10,7 @@ import pytest
 
 from harness.engine.results_folder import fit_tables
 from harness.plugins import catalog
-from harness.training.trial import TrialJob
+from harness.training.trial_rows import TrialJob
 from harness.tune import trainable
 from harness.tune.local import LocalActor, Value
 from harness.tune.recovery.retry import Terms

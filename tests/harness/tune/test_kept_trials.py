@@ -12,14 +12,14 @@ from harness.engine.results_folder import fit_tables
 from harness.plugins import catalog
 from harness.results.rows import to_ipc, to_tables
 from harness.results.table_reader import read_table
-from harness.training.trial import ended_rows, failed_rows
+from harness.training.trial_rows import ended_rows, failed_rows
 from harness.tune import trainable
 from harness.tune.local import LocalActor, Value
 from harness.tune.recovery.retry import Terms
 from harness.tune.result_writer import Collector, CollectorSettings
 from harness.tune.trainable import Shared, SweepTrial, TrialWorker
 from tests.builders import make_trial_data
-from tests.checkpoints import packed
+from tests.checkpoints import make_checkpoint
 from tests.plans import Plan, job_of, plan_of
 
 FILE = """\
@@ -131,9 +131,9 @@ def test_a_stopped_trial_keeps_its_last_epoch_though_none_was_due(
         one.step()
     one.cleanup()
     (found,) = collector.unfinished().items()
-    packed_ = collector.checkpoint(found[0])
+    checkpoint = collector.checkpoint(found[0])
 
-    assert packed_ is not None and packed_.about.epoch == 3
+    assert checkpoint is not None and checkpoint.header.epoch == 3
     assert {row["epoch"] for row in found[1][1]} == {1, 2, 3}
 
 
@@ -185,7 +185,7 @@ def test_who_was_stopped_or_killed_may_go_on_later(
     job = job_of(plan, trial)
     rows = failed_rows(job, "died", []) if status == "failed" else ended_rows(job, status, [])
     collector.begin(trial.trial_id)
-    collector.keep_checkpoint(trial.trial_id, packed(trial.trial_id))
+    collector.keep_checkpoint(trial.trial_id, make_checkpoint(trial.trial_id))
     collector.add(trial.trial_id, to_tables(rows, fit_tables(plan)[0]))
     collector.close()
 

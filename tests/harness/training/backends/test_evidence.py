@@ -16,7 +16,7 @@ from harness.training.backends.selection import Agreement, BackendChoice
 from harness.training.backends.vmap_operators import GivenMasks
 from harness.training.backends.vmap_support import obstacle
 from harness.training.storage import SharedStorage
-from harness.training.trial import trial_epochs
+from harness.training.trial import TrialResult, trial_steps
 from harness.training.types import TrainingJob
 from tests.builders import (
     build_linear,
@@ -347,20 +347,20 @@ def test_what_changes_while_it_trains_is_seen_and_begins_anew(
     known = BackendChoice("vectorized", "measured", 2.0)
     agreement = Agreement(lambda key, find: known, lambda key, choice: revised.append(choice))
     told: list[str] = []
-    steps = trial_epochs(
+    steps = trial_steps(
         make_trial_job(training={"epochs": 120}),
         make_trial_data(),
         build=lambda *, input_shape, num_classes: Schedules(input_shape[0], num_classes),
         agreement=agreement,
         tell=told.append,
     )
-    numbers = [next(steps)[0][0]["epoch"] for _ in range(3)]
+    numbers = [next(steps).rows[0]["epoch"] for _ in range(3)]
     monkeypatch.setenv("LATER", "1")
-    numbers += [next(steps)[0][0]["epoch"] for _ in range(120)]
+    numbers += [next(steps).rows[0]["epoch"] for _ in range(120)]
     assert numbers == [1, 2, 3, *range(1, 121)]
-    with pytest.raises(StopIteration) as end:
-        next(steps)
-    rows = end.value.value.rows
+    result = next(steps)
+    assert isinstance(result, TrialResult)
+    rows = result.rows
     assert rows.trial["fold_execution"] == "loop"
     assert [row["epoch"] for row in rows.epochs if row["fold"] == 1] == [*range(1, 121)]
     assert [choice.obstacle for choice in revised] == [True]
@@ -373,8 +373,8 @@ def test_a_trial_that_trained_as_the_loop_says_how_far_it_looked() -> None:
     known = BackendChoice("vectorized", "measured", 2.0, compared=10)
     agreement = Agreement(lambda key, find: known, lambda key, choice: revised.append(choice))
     job = make_trial_job(training={"epochs": 120})
-    steps = trial_epochs(job, make_trial_data(), build=build_linear, agreement=agreement)
-    assert sum(1 for _ in steps) == 120
+    steps = trial_steps(job, make_trial_data(), build=build_linear, agreement=agreement)
+    assert sum(1 for _ in steps) == 120 + 1  # and the result
     assert [(one.execution, one.compared) for one in revised] == [("vectorized", 360)]
 
 
