@@ -283,7 +283,12 @@ def _with_changes(
 
 
 def _in_the_loop(
-    training: TrainingJob, choice: BackendChoice, why: str, agreement: Agreement | None, *, tell: Tell
+    training: TrainingJob,
+    choice: BackendChoice,
+    why: str,
+    agreement: Agreement | None,
+    *,
+    tell: Tell,
 ) -> TrainingJob:
     """The job as it trains where its folds together train otherwise than in the loop."""
     tell(f"folds train one after the other, and this trial from its beginning: {why}")
