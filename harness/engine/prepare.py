@@ -39,9 +39,9 @@ from harness.results.runs import update_run
 from harness.results.summaries import summarize
 from harness.results.table_writer import compact
 from harness.training.isolation import unchanged_process
+from harness.tune.checkpoints import resume_trials
 from harness.tune.cluster.capacity import Capacity, check_capacity, cores_note, crowded_note
 from harness.tune.cluster.session import ray_session
-from harness.tune.checkpoints import resume_trials
 from harness.tune.result_writer import CollectorSettings
 from harness.tune.sweep import SweepEnd, SweepRequest, run_sweep
 from harness.tune.tracking import FOLDER, Tracking, TrackingCallback, open_tracking
