@@ -1,28 +1,23 @@
 """A comparison in words: which scores, the difference, its interval, and what it can't tell."""
 
-import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from harness.config.yaml_io import show
 from harness.results.trial_reference import SelectedTrial, Source
 from harness.statistics.comparison import (
+    ChangedSetting,
     Comparison,
-    Difference,
     EachComparison,
     Headline,
     PairComparison,
     verdict,
 )
-from harness.statistics.example_comparison import ItemComparison
-from harness.statistics.example_tests import Interval
+from harness.statistics.differences import Difference, RopeProbabilities
+from harness.statistics.example_tests import ExampleComparison
 from harness.statistics.fold_comparison import FoldComparison
-from harness.statistics.fold_tests import (
-    CorrectedT,
-    RopeProbabilities,
-    smallest_sign_p,
-    too_few_for_signs,
-)
+from harness.statistics.intervals import Interval
+from harness.statistics.power import smallest_sign_p, too_few_for_signs
 
 SHOWN = 50
 NAMED = 8  # values that differ; benchmarks of other models differ in dozens
@@ -50,7 +45,7 @@ def comparison_lines(compared: Comparison, *, tolerance: float = 0.0) -> list[st
         _row("B", f"{folds.mean_b:.4f}"),
         _row("B - A", _interval(folds.difference)),
         *_fold_tests(folds, headline.mode),
-        *_examples(compared.items),
+        *_examples(compared.examples),
         "",
         *_verdict(headline, tolerance),
     ]
@@ -90,7 +85,7 @@ def _pair(pair: PairComparison, said: str) -> tuple[str, ...]:
     return (
         f"{found.difference:+.4f}",
         _bounds(found.low, found.high),
-        f"{pair.p_holm:.3f}",
+        f"{pair.folds.difference.p_holm:.3f}",
         f"{pair.folds.mean_a:.4f}",
         f"{pair.folds.mean_b:.4f}",
         said,
@@ -115,7 +110,7 @@ def _differing(compared: Comparison) -> list[str]:
     if compared.a.candidate.trial.trial_id == compared.b.candidate.trial.trial_id:
         return [_row("differ in", "nothing: they are the same trial")]
     found = [one for one in compared.differing if not one.name.endswith("_fingerprint")]
-    texts = [_difference(one) for one in found]
+    texts = [_changed(one) for one in found]
     prints = {one.name for one in compared.differing} - {one.name for one in found}
     texts += [f"the {name.split('_', 1)[0]}" for name in sorted(prints)]
     told = texts if len(texts) <= NAMED + 1 else [*texts[:NAMED], f"{len(texts) - NAMED} more"]
@@ -125,13 +120,13 @@ def _differing(compared: Comparison) -> list[str]:
     return lines
 
 
-def _difference(one: Difference) -> str:
+def _changed(one: ChangedSetting) -> str:
     return f"{one.name} ({show(one.a)}, {show(one.b)})"
 
 
 def _fold_tests(folds: FoldComparison, mode: str) -> list[str]:
     found = folds.difference
-    if math.isnan(found.p):
+    if found.p is None or found.t is None:
         return [_row("tests", "one fold has no spread: no interval, no test over folds")]
     how = "unpaired, " if folds.unpaired else ""
     test = f"{how}t({found.degrees_of_freedom:.3g}) = {found.t:.2f}, p {_p(found.p)}"
@@ -140,8 +135,8 @@ def _fold_tests(folds: FoldComparison, mode: str) -> list[str]:
     if found.std == 0 and not folds.unpaired:
         shift = "the same difference on every fold: no spread to judge it by"
         lines.append(_row("", shift if found.mean else "A and B score the same on every fold"))
-    if folds.rope is not None:
-        lines.append(_row("Bayesian", _rope(folds.rope, mode)))
+    if found.posterior is not None:
+        lines.append(_row("Bayesian", _rope(found.posterior, mode)))
     if not folds.unpaired and too_few_for_signs(folds.n):
         smallest = f"{smallest_sign_p(folds.n):.4g}"
         lines.append(_row("sign tests", f"n too small: {folds.n} values can't give p < {smallest}"))
@@ -168,25 +163,25 @@ def _power(folds: FoldComparison) -> list[str]:
     return [*lines, _row("", f"to see one of {size:.4f}: {needed if folds.repeats else never}")]
 
 
-def _examples(items: ItemComparison | str) -> list[str]:
-    if isinstance(items, str):
-        return [_row("examples", f"not compared: {items}")]
-    drawn = items.difference
-    units = f", {drawn.n_units} groups drawn whole" if items.grouped else ""
-    what = f"{drawn.n_examples} {items.role} examples{units}; paired bootstrap"
+def _examples(found: ExampleComparison | str) -> list[str]:
+    if isinstance(found, str):
+        return [_row("examples", f"not compared: {found}")]
+    drawn = found.difference
+    units = f", {drawn.n_units} groups drawn whole" if found.grouped else ""
+    what = f"{drawn.n_examples} {found.role} examples{units}; paired bootstrap"
     lines = [
         _row("examples", f"accuracy {drawn.mean:+.4f} {_bounds(drawn.low, drawn.high)} on {what}"),
-        _row("", f"A {_share(items.accuracy_a)}, B {_share(items.accuracy_b)}; Wilson"),
+        _row("", f"A {_share(found.accuracy_a)}, B {_share(found.accuracy_b)}; Wilson"),
     ]
-    if items.mcnemar is None:
-        lines.append(_row("", f"no McNemar test: {items.why_no_mcnemar}"))
+    if found.mcnemar is None:
+        lines.append(_row("", f"no McNemar test: {found.why_no_mcnemar}"))
     else:
-        test = items.mcnemar
-        caveat = ", too small where members of a group are alike" if items.grouped else ""
+        test = found.mcnemar
+        caveat = ", too small where members of a group are alike" if found.grouped else ""
         counts = f"only A right: {test.only_a}, only B right: {test.only_b}"
         lines.append(_row("McNemar", f"p {_p(test.p)}{caveat}; {counts}"))
-    if items.n_left_out:
-        lines.append(_row("", f"{items.n_left_out} examples are in only one of them, left out"))
+    if found.n_left_out:
+        lines.append(_row("", f"{found.n_left_out} examples are in only one of them, left out"))
     return lines
 
 
@@ -196,13 +191,15 @@ def _verdict(headline: Headline, tolerance: float) -> list[str]:
     return [_row("verdict", f"{VERDICTS[said]}{allowed} ({headline.basis})")]
 
 
-def _interval(found: CorrectedT) -> str:
-    if math.isinf(found.low):
+def _interval(found: Difference) -> str:
+    if found.low is None:
         return f"{found.mean:+.4f}"
     return f"{found.mean:+.4f}  95 % interval {_bounds(found.low, found.high)}"
 
 
-def _bounds(low: float, high: float) -> str:
+def _bounds(low: float | None, high: float | None) -> str:
+    if low is None or high is None:
+        return "[-inf, +inf]"
     return f"[{low:+.4f}, {high:+.4f}]"
 
 

@@ -1,32 +1,28 @@
-"""Every configuration against one reference, on the same folds."""
+"""Every configuration against one reference, on the same folds; and what that could show."""
 
-from typing import Any, NamedTuple
+import math
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from harness.report.fold_matching import same_folds
-from harness.report.formatting import number
-from harness.report.power_analysis import ALPHA, Power, power
+from harness.report.formatting import number, plural
 from harness.report.study import Configuration, Study
-from harness.statistics.intervals import Difference, difference, holm
+from harness.statistics.differences import (
+    ROPE,
+    Difference,
+    adjusted,
+    paired_difference,
+    untested_difference,
+)
+from harness.statistics.power import Power, power, smallest_sign_p, too_few_for_signs
 
 
 class Against(NamedTuple):
-    """One configuration minus the reference. p_holm: adjusted over all comparisons.
-
-    paired: whether both were scored on the same examples; else there is the difference alone.
-    """
+    """One configuration minus the reference; p is adjusted over all comparisons."""
 
     configuration: Configuration
     difference: Difference
-    p_holm: float | None
-    paired: bool = True
-
-    @property
-    def clear(self) -> bool:
-        """Whether the two can be told apart after Holm's correction."""
-        return self.p_holm is not None and self.p_holm < ALPHA
 
 
 class Comparisons(NamedTuple):
@@ -40,44 +36,68 @@ class Comparisons(NamedTuple):
 
 
 def compare_all(study: Study, reference: Configuration | None) -> Comparisons | None:
-    """Each other complete configuration against the reference; None without one or the other."""
+    """Compare each other complete configuration with the reference.
+
+    Returns:
+        None without a reference, or where nothing else is complete.
+    """
     if reference is None or len(study.complete) < 2:
         return None
     split = study.compared_split
     ratio = study.size_ratio(split)
     wide = study.scores(f"{split}_{study.objective}")
     scores = dict(zip(wide.index, wide.to_numpy(dtype=float), strict=True))
-    others = [one for one in study.complete if one is not reference]
-    same = same_folds(study)
-    paired = [same(one, reference) for one in others]
     ours = scores[reference.trial_id]
-    found = [_difference(scores[one.trial_id], ours, ratio, paired=is_paired)
-             for one, is_paired in zip(others, paired, strict=True)]  # fmt: skip
-    rows = tuple(map(Against, others, found, adjusted([one.p_value for one in found]), paired))
-    kept = np.array([scores[one.configuration.trial_id] - ours for one in rows if one.paired])
+    others = [other for other in study.complete if other is not reference]
+    is_same = same_folds(study)
+    differences = adjusted([
+        paired_difference(scores[other.trial_id], ours, test_train_ratio=ratio)
+        if is_same(other, reference)
+        else untested_difference(scores[other.trial_id], ours)
+        for other in others
+    ])  # fmt: skip
+    rows = tuple(map(Against, others, differences))
+    gaps = np.array([scores[row.configuration.trial_id] - ours
+                     for row in rows if row.difference.paired])  # fmt: skip
     n_repeats = len({repeat for repeat, _ in study.shared_folds}) or 1
-    able = power(kept, size_ratio=ratio, n_repeats=n_repeats) if kept.size else None
+    able = power(gaps, test_train_ratio=ratio, n_repeats=n_repeats) if gaps.size else None
     return Comparisons(reference, split, rows, len(ours), able)
 
 
-def adjusted(p_values: list[float | None]) -> list[float | None]:
-    """Holm's adjusted p-values; None stays None and is not counted."""
-    known = [index for index, p in enumerate(p_values) if p is not None]
-    found: list[float | None] = [None] * len(p_values)
-    for index, p in zip(known, holm([p_values[i] or 0.0 for i in known]), strict=True):
-        found[index] = p
-    return found
+def power_text(able: Power) -> str:
+    """Say what can be seen, and what it would take to see one point."""
+    text = (
+        f"With {plural(able.n, 'score')} per configuration, a true difference of about "
+        f"{number(able.detectable, 3)} is the smallest that a single comparison would find "
+        "four times in five"
+    )
+    if able.n_comparisons > 1 and math.isfinite(able.of_all):
+        text += (
+            f"; corrected for {able.n_comparisons:,} comparisons it is about "
+            f"{number(able.of_all, 3)}"
+        )
+    return f"{text}. {_repeats_text(able)}"
 
 
-def p_text(p: float | None) -> str:
-    """Three digits, `< 0.001` below them."""
-    return "< 0.001" if p is not None and p < 0.0005 else number(p, 3)
+def sign_text(n: int) -> str:
+    """Say why no sign, signed-rank or permutation test is made; empty for folds enough."""
+    if n < 2 or not too_few_for_signs(n):
+        return ""
+    return (
+        f"n too small for a sign, signed-rank or permutation test: {n} pairs can't give p "
+        f"below {smallest_sign_p(n):.4g}."
+    )
 
 
-def _difference(
-    ours: NDArray[Any], reference: NDArray[Any], ratio: float, *, paired: bool
-) -> Difference:
-    if paired:
-        return difference(ours, reference, ratio)
-    gap = float(np.mean(ours) - np.mean(reference)) if ours.size else np.nan
-    return Difference(gap if np.isfinite(gap) else None)
+def _repeats_text(able: Power) -> str:
+    if able.detectable <= ROPE:
+        return f"That is enough to see a difference of {ROPE:g}."
+    if able.repeats is None:
+        return (
+            f"No number of repeats would show a difference of {ROPE:g}, as the folds share "
+            "their train examples: only more data would."
+        )
+    return (
+        f"To see a difference of {ROPE:g} you would need about {able.repeats:,} repeats "
+        f"(now {able.n_repeats})."
+    )

@@ -2,17 +2,18 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import combinations
 from typing import Any, NamedTuple
 
 from harness.errors import BenchError
-from harness.report.baseline_comparison import adjusted
 from harness.report.by_data import parts_by_data
 from harness.report.formatting import value_text
 from harness.report.study import Configuration, Study
 from harness.results.trial_config import param_value
 from harness.results.trial_reference import SelectedTrial, choose, open_source
 from harness.statistics.comparison import Comparison, compare
+from harness.statistics.differences import adjusted
 from harness.statistics.selection_bias import Ranks, mean_ranks
 
 ALL_RUNS = "all"
@@ -32,13 +33,12 @@ class Side(NamedTuple):
 
 
 class Meeting(NamedTuple):
-    """b minus a; found: in words why not, where they can't be compared. p_holm: adjusted over all
+    """b minus a; found: in words why not, where they can't be compared. Its p is adjusted over all
     meetings that are paired fold by fold."""
 
     a: Side
     b: Side
     found: Comparison | str
-    p_holm: float | None
 
 
 class SideBySide(NamedTuple):
@@ -54,10 +54,8 @@ class SideBySide(NamedTuple):
 def side_by_side(studies: Sequence[Study]) -> SideBySide:
     """Meetings of every two benchmarks, and mean ranks of what all of them share."""
     sides = [(a, b) for one, other in combinations(studies, 2) for a, b in _sides(one, other)]
-    found = [_meet(a, b) for a, b in sides]
-    p_values = adjusted([_p_value(one) for one in found])
-    meetings = (Meeting(*pair, one, p)
-                for pair, one, p in zip(sides, found, p_values, strict=True))  # fmt: skip
+    found = _with_holm([_meet(a, b) for a, b in sides])
+    meetings = (Meeting(*pair, one) for pair, one in zip(sides, found, strict=True))
     ranked, ranks = _ranks(studies)
     return SideBySide(tuple(studies), tuple(meetings), ranked, ranks)
 
@@ -88,7 +86,7 @@ def _meet(a: Side, b: Side) -> Comparison | str:
         found = compare(*map(_choice, (a, b)))
     except BenchError as error:
         return str(error)
-    if found.folds.unpaired and isinstance(found.items, str):
+    if found.folds.unpaired and isinstance(found.examples, str):
         return found.folds.unpaired
     return found
 
@@ -98,10 +96,13 @@ def _choice(side: Side) -> SelectedTrial:
     return choose(open_source(side.study.folder, run_id, side.configuration.trial_id))
 
 
-def _p_value(found: Comparison | str) -> float | None:
-    if isinstance(found, str) or found.folds.unpaired or found.folds.n < 2:
-        return None
-    return found.folds.difference.p
+def _with_holm(found: Sequence[Comparison | str]) -> list[Comparison | str]:
+    """The same with p adjusted over all that could be compared."""
+    compared = [one for one in found if not isinstance(one, str)]
+    differences = iter(adjusted([one.folds.difference for one in compared]))
+    return [one if isinstance(one, str) else
+            replace(one, folds=replace(one.folds, difference=next(differences)))
+            for one in found]  # fmt: skip
 
 
 def _ranks(studies: Sequence[Study]) -> tuple[str, Ranks | None]:

@@ -39,6 +39,16 @@ def estimate_cell(estimate: Estimate) -> Cell:
     return Cell(text, estimate.mean)
 
 
+def p_text(p: float | None) -> str:
+    """Three digits, `< 0.001` below them."""
+    return "< 0.001" if p is not None and p < 0.0005 else number(p, 3)
+
+
+def interval_text(low: float | None, high: float | None) -> str:
+    """`[+0.0100, +0.0230]`, the bounds of a difference."""
+    return f"[{signed(low)}, {signed(high)}]"
+
+
 def count(value: float | None) -> str:
     """`50,842`; a dash where there is none."""
     return NOTHING if is_missing(value) else f"{int(value or 0):,}"

@@ -31,9 +31,8 @@ from harness.results.layout import (
 )
 from harness.results.runs import read_plan, read_resolved
 from harness.results.summaries import rank
-from harness.results.table_reader import part_names, parts, read_table
+from harness.results.table_reader import part_names, parts, read_examples, read_table
 from harness.results.trial_reference import choose, open_source
-from harness.statistics.example_comparison import read_items
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -93,7 +92,7 @@ def load_study(folder: Path, *, run_id: str | None = None, baseline: str | None 
         folds=_rows(folder, "folds", ids),
         epochs=lambda trial_ids: _rows(folder, "epochs", trial_ids),
         predictions=lru_cache(SHOWN_TOGETHER)(lambda trial_id: of_trial("predictions", trial_id)),
-        items=lambda trial_ids, role: read_items(folder, trial_ids, role=role),
+        items=lambda trial_ids, role: read_examples(folder, trial_ids, role=role),
         attention=lambda trial_id: of_trial("attention", trial_id),
         layers=lambda trial_ids: _rows(folder, "layers", trial_ids),
         record=records[RECORD],

@@ -4,8 +4,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from harness.config.sections import Published
 from harness.report.study import Configuration, Study
-from harness.statistics.example_tests import count_behind, wilson
-from harness.statistics.intervals import Estimate, estimate
+from harness.statistics.intervals import Estimate, count_behind, estimate, wilson
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.config.benchmark import BenchmarkSpec
+from harness.statistics.fold_comparison import rotates
 from harness.statistics.intervals import Estimate, estimate, estimates
 
 if TYPE_CHECKING:
@@ -97,8 +98,12 @@ class Study:
 
     @cached_property
     def test_rotates(self) -> bool:
-        """Whether different folds test on different parts."""
-        return bool(self.folds["test_part"].nunique() > 1)
+        """Whether each configuration's folds test parts of their own, as for `bench compare`."""
+        parts: dict[str, list[Mapping[str, Any]]] = {}
+        names = ("trial_id", "repeat", "test_part")
+        for trial_id, repeat, part in zip(*(self.folds[name] for name in names), strict=True):
+            parts.setdefault(trial_id, []).append({"repeat": repeat, "test_part": part})
+        return rotates(*parts.values())
 
     @property
     def compared_split(self) -> str:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
+EXAMPLE_COLUMNS = ("trial_id", "repeat", "fold", "example_id", "group", "target", "predicted")
 ATTEMPTS = 20  # a compaction may take a file away between listing and reading it
 Filters = Sequence[tuple[str, str, Any]]
 T = TypeVar("T")
@@ -174,6 +175,12 @@ def fold_rows(folder: Path, trial_ids: Collection[str]) -> dict[str, list[dict[s
     for row in sorted(rows, key=lambda row: (row["repeat"], row["fold"])):
         found[row["trial_id"]].append(row)
     return found
+
+
+def read_examples(folder: Path, trial_ids: Collection[str], *, role: str) -> "pd.DataFrame":
+    """Read the predictions of these trials for one role, without probabilities; may be empty."""
+    filters = [("trial_id", "in", list(trial_ids) or [""]), ("role", "==", role)]
+    return read_table(folder, "predictions", columns=EXAMPLE_COLUMNS, filters=filters)
 
 
 def probability_matrix(predictions: "pd.DataFrame") -> "np.ndarray[Any, Any]":

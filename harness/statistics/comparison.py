@@ -3,7 +3,6 @@
 Reads the tables alone. B minus A throughout; A is the baseline.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -11,7 +10,7 @@ from typing import Any, Literal
 from harness.config.space import identity
 from harness.errors import BenchError
 from harness.metrics import find
-from harness.results.table_reader import fold_rows
+from harness.results.table_reader import fold_rows, read_examples
 from harness.results.trial_config import DataIdentity, data_identity, leaves
 from harness.results.trial_reference import (
     Candidate,
@@ -20,13 +19,10 @@ from harness.results.trial_reference import (
     matching,
     selected_values,
 )
-from harness.statistics.example_comparison import (
-    ItemComparison,
-    compare_items,
-    read_items,
-)
+from harness.statistics.differences import ROPE
+from harness.statistics.example_tests import ExampleComparison, compare_examples
 from harness.statistics.fold_comparison import FoldComparison, Rows, compare_folds
-from harness.statistics.fold_tests import ALPHA, ROPE, holm
+from harness.statistics.multiplicity import ALPHA, holm
 
 _SAME_EXAMPLES = ("dataset.normalize", "dataset.front_end")
 Verdict = Literal["better", "worse", "equivalent", "unclear", "untested"]
@@ -34,20 +30,25 @@ Verdict = Literal["better", "worse", "equivalent", "unclear", "untested"]
 
 @dataclass(frozen=True)
 class Headline:
-    """The difference that the verdict rests on; infinite bounds where there is no interval.
+    """The difference that a verdict rests on.
 
-    basis: in words, what was averaged and what the interval comes from.
+    Attributes:
+        difference: B minus A.
+        low: Lower bound of its interval; None where there is no interval.
+        high: Upper bound; None as for `low`.
+        basis: In words, what was averaged and what the interval comes from.
+        mode: `max` or `min`, the metric's direction.
     """
 
     difference: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
     basis: str
     mode: str
 
 
 @dataclass(frozen=True)
-class Difference:
+class ChangedSetting:
     """A parameter or another fact in which two trials differ."""
 
     name: str
@@ -57,28 +58,33 @@ class Difference:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two trials compared. items: in words why not, where examples could not be compared.
+    """Two trials compared.
 
-    differing: every value of their configurations, data and code that is not the same.
+    Attributes:
+        a: The baseline.
+        b: The other trial.
+        folds: Their difference fold by fold.
+        examples: Their difference example by example; in words why not, where it could not be.
+        differing: Every value of their configurations, data and code that is not the same.
+        headline: The difference that the verdict rests on.
     """
 
     a: SelectedTrial
     b: SelectedTrial
     folds: FoldComparison
-    items: ItemComparison | str
-    differing: tuple[Difference, ...]
+    examples: ExampleComparison | str
+    differing: tuple[ChangedSetting, ...]
     headline: Headline
 
 
 @dataclass(frozen=True)
 class PairComparison:
-    """One configuration of A and its like in B. p_holm: adjusted for the number of pairs."""
+    """One configuration of A and its like in B; p is adjusted for the number of pairs."""
 
     a: Candidate
     b: Candidate
     folds: FoldComparison
     headline: Headline
-    p_holm: float
 
 
 @dataclass(frozen=True)
@@ -105,12 +111,12 @@ def compare(a: SelectedTrial, b: SelectedTrial, *, rope: float = ROPE) -> Compar
         other_data=_other_data(a, b),
         rope=rope,
     )
-    items = _items(a, b)
-    differing = differences(a.candidate, b.candidate)
-    headline = _headline(folds, items)
+    examples = _examples(a, b)
+    differing = changed_settings(a.candidate, b.candidate)
+    headline = _headline(folds, examples)
     if not _data(a.candidate).is_same(_data(b.candidate)):  # another task: no interval bounds that
-        headline = replace(headline, low=-math.inf, high=math.inf)
-    return Comparison(a, b, folds, items, differing, headline)
+        headline = replace(headline, low=None, high=None)
+    return Comparison(a, b, folds, examples, differing, headline)
 
 
 def compare_each(a: Source, b: Source, *, rope: float = ROPE) -> EachComparison:
@@ -134,25 +140,29 @@ def compare_each(a: Source, b: Source, *, rope: float = ROPE) -> EachComparison:
         )
         for one, other in pairs
     ]
-    p_values = [1.0 if math.isnan(one.difference.p) else one.difference.p for one in compared]
-    found = [
-        PairComparison(*pair, folds, _headline(folds, "not asked for"), p)
-        for pair, folds, p in zip(pairs, compared, holm(p_values), strict=True)
-    ]
+    # Each pair is a look at the data, so those without a test and unpaired ones count as well.
+    p_values = holm([1.0 if folds.difference.p is None else folds.difference.p
+                     for folds in compared])  # fmt: skip
+    compared = [replace(folds, difference=replace(folds.difference, p_holm=p))
+                for folds, p in zip(compared, p_values, strict=True)]  # fmt: skip
+    found = [PairComparison(*pair, folds, _headline(folds, "not asked for"))
+             for pair, folds in zip(pairs, compared, strict=True)]  # fmt: skip
     return EachComparison(tuple(found), only_a, only_b, confidence)
 
 
 def verdict(headline: Headline, *, tolerance: float = 0.0, rope: float = ROPE) -> Verdict:
-    """What the interval of B minus A allows to say.
+    """Say what the interval of B minus A allows to say.
 
-    worse: B is worse by more than the tolerance, all of the interval is; better: all of it is
-    better; equivalent: all of it lies within ±rope; untested: no interval, or two datasets.
+    Returns:
+        `worse`: all of the interval is worse by more than the tolerance; `better`: all of it is
+        better; `equivalent`: all of it lies within ±rope; `untested`: there is no interval, or
+        there are two datasets; else `unclear`.
     """
+    if headline.low is None or headline.high is None:
+        return "untested"
     gain_low, gain_high = headline.low, headline.high
     if headline.mode == "min":
         gain_low, gain_high = -gain_high, -gain_low
-    if not math.isfinite(gain_high - gain_low):
-        return "untested"
     if gain_high < -tolerance:
         return "worse"
     if gain_low > 0:
@@ -160,44 +170,44 @@ def verdict(headline: Headline, *, tolerance: float = 0.0, rope: float = ROPE) -
     return "equivalent" if max(-gain_low, gain_high) <= rope else "unclear"
 
 
-def differences(a: Candidate, b: Candidate) -> tuple[Difference, ...]:
+def changed_settings(a: Candidate, b: Candidate) -> tuple[ChangedSetting, ...]:
     """Every path whose value is not the same, then data and code."""
     left, right = dict(leaves(a.config)), dict(leaves(b.config))
     paths = list(dict.fromkeys([*left, *right]))
     found = [
-        Difference(path, left.get(path), right.get(path))
+        ChangedSetting(path, left.get(path), right.get(path))
         for path in paths
         if identity(left.get(path)) != identity(right.get(path))
     ]
     for name in ("data_fingerprint", "code_fingerprint"):
         values = getattr(a.trial, name), getattr(b.trial, name)
-        found += [Difference(name, *values)] if values[0] != values[1] else []
+        found += [ChangedSetting(name, *values)] if values[0] != values[1] else []
     return tuple(found)
 
 
-def _headline(folds: FoldComparison, items: ItemComparison | str) -> Headline:
+def _headline(folds: FoldComparison, examples: ExampleComparison | str) -> Headline:
     mode = find(folds.metric).mode
     found = folds.difference
-    if folds.n > 1 or isinstance(items, str) or folds.metric != "accuracy":
+    if folds.n > 1 or isinstance(examples, str) or folds.metric != "accuracy":
         paired = ", unpaired" if folds.unpaired else ""
         basis = f"{folds.role} {folds.metric}, {folds.counted}{paired}"
         return Headline(found.mean, found.low, found.high, basis, mode)
-    drawn = items.difference
-    units = "groups of examples" if items.grouped else "examples"
-    basis = f"{items.role} accuracy, one fold, {drawn.n_units} {units}"
+    drawn = examples.difference
+    units = "groups of examples" if examples.grouped else "examples"
+    basis = f"{examples.role} accuracy, one fold, {drawn.n_units} {units}"
     return Headline(drawn.mean, drawn.low, drawn.high, basis, mode)
 
 
-def _items(a: SelectedTrial, b: SelectedTrial) -> ItemComparison | str:
+def _examples(a: SelectedTrial, b: SelectedTrial) -> ExampleComparison | str:
     if not _data(a.candidate).is_same(_data(b.candidate)):
         return "the datasets are not the same"
-    found: ItemComparison | str = "no predictions are stored"
+    found: ExampleComparison | str = "no predictions are stored"
     for role in ("test", "validation"):
         frames = [
-            read_items(one.source.folder, [one.candidate.trial.trial_id], role=role)
+            read_examples(one.source.folder, [one.candidate.trial.trial_id], role=role)
             for one in (a, b)
         ]
-        found = compare_items(*frames, role=role)
+        found = compare_examples(*frames, role=role)
         if any(len(frame) for frame in frames):
             return found
     return found
@@ -217,12 +227,12 @@ def _other_data(a: SelectedTrial, b: SelectedTrial) -> str | None:
     data = _data(a.candidate), _data(b.candidate)
     if not data[0].is_same(data[1]):
         return f"the datasets are {data[0]} and {data[1]}"
-    changed = [one.name for one in differences(a.candidate, b.candidate)
+    changed = [one.name for one in changed_settings(a.candidate, b.candidate)
                if one.name.startswith("dataset.") and one.name not in _SAME_EXAMPLES]  # fmt: skip
     if not changed and data[0].fingerprint == data[1].fingerprint:
         return None
-    items = _items(a, b)
-    if isinstance(items, ItemComparison) and not items.n_left_out:
+    examples = _examples(a, b)
+    if isinstance(examples, ExampleComparison) and not examples.n_left_out:
         return None  # such as another sampling rate: an option that picks no examples
     if not changed:
         return "the raw files are not the same"

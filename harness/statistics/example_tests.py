@@ -1,22 +1,32 @@
-"""Comparing predictions example by example; whole groups are drawn where there are groups."""
+"""Two models on the same examples: right or wrong, example by example.
+
+Whole groups are drawn where there are groups.
+"""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from harness.statistics.fold_tests import ALPHA
+from harness.statistics.intervals import Interval, wilson
+from harness.statistics.multiplicity import ALPHA
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Array = NDArray[Any]
-N_RESAMPLES = 2000
+N_RESAMPLES = 2000  # the bounds are then known to 3 % of the half width (standard error)
 
 
 @dataclass(frozen=True)
 class McNemar:
-    """The exact test of two models on the same examples.
+    """Result of the exact test of two models on the same examples.
 
-    only_a, only_b: how many examples only that one has right; p: two-sided.
+    Attributes:
+        only_a: Number of examples that a alone has right.
+        only_b: Number of examples that b alone has right.
+        p: Two-sided p-value.
     """
 
     only_a: int
@@ -26,7 +36,15 @@ class McNemar:
 
 @dataclass(frozen=True)
 class Bootstrap:
-    """The mean over examples with a percentile interval; n_units: the groups or examples drawn."""
+    """Mean difference over examples with a percentile interval.
+
+    Attributes:
+        mean: b minus a.
+        low: Lower bound of the interval.
+        high: Upper bound of the interval.
+        n_examples: Number of examples.
+        n_units: Number of groups, or of examples without groups, that are drawn.
+    """
 
     mean: float
     low: float
@@ -36,18 +54,76 @@ class Bootstrap:
 
 
 @dataclass(frozen=True)
-class Interval:
-    """A share and the interval around it."""
+class ExampleComparison:
+    """Accuracy of b minus a over the examples that both predicted.
 
-    mean: float
-    low: float
-    high: float
+    Attributes:
+        role: `test` or `validation`.
+        accuracy_a: Share of those examples that a has right with Wilson's interval, each example a
+            mean over its folds and repeats.
+        accuracy_b: The same of b.
+        difference: b minus a by paired bootstrap.
+        mcnemar: McNemar's test of the first repeat; None where an example is predicted by several
+            folds.
+        why_no_mcnemar: Why there is none, in words.
+        grouped: Whether examples are drawn in groups.
+        n_left_out: Number of examples that only one of them predicted.
+    """
+
+    role: str
+    accuracy_a: Interval
+    accuracy_b: Interval
+    difference: Bootstrap
+    mcnemar: McNemar | None
+    why_no_mcnemar: str | None
+    grouped: bool
+    n_left_out: int
+
+
+def compare_examples(
+    a: "pd.DataFrame", b: "pd.DataFrame", *, role: str, confidence: float = 1 - ALPHA
+) -> ExampleComparison | str:
+    """Compare two frames of predictions of one role.
+
+    Args:
+        a: Rows of the baseline with repeat, fold, example_id, group, target, predicted.
+        b: Rows of the other trial.
+        role: `test` or `validation`.
+        confidence: Of the intervals.
+
+    Returns:
+        Why that can't be, in words, where it can't.
+    """
+    if a.empty or b.empty:
+        return "no predictions are stored"
+    shared = set(a["example_id"]) & set(b["example_id"])
+    if not shared:
+        return "they have no example in common"
+    n_left_out = len(set(a["example_id"]) | set(b["example_id"])) - len(shared)
+    a, b = (rows[rows["example_id"].isin(list(shared))] for rows in (a, b))
+    if not _targets(a).equals(_targets(b)):
+        return "the true classes of the same examples differ"
+    scores_a, scores_b = _scores(a), _scores(b)
+    groups = _groups(a)
+    reason = _why_no_mcnemar(a, b)
+    return ExampleComparison(
+        role=role,
+        accuracy_a=wilson(scores_a.sum(), len(scores_a), confidence=confidence),
+        accuracy_b=wilson(scores_b.sum(), len(scores_b), confidence=confidence),
+        difference=paired_bootstrap(scores_a, scores_b, groups=groups, confidence=confidence),
+        mcnemar=None if reason else mcnemar(*(_scores(_first_repeat(rows)) for rows in (a, b))),
+        why_no_mcnemar=reason,
+        grouped=groups is not None,
+        n_left_out=n_left_out,
+    )
 
 
 def mcnemar(correct_a: ArrayLike, correct_b: ArrayLike) -> McNemar:
-    """The exact (binomial) McNemar test.
+    """Run the exact (binomial) McNemar test.
 
-    correct_a, correct_b: (n,) bool, the same independent examples in the same order, each once.
+    Args:
+        correct_a: (n,) bool, whether a has each example right; independent examples, each once.
+        correct_b: (n,) bool, the same examples in the same order.
     """
     a, b = _pair(correct_a, correct_b)
     only_a, only_b = int(np.sum((a == 1) & (b == 0))), int(np.sum((b == 1) & (a == 0)))
@@ -66,10 +142,16 @@ def paired_bootstrap(
     n_resamples: int = N_RESAMPLES,
     seed: int = 0,
 ) -> Bootstrap:
-    """The mean of scores_b minus scores_a over examples, which are drawn with replacement.
+    """Subtract scores_a from scores_b over examples, which are drawn with replacement.
 
-    scores_a, scores_b: (n,) per-example scores, such as 1 for right and 0 for wrong, or means over
-    folds. groups: (n,); members of a group are drawn together.
+    Args:
+        scores_a: (n,) scores of the examples, such as 1 for right and 0 for wrong, or means over
+            folds.
+        scores_b: (n,) scores of the same examples in the same order.
+        groups: (n,) names; members of a group are drawn together.
+        confidence: Of the interval.
+        n_resamples: Number of draws.
+        seed: Of the draws; the interval is the same every time.
     """
     a, b = _pair(scores_a, scores_b)
     sums, counts = _by_group(b - a, groups)
@@ -79,40 +161,57 @@ def paired_bootstrap(
 
 
 def mean_by_example(example_ids: ArrayLike, scores: ArrayLike) -> tuple[Array, Array]:
-    """The distinct example ids, sorted, and the mean score of each over folds and repeats.
+    """Average the scores of each example over folds and repeats.
 
     Where all folds share one test part, an example is scored once a fold: those scores are one
     observation, not several.
+
+    Returns:
+        The distinct example ids, sorted, and their mean scores.
     """
     ids, inverse = np.unique(np.asarray(example_ids), return_inverse=True)
     totals = np.bincount(inverse, weights=np.asarray(scores, dtype=np.float64))
     return ids, totals / np.bincount(inverse)
 
 
-def wilson(successes: float, n: int, *, confidence: float = 1 - ALPHA) -> Interval:
-    """Wilson's score interval of a share of n independent examples, such as accuracy."""
-    if n < 1 or not 0 <= successes <= n:
-        raise ValueError("a share needs between 0 and n successes of n examples")
-    from scipy.special import ndtri
+def _scores(rows: "pd.DataFrame") -> "pd.Series[float]":
+    """Compute the share of right predictions of each example, sorted by example id."""
+    import pandas as pd
 
-    share, z2 = successes / n, float(ndtri((1 + confidence) / 2)) ** 2
-    centre = (share + z2 / (2 * n)) / (1 + z2 / n)
-    half = float(np.sqrt(z2 * (share * (1 - share) / n + z2 / (4 * n**2)))) / (1 + z2 / n)
-    return Interval(share, max(0.0, centre - half), min(1.0, centre + half))
+    right = (rows["predicted"] == rows["target"]).to_numpy()
+    ids, means = mean_by_example(rows["example_id"].to_numpy(dtype=str), right)
+    return pd.Series(means, index=ids)
 
 
-def count_behind(accuracy: float, n: int, *, decimals: int = 4) -> int | None:
-    """How many of n examples are right at an accuracy that was rounded to so many decimals.
+def _targets(rows: "pd.DataFrame") -> "pd.Series[int]":
+    targets: pd.Series[int] = rows.drop_duplicates("example_id").set_index("example_id")["target"]
+    return targets.sort_index()
 
-    None where no whole number of examples gives it: the accuracy is then no share of n.
-    """
-    count = round(accuracy * n)
-    rounding = 0.5 * 10.0**-decimals
-    return count if abs(count / n - accuracy) <= rounding * (1 + 1e-9) else None
+
+def _groups(rows: "pd.DataFrame") -> "pd.Series[str] | None":
+    """Return the group of each example, sorted by example id; None where no group has two."""
+    by_example = rows.drop_duplicates("example_id").set_index("example_id")["group"].sort_index()
+    if by_example.isna().any() or by_example.is_unique:
+        return None
+    return by_example
+
+
+def _first_repeat(rows: "pd.DataFrame") -> "pd.DataFrame":
+    first: pd.DataFrame = rows.loc[rows["repeat"] == rows["repeat"].min()]
+    return first
+
+
+def _why_no_mcnemar(a: "pd.DataFrame", b: "pd.DataFrame") -> str | None:
+    firsts = [_first_repeat(rows)["example_id"] for rows in (a, b)]
+    if not all(ids.is_unique for ids in firsts):
+        return "all folds share the same examples"
+    if set(firsts[0]) != set(firsts[1]):
+        return "their first repeats hold other examples"
+    return None
 
 
 def _by_group(differences: Array, groups: ArrayLike | None) -> tuple[Array, Array]:
-    """Sum and number of the differences of every unit that is drawn."""
+    """Sum and count the differences of every unit that is drawn."""
     if groups is None:
         return differences, np.ones(len(differences))
     _, inverse = np.unique(np.asarray(groups).astype(str), return_inverse=True)
@@ -120,7 +219,7 @@ def _by_group(differences: Array, groups: ArrayLike | None) -> tuple[Array, Arra
 
 
 def _resampled_means(sums: Array, counts: Array, *, n_resamples: int, seed: int) -> Array:
-    """(n_resamples,) means over as many units as there are, drawn with replacement.
+    """Average as many units as there are, drawn with replacement, n_resamples times.
 
     Equal units are drawn together, so ten thousand right-or-wrong examples cost what three do.
     """

@@ -6,17 +6,14 @@ from statistics import fmean
 from typing import Any, Literal
 
 from harness.errors import BenchError
-from harness.statistics.fold_tests import (
-    ALPHA,
+from harness.statistics.differences import (
     ROPE,
-    CorrectedT,
-    RopeProbabilities,
-    corrected_t,
-    correlated_t,
-    repeats_needed,
-    smallest_detectable,
+    Difference,
+    paired_difference,
     unpaired_corrected_t,
 )
+from harness.statistics.multiplicity import ALPHA
+from harness.statistics.power import repeats_needed, smallest_detectable
 
 Row = Mapping[str, Any]
 Rows = Sequence[Row]
@@ -27,10 +24,19 @@ Role = Literal["test", "validation"]
 class FoldComparison:
     """b minus a over folds and repeats.
 
-    role, why_role: which scores, and why those. unpaired: why the folds could not be paired; None
-    where they are. n: folds times repeats that were compared, of the smaller side if unpaired.
-    detectable: the smallest difference found with 80 % power; repeats: how many of so many folds
-    find the difference seen. Both, and rope, are None where they can't be told.
+    Attributes:
+        metric: Name of the metric.
+        role: Which scores were compared.
+        why_role: Why those, in words.
+        unpaired: Why the folds could not be paired, in words; None where they are.
+        n_folds: Folds of a repeat that were compared, of the smaller side if unpaired.
+        n_repeats: Repeats that were compared.
+        mean_a: Mean score of a on them.
+        mean_b: Mean score of b on them.
+        difference: b minus a.
+        detectable: The smallest difference found with 80 % power; None unless paired on two folds.
+        repeats: How many of so many folds find the difference seen; None as for `detectable`, or
+            where no number does.
     """
 
     metric: str
@@ -41,10 +47,9 @@ class FoldComparison:
     n_repeats: int
     mean_a: float
     mean_b: float
-    difference: CorrectedT
-    rope: RopeProbabilities | None
-    detectable: float | None
-    repeats: int | None
+    difference: Difference
+    detectable: float | None = None
+    repeats: int | None = None
 
     @property
     def n(self) -> int:
@@ -67,33 +72,51 @@ def compare_folds(
     rope: float = ROPE,
     confidence: float = 1 - ALPHA,
 ) -> FoldComparison:
-    """Compares two trials by their rows of `folds`.
+    """Compare two trials by their rows of `folds`.
 
-    other_data: why the data are not the same, where they are not: then nothing is paired.
-    Raises BenchError where a fold has no score.
+    Args:
+        rows_a: Rows of the baseline.
+        rows_b: Rows of the other trial.
+        metric: Name of the metric.
+        other_data: Why the data are not the same, where they are not: then nothing is paired.
+        rope: Half width of what counts as no difference, in the metric's unit.
+        confidence: Of the interval.
+
+    Raises:
+        BenchError: A fold has no score.
     """
     role, why = scored_role(rows_a, rows_b)
     shared = shared_folds(rows_a, rows_b)
     unpaired = other_data or _why_unpaired(rows_a, rows_b, shared)
     if unpaired:
         return _unpaired(
-            rows_a, rows_b, metric=metric, role=role, why=why, unpaired=unpaired,
+            rows_a,
+            rows_b,
+            metric=metric,
+            role=role,
+            why=why,
+            unpaired=unpaired,
             confidence=confidence,
-        )  # fmt: skip
+        )
     return _paired(shared, metric=metric, role=role, why=why, rope=rope, confidence=confidence)
 
 
-def rotates(rows: Rows) -> bool:
-    """Whether each fold of a repeat tests a part of its own, so that no example comes twice."""
-    tests = [(row["repeat"], row.get("test_part")) for row in rows]
-    repeats = {repeat for repeat, _ in tests}
-    known = all(part is not None and part == part for _, part in tests)
-    return known and len(set(tests)) == len(tests) > len(repeats)
+def rotates(*trials: Rows) -> bool:
+    """Tell whether every trial tests each example once a repeat: only then test scores compare.
+
+    Args:
+        *trials: For each trial its rows of `folds`, of which `repeat` and `test_part` are read.
+
+    Returns:
+        False where a trial has one fold a repeat, tests a part twice or has no test part, and
+        where there is no trial.
+    """
+    return bool(trials) and all(_rotates(rows) for rows in trials)
 
 
 def scored_role(*trials: Rows) -> tuple[Role, str]:
-    """Which scores folds are compared on, and why."""
-    if all(rotates(rows) for rows in trials):
+    """Decide which scores of folds are compared, and say why in words."""
+    if rotates(*trials):
         return "test", "the test part rotates and chose nothing"
     if any(rotates(rows) for rows in trials):
         return "validation", "the test part rotates in only one of them"
@@ -103,14 +126,18 @@ def scored_role(*trials: Rows) -> tuple[Role, str]:
 
 
 def shared_folds(rows_a: Rows, rows_b: Rows) -> list[tuple[Row, Row]]:
-    """The rows of both with the same repeat, fold and index sets, in order of repeat and fold."""
+    """Join the rows of both on repeat and fold where the index sets are the same, in order."""
     of_b = {_key(row): row for row in rows_b}
     pairs = [(row, of_b[_key(row)]) for row in rows_a if _key(row) in of_b]
     return [pair for pair in pairs if pair[0]["split_hash"] == pair[1]["split_hash"]]
 
 
 def fold_scores(rows: Rows, metric: str, role: Role) -> list[float]:
-    """The scores of these rows; raises BenchError where one is null or the column is missing."""
+    """Read the scores of these rows.
+
+    Raises:
+        BenchError: One is null, or the column is missing.
+    """
     column = f"{'val' if role == 'validation' else role}_{metric}"
     scores = [row.get(column) for row in rows]
     found = [float(score) for score in scores if score is not None and score == score]
@@ -120,7 +147,11 @@ def fold_scores(rows: Rows, metric: str, role: Role) -> list[float]:
 
 
 def scored_train_ratio(rows: Rows, role: Role) -> float:
-    """Examples scored over examples trained on, meant over folds: what the correction needs."""
+    """Divide the mean number of examples scored by that of examples trained on.
+
+    Raises:
+        BenchError: A row does not say its sizes.
+    """
     scored, trained = ([row.get(name) or 0 for row in rows] for name in (f"n_{role}", "n_train"))
     if not all((*scored, *trained)):
         raise BenchError(f"a fold's row does not say its sizes: n_{role}, n_train")
@@ -139,23 +170,30 @@ def _paired(
     rows = [a for a, _ in pairs]
     scores_a = fold_scores(rows, metric, role)
     scores_b = fold_scores([b for _, b in pairs], metric, role)
-    differences = [b - a for a, b in zip(scores_a, scores_b, strict=True)]
     ratio = scored_train_ratio(rows, role)
-    found = corrected_t(differences, test_train_ratio=ratio, confidence=confidence)
-    n_repeats = len({row["repeat"] for row in rows})
-    n_folds = len(rows) // n_repeats
-    several = len(rows) > 1
+    difference = paired_difference(
+        scores_b, scores_a, test_train_ratio=ratio, rope=rope, confidence=confidence
+    )
+    n, n_repeats = len(rows), len({row["repeat"] for row in rows})
+    detectable = repeats = None
+    if n > 1:
+        detectable = smallest_detectable(difference.std, n=n, test_train_ratio=ratio)
+        repeats = repeats_needed(
+            difference.mean, difference.std, n_folds=n // n_repeats, test_train_ratio=ratio
+        )
     return FoldComparison(
-        metric, role, why, None, n_folds, n_repeats,
+        metric,
+        role,
+        why,
+        None,
+        n // n_repeats,
+        n_repeats,
         mean_a=fmean(scores_a),
         mean_b=fmean(scores_b),
-        difference=found,
-        rope=correlated_t(differences, test_train_ratio=ratio, rope=rope) if several else None,
-        detectable=smallest_detectable(found.std, n=len(rows), test_train_ratio=ratio)
-        if several else None,
-        repeats=repeats_needed(found.mean, found.std, n_folds=n_folds, test_train_ratio=ratio)
-        if several else None,
-    )  # fmt: skip
+        difference=difference,
+        detectable=detectable,
+        repeats=repeats,
+    )
 
 
 def _unpaired(
@@ -172,7 +210,12 @@ def _unpaired(
     smaller = min(rows_a, rows_b, key=len)
     n_repeats = len({row["repeat"] for row in smaller})
     return FoldComparison(
-        metric, role, why, unpaired, len(smaller) // n_repeats, n_repeats,
+        metric,
+        role,
+        why,
+        unpaired,
+        len(smaller) // n_repeats,
+        n_repeats,
         mean_a=fmean(scores_a),
         mean_b=fmean(scores_b),
         difference=unpaired_corrected_t(
@@ -182,10 +225,14 @@ def _unpaired(
             ratio_b=scored_train_ratio(rows_b, role),
             confidence=confidence,
         ),
-        rope=None,
-        detectable=None,
-        repeats=None,
-    )  # fmt: skip
+    )
+
+
+def _rotates(rows: Rows) -> bool:
+    tests = [(row["repeat"], row.get("test_part")) for row in rows]
+    repeats = {repeat for repeat, _ in tests}
+    known = all(part is not None and part == part for _, part in tests)  # a frame's null is NaN
+    return known and len(set(tests)) == len(tests) > len(repeats)
 
 
 def _why_unpaired(rows_a: Rows, rows_b: Rows, shared: Sequence[tuple[Row, Row]]) -> str | None:

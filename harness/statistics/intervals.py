@@ -1,15 +1,15 @@
-"""Intervals and tests of fold scores as the sections use them, from `fold_tests`."""
+"""Intervals of one mean: of scores over folds, of a share over examples."""
 
-import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.statistics.fold_tests import CorrectedT, corrected_t, correlated_t, holm
+from harness.statistics.differences import corrected_t
+from harness.statistics.multiplicity import ALPHA
 
-__all__ = ["Difference", "Estimate", "difference", "estimate", "estimates", "holm"]
 Array = NDArray[Any]
 
 
@@ -21,53 +21,63 @@ class Estimate(NamedTuple):
     high: float | None = None
 
 
-class Difference(NamedTuple):
-    """Mean difference of paired fold scores, its 95 % interval and two-sided p.
+@dataclass(frozen=True)
+class Interval:
+    """A share and the interval around it."""
 
-    p_lower, p_same, p_higher: posterior probabilities left of, within and right of +-0.01.
-    None where there is one fold, or a score is missing.
+    mean: float
+    low: float
+    high: float
+
+
+def estimates(scores: Array, test_train_ratio: float) -> list[Estimate]:
+    """Estimate the mean of every row of (configurations, folds) scores."""
+    return [estimate(row, test_train_ratio) for row in scores]
+
+
+def estimate(scores: Sequence[float] | Array, test_train_ratio: float) -> Estimate:
+    """Estimate the mean of one configuration with the interval of the corrected t.
+
+    Args:
+        scores: (folds,) scores.
+        test_train_ratio: Evaluated examples per train example, mean over folds.
     """
-
-    mean: float | None
-    low: float | None = None
-    high: float | None = None
-    p_value: float | None = None
-    p_lower: float | None = None
-    p_same: float | None = None
-    p_higher: float | None = None
-
-
-def estimates(scores: Array, size_ratio: float) -> list[Estimate]:
-    """One estimate for each row of scores (configurations, folds).
-
-    size_ratio: evaluated examples per train example, mean over folds.
-    """
-    return [estimate(row, size_ratio) for row in scores]
-
-
-def estimate(scores: Sequence[float] | Array, size_ratio: float) -> Estimate:
-    """The estimate of one configuration from its (folds,) scores, corrected t."""
     values = np.asarray(scores, float)
     if not values.size or not np.isfinite(values).all():
         return Estimate(None)
-    found = corrected_t(values, test_train_ratio=size_ratio)
-    return Estimate(found.mean, *_bounds(found))
+    mean = corrected_t(values, test_train_ratio=test_train_ratio)
+    return Estimate(mean.mean, mean.low, mean.high)
 
 
-def difference(ours: Array, reference: Array, size_ratio: float) -> Difference:
-    """Ours minus reference, from scores of the same folds in the same order."""
-    paired = np.asarray(ours, float) - np.asarray(reference, float)
-    if not paired.size or not np.isfinite(paired).all():
-        return Difference(None)
-    found = corrected_t(paired, test_train_ratio=size_ratio)
-    if len(paired) < 2:
-        return Difference(found.mean)
-    posterior = correlated_t(paired, test_train_ratio=size_ratio)
-    return Difference(found.mean, *_bounds(found), found.p,
-                      posterior.p_left, posterior.p_rope, posterior.p_right)  # fmt: skip
+def wilson(successes: float, n: int, *, confidence: float = 1 - ALPHA) -> Interval:
+    """Compute Wilson's score interval of a share of independent examples, such as accuracy.
+
+    SciPy's `binomtest(...).proportion_ci` takes whole counts alone and loads scipy.stats.
+
+    Args:
+        successes: From 0 to n; a fraction where each example is a mean over folds or repeats.
+        n: Number of examples.
+        confidence: Of the interval.
+
+    Raises:
+        ValueError: There are more successes than examples, or none to count.
+    """
+    if n < 1 or not 0 <= successes <= n:
+        raise ValueError("a share needs between 0 and n successes of n examples")
+    from scipy.special import ndtri
+
+    share, z2 = successes / n, float(ndtri((1 + confidence) / 2)) ** 2
+    centre = (share + z2 / (2 * n)) / (1 + z2 / n)
+    half = float(np.sqrt(z2 * (share * (1 - share) / n + z2 / (4 * n**2)))) / (1 + z2 / n)
+    return Interval(share, max(0.0, centre - half), min(1.0, centre + half))
 
 
-def _bounds(found: CorrectedT) -> tuple[float | None, float | None]:
-    if not math.isfinite(found.low):
-        return None, None
-    return found.low, found.high
+def count_behind(accuracy: float, n: int, *, decimals: int = 4) -> int | None:
+    """Count how many of n examples are right at an accuracy rounded to so many decimals.
+
+    Returns:
+        None where no whole number of examples gives it: the accuracy is then no share of n.
+    """
+    count = round(accuracy * n)
+    rounding = 0.5 * 10.0**-decimals
+    return count if abs(count / n - accuracy) <= rounding * (1 + 1e-9) else None

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from harness.report.baseline_comparison import p_text
 from harness.report.blocks import (
     Cell,
     Column,
@@ -17,18 +16,19 @@ from harness.report.cross_benchmark import Meeting, SideBySide, side_by_side
 from harness.report.formatting import (
     count,
     estimate_cell,
+    interval_text,
     listed,
     magnitude,
     metric_name,
     number,
+    p_text,
     plural,
     signed,
     time_text,
 )
-from harness.report.power_analysis import ALPHA
 from harness.report.study import Study
 from harness.statistics.comparison import verdict
-from harness.statistics.example_comparison import ItemComparison
+from harness.statistics.example_tests import ExampleComparison
 
 VERDICTS = {
     "better": "the second is better",
@@ -119,9 +119,9 @@ def _meeting_row(one: Meeting) -> tuple[Cell, ...]:
     names = tuple(Cell(f"{side.name} ({side.role})") for side in (one.a, one.b))
     assert not isinstance(one.found, str)
     folds = one.found.folds
-    gap, rope = folds.difference, folds.rope
-    shares = (rope.p_left, rope.p_rope, rope.p_right) if rope else (None,) * 3
-    interval = f"[{signed(gap.low)}, {signed(gap.high)}]" if folds.n > 1 else "–"
+    gap, known = folds.difference, folds.difference.posterior
+    shares = (known.p_left, known.p_rope, known.p_right) if known else (None,) * 3
+    interval = "–" if gap.low is None else interval_text(gap.low, gap.high)
     how = f"{folds.role}, {folds.counted}" + (", not paired" if folds.unpaired else "")
     return (
         *names,
@@ -129,19 +129,19 @@ def _meeting_row(one: Meeting) -> tuple[Cell, ...]:
         Cell(how),
         Cell(signed(gap.mean), gap.mean),
         Cell(interval),
-        Cell(p_text(one.p_holm), one.p_holm),
+        Cell(p_text(gap.p_holm), gap.p_holm),
         *(Cell(number(share, 2), share) for share in shares),
         Cell(number(folds.detectable, 3), folds.detectable),
-        *_items(one.found.items),
+        *_example_cells(one.found.examples),
     )
 
 
-def _items(items: ItemComparison | str) -> tuple[Cell, Cell]:
-    if isinstance(items, str):
-        return Cell(items), Cell("–")
-    drawn = items.difference
-    text = f"{signed(drawn.mean)} [{signed(drawn.low)}, {signed(drawn.high)}]"
-    p = items.mcnemar.p if items.mcnemar else None
+def _example_cells(examples: ExampleComparison | str) -> tuple[Cell, Cell]:
+    if isinstance(examples, str):
+        return Cell(examples), Cell("–")
+    drawn = examples.difference
+    text = f"{signed(drawn.mean)} {interval_text(drawn.low, drawn.high)}"
+    p = examples.mcnemar.p if examples.mcnemar else None
     return Cell(text, drawn.mean), Cell(p_text(p), p)
 
 
@@ -163,7 +163,10 @@ def _lead(found: SideBySide) -> str:
 def _only_lead(one: Meeting) -> str:
     assert not isinstance(one.found, str)
     headline = one.found.headline
-    size = f"{signed(headline.difference)} [{signed(headline.low)}, {signed(headline.high)}]"
+    bounds = "[−inf, +inf]"
+    if headline.low is not None:
+        bounds = interval_text(headline.low, headline.high)
+    size = f"{signed(headline.difference)} {bounds}"
     a, b = (f"{side.study.name} ({side.configuration.label})" for side in (one.a, one.b))
     if not _is_clear(one):
         return f"No difference seen between {a} and {b}: {size}."
@@ -174,9 +177,11 @@ def _only_lead(one: Meeting) -> str:
 
 def _is_clear(one: Meeting) -> bool:
     """By Holm's p where folds are paired; else by the interval, as the verdict says."""
-    if one.p_holm is not None:
-        return one.p_holm < ALPHA
-    return not isinstance(one.found, str) and verdict(one.found.headline) in ("better", "worse")
+    if isinstance(one.found, str):
+        return False
+    if one.found.folds.difference.p_holm is not None:
+        return one.found.folds.difference.is_clear
+    return verdict(one.found.headline) in ("better", "worse")
 
 
 def _explanation(found: SideBySide) -> str:

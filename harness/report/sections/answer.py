@@ -5,21 +5,22 @@ from typing import NamedTuple
 
 import numpy as np
 
-from harness.report.baseline_comparison import (
-    Against,
-    Comparisons,
-    adjusted,
-    compare_all,
-)
+from harness.report.baseline_comparison import Against, Comparisons, compare_all, power_text
 from harness.report.blocks import Section, Text, section
 from harness.report.factors import is_balanced
-from harness.report.formatting import estimate_text, metric_name, number, plural, signed
-from harness.report.power_analysis import ALPHA, power_text
+from harness.report.formatting import (
+    estimate_text,
+    interval_text,
+    metric_name,
+    number,
+    plural,
+    signed,
+)
 from harness.report.pruned import stopped
 from harness.report.sections.effects import of_study
 from harness.report.study import ROLE_OF, Configuration, Study
-from harness.statistics.example_tests import wilson
-from harness.statistics.intervals import Estimate, estimate
+from harness.statistics.intervals import Estimate, estimate, wilson
+from harness.statistics.multiplicity import ALPHA, holm
 from harness.statistics.selection_bias import Optimism, optimism
 
 KEY, TITLE = "answer", "Answer"
@@ -67,14 +68,15 @@ def compute(study: Study) -> Answer | None:
     if best is None:
         return None
     others = compare_all(study, best)
-    p_values = [one.p_holm for one in others.rows if one.p_holm is not None] if others else []
+    differences = [row.difference for row in others.rows] if others else []
+    tested = [difference for difference in differences if difference.p_holm is not None]
     chosen = _chosen(study)
     return Answer(
         best=best,
         validation=_estimate(study, best, "val"),
         test=_estimate(study, best, "test"),
         others=others,
-        tied=sum(p >= ALPHA for p in p_values) if p_values else None,
+        tied=sum(not difference.is_clear for difference in tested) if tested else None,
         tried=len(study.complete),
         baseline=_against_baseline(study),
         optimism=chosen,
@@ -150,14 +152,14 @@ def _factors(study: Study) -> str:
     if not is_balanced([one.factor for one in all_effects]):
         return ""  # a mean would also hold the company that its value happened to keep
     found = [(one.factor, one.lead) for one in all_effects
-             if one.lead is not None and one.lead.p_holm is not None]  # fmt: skip
-    p_values = adjusted([lead.p_holm for _, lead in found])
+             if one.lead is not None and one.lead.difference.p_holm is not None]  # fmt: skip
+    p_values = holm([lead.difference.p_holm for _, lead in found])
     apart, alike = [], []
     for (factor, lead), p in zip(found, p_values, strict=True):
         gap = lead.difference
         name = " with ".join(factor.linked) or factor.name
         if p is not None and p < ALPHA and gap.low is not None:
-            size = f"{signed(gap.mean)} [{signed(gap.low)}, {signed(gap.high)}]"
+            size = f"{signed(gap.mean)} {interval_text(gap.low, gap.high)}"
             apart.append(f"{name} {lead.best} beats {lead.second} by {size}")
         else:
             alike.append(name)
@@ -197,7 +199,7 @@ def _baseline(found: Answer, study: Study) -> str:
             f"{metric_name(study.objective)} differs by {signed(gap.mean)}")  # fmt: skip
     if gap.low is None or gap.high is None:
         return text + "; there is no interval."
-    text += f" [{signed(gap.low)}, {signed(gap.high)}]"
+    text += f" {interval_text(gap.low, gap.high)}"
     apart = gap.low > 0 or gap.high < 0
     return f"{text}: {'a difference' if apart else 'no difference seen'} (corrected t)."
 

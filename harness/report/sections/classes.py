@@ -23,7 +23,7 @@ from harness.report.formatting import number, plural
 from harness.report.plotly_theme import escaped, figure
 from harness.report.predictions import Pooled, looked_at, pooled, pooled_text
 from harness.report.study import Study
-from harness.statistics.example_tests import wilson
+from harness.statistics.intervals import wilson
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

@@ -2,7 +2,13 @@
 
 from typing import TYPE_CHECKING
 
-from harness.report.baseline_comparison import Against, Comparisons, compare_all, p_text
+from harness.report.baseline_comparison import (
+    Against,
+    Comparisons,
+    compare_all,
+    power_text,
+    sign_text,
+)
 from harness.report.blocks import (
     Cell,
     Column,
@@ -16,12 +22,14 @@ from harness.report.blocks import (
 from harness.report.forest_plot import Branch, draw_forest
 from harness.report.formatting import (
     against_baseline,
+    interval_text,
+    is_missing,
     metric_name,
     number,
+    p_text,
     plural,
     signed,
 )
-from harness.report.power_analysis import power_text, sign_text
 from harness.report.study import ROLE_OF, Study
 
 if TYPE_CHECKING:
@@ -65,8 +73,7 @@ def table(found: Comparisons) -> Table:
 def draw(found: Comparisons, metric: str) -> "go.Figure":
     """Differences with intervals around the line of no difference."""
     branches = [
-        Branch(one.configuration, one.difference.mean or 0.0, one.difference.low,
-               one.difference.high)
+        Branch(one.configuration, one.difference.mean, one.difference.low, one.difference.high)
         for one in found.rows
         if one.difference.low is not None and one.difference.high is not None
     ]  # fmt: skip
@@ -76,18 +83,19 @@ def draw(found: Comparisons, metric: str) -> "go.Figure":
 
 def _row(one: Against) -> tuple[Cell, ...]:
     found, configuration = one.difference, one.configuration
-    interval = "–" if one.paired else "not paired"
-    if found.low is not None and found.high is not None:
-        interval = f"[{signed(found.low)}, {signed(found.high)}]"
-    posterior = (found.p_lower, found.p_same, found.p_higher)
+    interval = "–" if found.paired else "not paired"
+    if found.low is not None:
+        interval = interval_text(found.low, found.high)
+    known = found.posterior
+    shares = (known.p_left, known.p_rope, known.p_right) if known else (None,) * 3
     return (
         Cell(str(configuration.place), configuration.place),
         Cell(configuration.label, None, configuration.colour),
-        Cell(signed(found.mean), found.mean),
+        Cell(signed(found.mean), None if is_missing(found.mean) else found.mean),
         Cell(interval, found.low),
-        Cell(p_text(found.p_value), found.p_value),
-        Cell(p_text(one.p_holm), one.p_holm),
-        *(Cell(number(share, 2), share) for share in posterior),
+        Cell(p_text(found.p), found.p),
+        Cell(p_text(found.p_holm), found.p_holm),
+        *(Cell(number(share, 2), share) for share in shares),
     )
 
 
@@ -118,7 +126,7 @@ def _able(found: Comparisons) -> str:
 
 
 def _unpaired(found: Comparisons) -> str:
-    amount = sum(not one.paired for one in found.rows)
+    amount = sum(not one.difference.paired for one in found.rows)
     return (amount and (
         f"{plural(amount, 'configuration')} met other examples than the baseline: their "
         "differences stand without interval and test."
@@ -126,7 +134,7 @@ def _unpaired(found: Comparisons) -> str:
 
 
 def _finding(found: Comparisons) -> str:
-    clear = sum(one.clear for one in found.rows)
+    clear = sum(one.difference.is_clear for one in found.rows)
     text = f"{against_baseline(clear, len(found.rows))} (Holm, 5 %)"
     hidden = len(found.rows) - SHOWN
     return f"{text}; the first {SHOWN} are drawn" if hidden > 0 else text

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.report.baseline_comparison import adjusted
 from harness.report.blocks import (
     Cell,
     Column,
@@ -23,15 +22,16 @@ from harness.report.factors import Factor, chosen, factors_of, is_balanced
 from harness.report.fold_matching import same_folds
 from harness.report.formatting import (
     estimate_cell,
+    interval_text,
     metric_name,
     number,
     signed,
     time_text,
 )
 from harness.report.plotly_theme import figure
-from harness.report.power_analysis import ALPHA
 from harness.report.study import Study
-from harness.statistics.intervals import Difference, Estimate, difference, estimate
+from harness.statistics.differences import Difference, adjusted, paired_difference
+from harness.statistics.intervals import Estimate, estimate
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -44,13 +44,12 @@ Scores = NDArray[np.float64]
 
 
 class Lead(NamedTuple):
-    """The best level against the next best: their paired difference over folds, and its p after
-    Holm's correction over all other levels; None for one fold."""
+    """The best level against the next best: their paired difference over folds, whose p is
+    adjusted over all other levels."""
 
     best: str
     second: str
     difference: Difference
-    p_holm: float | None
 
 
 class Effect(NamedTuple):
@@ -230,9 +229,10 @@ def _lead(factor: Factor, curves: Sequence[Scores], ratio: float, mode: str) -> 
     if not np.isfinite(means).all():
         return None
     best, *others = (int(place) for place in np.argsort(-means, kind="stable"))
-    found = [difference(curves[best], curves[other], ratio) for other in others]
-    p_second = adjusted([one.p_value for one in found])[0]
-    return Lead(factor.order[best], factor.order[others[0]], found[0], p_second)
+    differences = adjusted([
+        paired_difference(curves[best], curves[other], test_train_ratio=ratio) for other in others
+    ])  # fmt: skip
+    return Lead(factor.order[best], factor.order[others[0]], differences[0])
 
 
 def _dots(effect: Effect, values: Sequence[Any], up: Sequence[float], down: Sequence[float]) -> Any:
@@ -260,10 +260,8 @@ def _finding(effect: Effect) -> str:
     text = f"{effect.factor.name}: {lead.best} is best on average, {number(mean)}"
     if gap.low is None or gap.high is None:
         return text
-    size = f"{signed(gap.mean)} [{signed(gap.low)}, {signed(gap.high)}]"
-    chance = (
-        "more than chance would give" if (lead.p_holm or 0.0) < ALPHA else "which may be chance"
-    )
+    size = f"{signed(gap.mean)} {interval_text(gap.low, gap.high)}"
+    chance = "more than chance would give" if gap.is_clear else "which may be chance"
     return f"{text}; its lead over {lead.second} is {size}, {chance}"
 
 

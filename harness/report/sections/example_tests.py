@@ -2,7 +2,6 @@
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from harness.report.baseline_comparison import adjusted, p_text
 from harness.report.blocks import (
     Cell,
     Column,
@@ -15,10 +14,18 @@ from harness.report.blocks import (
     without_empty_columns,
 )
 from harness.report.forest_plot import Branch, draw_forest
-from harness.report.formatting import NOTHING, against_baseline, count, number, signed
-from harness.report.power_analysis import ALPHA
+from harness.report.formatting import (
+    NOTHING,
+    against_baseline,
+    count,
+    interval_text,
+    number,
+    p_text,
+    signed,
+)
 from harness.report.study import Configuration, Study
-from harness.statistics.example_comparison import ItemComparison, compare_items
+from harness.statistics.example_tests import ExampleComparison, compare_examples
+from harness.statistics.multiplicity import ALPHA, holm
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -32,7 +39,7 @@ class Pair(NamedTuple):
     McNemar's test over all pairs shown."""
 
     configuration: Configuration
-    found: ItemComparison
+    found: ExampleComparison
     p_holm: float | None
 
 
@@ -72,10 +79,10 @@ def compute(study: Study) -> Items | None:
     of_trial = dict(iter(rows.groupby("trial_id")))
     empty = rows.head(0)
     ours = of_trial.get(baseline.trial_id, empty)
-    compared = [(one, compare_items(ours, of_trial.get(one.trial_id, empty), role=role))
+    compared = [(one, compare_examples(ours, of_trial.get(one.trial_id, empty), role=role))
                 for one in others]  # fmt: skip
-    kept = [(one, found) for one, found in compared if isinstance(found, ItemComparison)]
-    p_values = adjusted([found.mcnemar.p if found.mcnemar else None for _, found in kept])
+    kept = [(one, found) for one, found in compared if isinstance(found, ExampleComparison)]
+    p_values = holm([found.mcnemar.p if found.mcnemar else None for _, found in kept])
     pairs = tuple(Pair(*pair, p) for pair, p in zip(kept, p_values, strict=True))
     refused = dict.fromkeys(found for _, found in compared if isinstance(found, str))
     return Items(baseline, role, pairs, tuple(refused))
@@ -115,7 +122,7 @@ def _row(one: Pair) -> tuple[Cell, ...]:
         Cell(one.configuration.label, None, one.configuration.colour),
         Cell(f"{number(share.mean)} [{number(share.low, 3)}, {number(share.high, 3)}]", share.mean),
         Cell(signed(drawn.mean), drawn.mean),
-        Cell(f"[{signed(drawn.low)}, {signed(drawn.high)}]", drawn.low),
+        Cell(interval_text(drawn.low, drawn.high), drawn.low),
         *tested,
     )
 

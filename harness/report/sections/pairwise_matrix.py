@@ -6,14 +6,12 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.report.baseline_comparison import adjusted
 from harness.report.blocks import Figure, Section, Text, empty_section, section
 from harness.report.fold_matching import same_folds
 from harness.report.formatting import metric_name, plural, signed
 from harness.report.plotly_theme import figure
-from harness.report.power_analysis import ALPHA
 from harness.report.study import ROLE_OF, Configuration, Study
-from harness.statistics.intervals import difference
+from harness.statistics.differences import adjusted, paired_difference
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -57,12 +55,12 @@ def compute(study: Study) -> Pairs | None:
     size = len(chosen)
     gaps, clear = np.full((size, size), np.nan), np.zeros((size, size), bool)
     places = [(i, j) for i, j in combinations(range(size), 2) if same(chosen[i], chosen[j])]
-    found = [difference(scores[i], scores[j], ratio) for i, j in places]
-    p_values = adjusted([one.p_value for one in found])
-    for (i, j), one, p in zip(places, found, p_values, strict=True):
-        if one.mean is not None:
-            gaps[i, j], gaps[j, i] = one.mean, -one.mean
-        clear[i, j] = clear[j, i] = p is not None and p < ALPHA
+    differences = adjusted([
+        paired_difference(scores[i], scores[j], test_train_ratio=ratio) for i, j in places
+    ])  # fmt: skip
+    for (i, j), difference in zip(places, differences, strict=True):
+        gaps[i, j], gaps[j, i] = difference.mean, -difference.mean
+        clear[i, j] = clear[j, i] = difference.is_clear
     return Pairs(split, chosen, gaps, clear, len(places))
 
 

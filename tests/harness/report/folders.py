@@ -37,7 +37,8 @@ RUN = "20260101T000000-0001"
 class Trial(NamedTuple):
     """One trial: its validation score in each fold, its test scores where they differ from these.
 
-    80 examples train, 40 validate, 40 test in each fold; the test part rotates unless said.
+    80 examples train, 40 validate, 40 test in each fold; the test part rotates unless said: then
+    it is `test_part`.
     """
 
     heads: int
@@ -45,6 +46,7 @@ class Trial(NamedTuple):
     test: Sequence[float] | None = None
     status: str = "complete"
     rotates: bool = True
+    test_part: int = 1
     row: Mapping[str, Any] = {}
     predictions: Sequence[FoldPredictions] | None = None
 
@@ -94,7 +96,7 @@ def _rows(trial: Trial) -> TrialRows:
     done = trial.status == "complete"
     test = trial.val if trial.test is None else trial.test
     folds = [
-        {"repeat": 1, "fold": fold, "test_part": fold % 3 + 1 if trial.rotates else 1,
+        {"repeat": 1, "fold": fold, "test_part": fold % 3 + 1 if trial.rotates else trial.test_part,
          "n_train": 80, "n_validation": 40, "n_test": 40, "val_accuracy": val,
          "test_accuracy": tested, "val_loss": 1 - val}
         for fold, (val, tested) in enumerate(zip(trial.val, test, strict=True), start=1)

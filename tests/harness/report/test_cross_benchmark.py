@@ -21,7 +21,7 @@ def test_the_best_of_each_meet_on_the_same_folds(tmp_path):
     (meeting,) = found.meetings
     assert meeting.found.folds.unpaired is None
     assert meeting.found.folds.difference.mean == pytest.approx(0.2)
-    assert meeting.p_holm == pytest.approx(0.0)
+    assert meeting.found.folds.difference.p_holm == pytest.approx(0.0)
 
 
 def test_one_meeting_leads_with_its_difference(tmp_path):

@@ -1,14 +1,14 @@
-"""Example-paired statistics against published examples and values derived by hand."""
+"""Tests on examples against published ones and values derived by hand; what is paired, or not."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from harness.statistics.example_tests import (
-    count_behind,
+    compare_examples,
     mcnemar,
     mean_by_example,
     paired_bootstrap,
-    wilson,
 )
 
 
@@ -71,28 +71,71 @@ def test_folds_that_share_an_example_are_one_observation_of_it():
     assert means.tolist() == [0, 0.5]
 
 
-@pytest.mark.parametrize(
-    ("successes", "n", "low", "high"),
-    [
-        (81, 263, 0.2553, 0.3662),
-        (15, 148, 0.0624, 0.1605),
-        (0, 20, 0, 0.1611),
-        (1, 29, 0.0061, 0.1718),
-    ],
-)
-def test_wilson_intervals_are_those_of_newcombe(successes, n, low, high):
-    """Newcombe 1998, table I, method 3."""
-    found = wilson(successes, n)
-    assert (found.low, found.high) == pytest.approx((low, high), abs=5e-5)
+def frame(right, *, ids=None, fold=1, repeat=1, groups=None, target=1):
+    """Predictions of examples of one class, right or wrong as told."""
+    return pd.DataFrame(
+        {
+            "repeat": repeat,
+            "fold": fold,
+            "example_id": ids or [f"e{i:02d}" for i in range(len(right))],
+            "group": groups or [None] * len(right),
+            "target": target,
+            "predicted": [target if one else 0 for one in right],
+        }
+    )
 
 
-def test_more_successes_than_examples_are_refused():
-    with pytest.raises(ValueError, match="between 0 and n"):
-        wilson(3, 2)
+def test_examples_are_paired_by_their_names_whatever_their_order():
+    """b is right where a is wrong: 8 examples only b, 2 only a; p = 2 (1 + 10 + 45) / 1024."""
+    a, b = frame([1] * 2 + [0] * 8), frame([0] * 2 + [1] * 8)
+    found = compare_examples(a, b.iloc[::-1], role="test")
+
+    assert (found.mcnemar.only_a, found.mcnemar.only_b) == (2, 8)
+    assert found.mcnemar.p == pytest.approx(112 / 1024)
+    assert (found.accuracy_a.mean, found.accuracy_b.mean) == (0.2, 0.8)
+    assert found.difference.mean == pytest.approx(0.6)
+    assert (found.grouped, found.n_left_out, found.why_no_mcnemar) == (False, 0, None)
 
 
-def test_an_accuracy_is_a_whole_number_of_examples():
-    """0.5875 is 47 of 80; 0.5870 would be 46.96 of them."""
-    assert count_behind(0.5875, 80) == 47
-    assert count_behind(0.5870, 80) is None
-    assert count_behind(0.59, 80, decimals=2) == 47
+def test_folds_that_share_a_test_part_give_one_mean_an_example_and_no_mcnemar():
+    a = pd.concat([frame([1, 1], fold=1), frame([1, 0], fold=2)])
+    b = pd.concat([frame([1, 0], fold=1), frame([0, 0], fold=2)])
+    found = compare_examples(a, b, role="test")
+
+    assert found.mcnemar is None
+    assert "all folds share" in found.why_no_mcnemar
+    assert (found.accuracy_a.mean, found.accuracy_b.mean) == (0.75, 0.25)
+    assert found.difference.n_examples == 2
+
+
+def test_repeats_are_averaged_and_mcnemar_takes_the_first():
+    a = pd.concat([frame([1, 0], repeat=1), frame([0, 0], repeat=2)])
+    b = pd.concat([frame([1, 1], repeat=1), frame([0, 0], repeat=2)])
+    found = compare_examples(a, b, role="test")
+
+    assert found.difference.mean == 0.25
+    assert (found.mcnemar.only_a, found.mcnemar.only_b) == (0, 1)
+
+
+def test_groups_are_drawn_whole_unless_each_has_one_member():
+    right, wrong = frame([1] * 4, groups=list("aabb")), frame([0] * 4, groups=list("aabb"))
+    assert compare_examples(wrong, right, role="test").difference.n_units == 2
+    assert compare_examples(wrong, right, role="test").grouped
+    single = frame([1] * 4, groups=list("abcd"))
+    assert not compare_examples(single, single, role="test").grouped
+
+
+def test_examples_of_only_one_are_left_out_and_counted():
+    found = compare_examples(
+        frame([1, 0], ids=["x", "y"]), frame([1, 1], ids=["y", "z"]), role="test"
+    )
+
+    assert (found.difference.n_examples, found.n_left_out) == (1, 2)
+    assert found.difference.mean == 1
+
+
+def test_what_can_not_be_paired_is_said():
+    one, none = frame([1]), frame([])
+    assert compare_examples(none, one, role="test") == "no predictions are stored"
+    assert "no example in common" in compare_examples(one, frame([1], ids=["other"]), role="test")
+    assert "true classes" in compare_examples(one, frame([1], target=2), role="test")

@@ -17,6 +17,15 @@ def test_a_test_part_rotates_where_each_fold_has_its_own():
     assert not rotates(FIXED)
     assert not rotates([fold(1, test_part=2)])
     assert not rotates([fold(1), fold(2)])
+    assert not rotates()
+
+
+def test_it_rotates_only_where_it_does_in_every_trial():
+    """Two fixed test parts are two numbers, yet no trial tests every part."""
+    other = [fold(n, test_part=2) for n in (1, 3, 4)]
+    assert not rotates(FIXED, other)
+    assert not rotates(rotating([0.5] * 3), FIXED)
+    assert rotates(rotating([0.5] * 3), rotating([0.5] * 4))
 
 
 def test_the_role_is_told_with_its_reason():
@@ -35,7 +44,7 @@ def test_differences_of_the_same_folds_are_b_minus_a():
     assert (found.role, found.unpaired, found.n_folds, found.n_repeats) == ("test", None, 3, 1)
     assert (found.mean_a, found.mean_b) == pytest.approx((0.5, 0.7))
     assert (found.difference.low, found.difference.high) == pytest.approx((0.2 - half, 0.2 + half))
-    assert found.rope.p_right > found.rope.p_left
+    assert found.difference.posterior.p_right > found.difference.posterior.p_left
     assert found.detectable > 0.2
 
 
@@ -68,7 +77,7 @@ def test_other_folds_are_not_paired_and_it_is_said(other, words):
     found = compare_folds(rotating([0.4, 0.5, 0.6]), other, metric="accuracy")
 
     assert words in found.unpaired
-    assert found.rope is None and found.detectable is None and found.repeats is None
+    assert found.difference.posterior is None and found.detectable is None and found.repeats is None
     assert found.difference.mean == pytest.approx(found.mean_b - found.mean_a)
 
 
@@ -80,8 +89,8 @@ def test_other_data_is_not_paired_even_if_the_folds_look_alike():
 def test_one_fold_has_a_difference_without_interval():
     found = compare_folds([fold(1, val=0.5)], [fold(1, val=0.75)], metric="accuracy")
 
-    assert (found.difference.mean, found.difference.high) == (0.25, math.inf)
-    assert found.rope is None
+    assert (found.difference.mean, found.difference.high) == (0.25, None)
+    assert found.difference.posterior is None
 
 
 def test_a_fold_without_a_score_is_named():

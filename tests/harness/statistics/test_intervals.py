@@ -2,10 +2,9 @@
 
 import math
 
-import numpy as np
 import pytest
 
-from harness.statistics.intervals import Difference, Estimate, difference, estimate
+from harness.statistics.intervals import Estimate, count_behind, estimate, wilson
 
 T_2 = 4.302652729911275  # 97.5 % quantile of Student's t with two degrees of freedom
 
@@ -22,9 +21,28 @@ def test_one_fold_has_no_interval_and_a_hole_no_mean():
     assert estimate([0.7, math.nan], 0.5) == Estimate(None)
 
 
-def test_a_difference_pairs_the_folds():
-    """Every fold differs by 0.1: no spread, so the interval is a point."""
-    found = difference(np.array([0.6, 0.8]), np.array([0.5, 0.7]), 0.5)
-    assert (found.mean, found.low, found.high) == pytest.approx((0.1, 0.1, 0.1))
-    assert found.p_higher == 1.0
-    assert difference(np.array([0.6]), np.array([0.5]), 0.5) == Difference(pytest.approx(0.1))
+@pytest.mark.parametrize(
+    ("successes", "n", "low", "high"),
+    [
+        (81, 263, 0.2553, 0.3662),
+        (15, 148, 0.0624, 0.1605),
+        (0, 20, 0, 0.1611),
+        (1, 29, 0.0061, 0.1718),
+    ],
+)
+def test_wilson_intervals_are_those_of_newcombe(successes, n, low, high):
+    """Newcombe 1998, table I, method 3."""
+    found = wilson(successes, n)
+    assert (found.low, found.high) == pytest.approx((low, high), abs=5e-5)
+
+
+def test_more_successes_than_examples_are_refused():
+    with pytest.raises(ValueError, match="between 0 and n"):
+        wilson(3, 2)
+
+
+def test_an_accuracy_is_a_whole_number_of_examples():
+    """0.5875 is 47 of 80; 0.5870 would be 46.96 of them."""
+    assert count_behind(0.5875, 80) == 47
+    assert count_behind(0.5870, 80) is None
+    assert count_behind(0.59, 80, decimals=2) == 47

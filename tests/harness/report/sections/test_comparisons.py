@@ -69,9 +69,9 @@ def test_other_data_are_shown_without_interval_and_test(tmp_path):
     trials = hashed(LOW, "digits"), hashed(HIGH, "letters")
     found = comparisons.compute(make_study(tmp_path, *trials))
     (row,) = found.rows
-    assert not row.paired
+    assert not row.difference.paired
     assert row.difference.mean == pytest.approx(-0.2)
-    assert (row.difference.low, row.p_holm, found.power) == (None, None, None)
+    assert (row.difference.low, row.difference.p_holm, found.power) == (None, None, None)
 
 
 def test_the_answer_says_what_could_have_been_seen(tmp_path):

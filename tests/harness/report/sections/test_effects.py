@@ -16,7 +16,7 @@ def test_a_lead_is_tested_on_the_same_folds():
     of_a, _ = effects.compute(factors_of(PARAMS, NAMES), SCORES, 0.5)
     assert (of_a.lead.best, of_a.lead.second) == ("2", "1")
     assert of_a.lead.difference.mean == pytest.approx(0.4)
-    assert of_a.lead.p_holm == pytest.approx(0.0)
+    assert of_a.lead.difference.p_holm == pytest.approx(0.0)
 
 
 def test_of_losses_the_lowest_level_leads():
@@ -26,7 +26,7 @@ def test_of_losses_the_lowest_level_leads():
 
 def test_a_single_fold_leads_without_a_test():
     of_a, _ = effects.compute(factors_of(PARAMS, NAMES), SCORES[:, :1], 0.5)
-    assert of_a.lead.p_holm is None
+    assert of_a.lead.difference.p_holm is None
 
 
 def test_times_are_averaged_within_each_value():

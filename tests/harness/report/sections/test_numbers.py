@@ -118,6 +118,16 @@ def test_comparisons_use_test_scores_where_the_test_rotates(tmp_path):
     assert (found.split, found.rows[0].difference.mean) == ("val", pytest.approx(0.2))
 
 
+def test_two_runs_with_fixed_test_parts_of_their_own_do_not_rotate(tmp_path):
+    """As `--all` shows them: all folds of one test part 1, all folds of the other part 2."""
+    trials = EVEN._replace(rotates=False), BETTER._replace(rotates=False, test_part=2)
+    study = make_study(tmp_path, *trials)
+    assert sorted(study.folds["test_part"].unique()) == [1, 2]
+    assert not study.test_rotates
+    assert comparisons.compute(study).split == "val"
+    assert "the test part does not rotate" in comparisons.comparisons(study).blocks[0].text
+
+
 @pytest.mark.parametrize(("mode", "front"), [("max", (0, 2)), ("min", (0, 1))])
 def test_the_front_holds_what_nothing_beats_on_both(mode, front):
     assert pareto.undominated([1, 2, 3], [0.5, 0.4, 0.9], mode) == front

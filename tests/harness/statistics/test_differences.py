@@ -5,15 +5,14 @@ import math
 import numpy as np
 import pytest
 
-from harness.statistics.fold_tests import (
+from harness.statistics.differences import (
+    Difference,
+    adjusted,
     corrected_t,
     correlated_t,
-    holm,
-    repeats_needed,
-    smallest_detectable,
-    smallest_sign_p,
-    too_few_for_signs,
+    paired_difference,
     unpaired_corrected_t,
+    untested_difference,
 )
 
 # Area under the ROC curve, rbf minus linear kernel, times 25 -> number of folds; 10 x 10 folds of
@@ -57,8 +56,7 @@ def test_the_interval_of_five_folds_by_hand():
 def test_a_single_value_says_nothing_about_its_spread():
     found = corrected_t([0.5], test_train_ratio=0.25)
 
-    assert (found.low, found.high) == (-math.inf, math.inf)
-    assert math.isnan(found.p)
+    assert (found.mean, found.low, found.high, found.p, found.t) == (0.5, None, None, None, None)
 
 
 def test_equal_scores_are_no_evidence():
@@ -89,37 +87,38 @@ def test_unpaired_means_are_compared_by_welch():
 
 
 def test_unpaired_single_folds_have_no_interval():
-    assert unpaired_corrected_t([0.5], [0.6, 0.8], ratio_a=0.2, ratio_b=0.2).high == math.inf
+    assert unpaired_corrected_t([0.5], [0.6, 0.8], ratio_a=0.2, ratio_b=0.2).high is None
 
 
-def test_holm_adjusts_in_the_order_of_the_values():
-    """0.005 x 4, 0.01 x 3, 0.03 x 2, then never below the one before."""
-    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx((0.03, 0.06, 0.06, 0.02))
-    assert holm([0.6, 0.7]) == (1.0, 1.0)
-    assert holm([]) == ()
+def test_a_paired_difference_subtracts_the_reference_fold_by_fold():
+    """Every fold differs by 0.1: no spread, so the interval is a point."""
+    found = paired_difference([0.6, 0.8], [0.5, 0.7], test_train_ratio=0.5)
+    assert (found.mean, found.low, found.high) == pytest.approx((0.1, 0.1, 0.1))
+    assert (found.n, found.paired, found.posterior.p_right) == (2, True, 1.0)
 
 
-def test_five_folds_are_too_few_for_signs():
-    assert smallest_sign_p(5) == 0.0625
-    assert smallest_sign_p(1) == 1
-    assert [n for n in range(1, 9) if too_few_for_signs(n)] == [1, 2, 3, 4, 5]
+def test_one_fold_has_no_posterior_and_a_hole_no_mean():
+    alone = paired_difference([0.75], [0.5], test_train_ratio=0.5)
+    assert (alone.mean, alone.p, alone.posterior) == (0.25, None, None)
+    holed = paired_difference([0.6, math.nan], [0.5, 0.7], test_train_ratio=0.5)
+    assert math.isnan(holed.mean)
+    assert (holed.low, holed.p, holed.posterior) == (None, None, None)
 
 
-@pytest.mark.parametrize(("effect", "pairs"), [(0.2, 199), (0.5, 34), (0.8, 15)])
-def test_repeats_are_those_of_a_power_analysis(effect, pairs):
-    """Cohen's effects at 80 % power, two-sided 5 %, paired: 199, 34 and 15 pairs (G*Power)."""
-    assert repeats_needed(effect, 1, n_folds=1, test_train_ratio=0) == pairs
+def test_other_examples_leave_a_difference_of_means_alone():
+    found = untested_difference([0.5, 0.75], [0.25, 0.25])
+    assert (found.mean, found.paired, found.low, found.p) == (0.375, False, None, None)
+    assert math.isnan(untested_difference([0.5, math.nan], [0.25, 0.25]).mean)
 
 
-def test_detectable_differences_shrink_no_further_than_the_shared_examples_allow():
-    """Many values: (1.960 + 0.842) standard errors, of which sqrt(1/4) of a deviation stays."""
-    limit = 2.8016 * math.sqrt(0.25)
-
-    assert smallest_detectable(1, n=10**6, test_train_ratio=0.25) == pytest.approx(limit, abs=1e-3)
-    assert repeats_needed(1.3, 1, n_folds=5, test_train_ratio=0.25) is None
-    assert repeats_needed(1.5, 1, n_folds=5, test_train_ratio=0.25) > 1
-
-
-def test_without_a_difference_or_a_second_value_nothing_is_detectable():
-    assert repeats_needed(0, 1, n_folds=5, test_train_ratio=0.25) is None
-    assert smallest_detectable(1, n=1, test_train_ratio=0.25) == math.inf
+def test_differences_looked_at_together_are_adjusted_but_for_those_without_a_paired_test():
+    """Two of four are paired and tested: 0.01 x 2, then 0.04."""
+    differences = [
+        Difference(0.1, 3, p=0.04),
+        Difference(0.1, 1),
+        Difference(0.1, 3, p=0.01),
+        Difference(0.1, 3, p=0.001, paired=False),
+    ]
+    found = adjusted(differences)
+    assert [one.p_holm for one in found] == [0.04, None, 0.02, None]
+    assert [one.is_clear for one in found] == [True, False, True, False]
