@@ -5,12 +5,10 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from harness.report.study import Configuration, Study
-from harness.results.trial_config import DataIdentity, data_identity
+from harness.results.trial_config import DataIdentity, data_identity, picks_examples
 
 if TYPE_CHECKING:
     import pandas as pd
-
-PICKS_NO_EXAMPLES = ("normalize", "front_end")
 
 
 def same_folds(study: Study) -> Callable[[Configuration, Configuration], bool]:
@@ -56,7 +54,7 @@ def _split_hashes(study: Study) -> dict[str, tuple[Any, ...]]:
 def _data(one: Configuration) -> _Data:
     config = json.loads(one.row.get("config") or "{}")
     section = config.get("dataset", {})
-    kept = {key: value for key, value in section.items() if key not in PICKS_NO_EXAMPLES}
+    kept = {key: value for key, value in section.items() if picks_examples(f"dataset.{key}")}
     identity = data_identity(config, one.row.get("data_fingerprint"))
     return _Data(identity, json.dumps(kept, sort_keys=True))
 

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+_PICK_NO_EXAMPLES = ("dataset.normalize", "dataset.front_end")  # they change what an example is
+
 
 class DataIdentity(NamedTuple):
     """The data that a trial was trained on, to tell whether two trials' scores may be compared.
@@ -43,6 +45,11 @@ def data_identity(config: Mapping[str, Any], fingerprint: str | None) -> DataIde
     path = param_value(config, "dataset.path")
     name = str(param_value(config, "dataset.name"))
     return DataIdentity(name, None if path is None else str(path), fingerprint or None)
+
+
+def picks_examples(path: str) -> bool:
+    """Return whether a setting at this path may decide which examples there are."""
+    return path.startswith("dataset.") and path not in _PICK_NO_EXAMPLES
 
 
 def param_value(config: Mapping[str, Any], path: str) -> Any:

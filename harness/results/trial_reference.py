@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.config.space import identity
 from harness.config.yaml_io import parse_value, show
@@ -14,9 +14,18 @@ from harness.results.integrity import lost_lines
 from harness.results.layout import PLAN, RUNS, check_plain, run_files, unknown_lines
 from harness.results.parts import read_file, read_schema
 from harness.results.runs import read_plan
-from harness.results.table_reader import DoneTrial, done_trials, parts
+from harness.results.table_reader import (
+    DoneTrial,
+    done_trials,
+    fold_rows,
+    parts,
+    read_examples,
+)
 from harness.results.tables import PARAMS, TABLES
-from harness.results.trial_config import leaves, param_value
+from harness.results.trial_config import DataIdentity, data_identity, leaves, param_value
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Selector = str | Mapping[str, Any] | None
 
@@ -37,6 +46,11 @@ class Candidate:
     def value(self, path: str) -> Any:
         """The resolved value at a path, or of `variant`; None where there is none."""
         return self.params[path] if path in self.params else param_value(self.config, path)
+
+    @property
+    def data(self) -> DataIdentity:
+        """The data that it was trained on."""
+        return data_identity(self.config, self.trial.data_fingerprint)
 
 
 @dataclass(frozen=True)
@@ -71,6 +85,14 @@ class Source:
     def mode(self) -> str:
         """`max` or `min`: the objective's direction."""
         return find(self.objective).mode
+
+    def fold_rows(self, candidates: Sequence[Candidate]) -> dict[str, list[dict[str, Any]]]:
+        """Read the rows of `folds` of these trials, by trial id, in order of repeat and fold."""
+        return fold_rows(self.folder, [each.trial.trial_id for each in candidates])
+
+    def examples(self, candidate: Candidate, *, role: str) -> "pd.DataFrame":
+        """Read the predictions of a trial for one role, without probabilities; may be empty."""
+        return read_examples(self.folder, [candidate.trial.trial_id], role=role)
 
 
 def open_operand(text: str, *, results: Path) -> Source:

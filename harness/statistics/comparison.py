@@ -3,15 +3,14 @@
 Reads the tables alone. B minus A throughout; A is the baseline.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from harness.config.space import identity
 from harness.errors import BenchError
 from harness.metrics import find
-from harness.results.table_reader import fold_rows, read_examples
-from harness.results.trial_config import DataIdentity, data_identity, leaves
+from harness.results.trial_config import leaves, picks_examples
 from harness.results.trial_reference import (
     Candidate,
     SelectedTrial,
@@ -21,10 +20,9 @@ from harness.results.trial_reference import (
 )
 from harness.statistics.differences import ROPE
 from harness.statistics.example_tests import ExampleComparison, compare_examples
-from harness.statistics.fold_comparison import FoldComparison, Rows, compare_folds
+from harness.statistics.fold_comparison import FoldComparison, compare_folds
 from harness.statistics.multiplicity import ALPHA, holm
 
-_SAME_EXAMPLES = ("dataset.normalize", "dataset.front_end")
 Verdict = Literal["better", "worse", "equivalent", "unclear", "untested"]
 
 
@@ -98,15 +96,20 @@ class EachComparison:
 
 
 def compare(a: SelectedTrial, b: SelectedTrial, *, rope: float = ROPE) -> Comparison:
-    """Compares two trials fold by fold and example by example.
+    """Compare two trials fold by fold and example by example.
 
-    rope: half width of what counts as no difference, in the metric's unit. Raises BenchError where
-    the trials have no score in common.
+    Args:
+        a: The baseline.
+        b: The other trial.
+        rope: Half width of what counts as no difference, in the metric's unit.
+
+    Raises:
+        BenchError: The trials have no score in common.
     """
     metric = _common_metric(a.source, b.source)
     folds = compare_folds(
-        _rows(a.source, [a.candidate])[a.candidate.trial.trial_id],
-        _rows(b.source, [b.candidate])[b.candidate.trial.trial_id],
+        a.source.fold_rows([a.candidate])[a.candidate.trial.trial_id],
+        b.source.fold_rows([b.candidate])[b.candidate.trial.trial_id],
         metric=metric,
         other_data=_other_data(a, b),
         rope=rope,
@@ -114,31 +117,40 @@ def compare(a: SelectedTrial, b: SelectedTrial, *, rope: float = ROPE) -> Compar
     examples = _examples(a, b)
     differing = changed_settings(a.candidate, b.candidate)
     headline = _headline(folds, examples)
-    if not _data(a.candidate).is_same(_data(b.candidate)):  # another task: no interval bounds that
+    if not a.candidate.data.is_same(b.candidate.data):  # another task: no interval bounds that
         headline = replace(headline, low=None, high=None)
     return Comparison(a, b, folds, examples, differing, headline)
 
 
 def compare_each(a: Source, b: Source, *, rope: float = ROPE) -> EachComparison:
-    """Compares every complete configuration of A with the same one of B.
+    """Compare every complete configuration of A with the same one of B.
 
     The same is what has equal values of every parameter that either searched, but for those that a
-    selector names. Raises BenchError where no two are the same.
+    selector names.
+
+    Args:
+        a: The baselines.
+        b: The other trials.
+        rope: Half width of what counts as no difference, in the metric's unit.
+
+    Raises:
+        BenchError: No two are the same, or a trial has no score.
     """
     metric = _common_metric(a, b)
     pairs, only_a, only_b = _pairs(a, b)
-    rows_a, rows_b = _rows(a, [one for one, _ in pairs]), _rows(b, [one for _, one in pairs])
+    rows_a = a.fold_rows([ours for ours, _ in pairs])
+    rows_b = b.fold_rows([theirs for _, theirs in pairs])
     confidence = 1 - ALPHA / len(pairs)
     compared = [
         compare_folds(
-            rows_a[one.trial.trial_id],
-            rows_b[other.trial.trial_id],
+            rows_a[ours.trial.trial_id],
+            rows_b[theirs.trial.trial_id],
             metric=metric,
-            other_data=_other_data(SelectedTrial(a, one, 1), SelectedTrial(b, other, 1)),
+            other_data=_other_data(SelectedTrial(a, ours, 1), SelectedTrial(b, theirs, 1)),
             rope=rope,
             confidence=confidence,
         )
-        for one, other in pairs
+        for ours, theirs in pairs
     ]
     # Each pair is a look at the data, so those without a test and unpaired ones count as well.
     p_values = holm([1.0 if folds.difference.p is None else folds.difference.p
@@ -171,7 +183,7 @@ def verdict(headline: Headline, *, tolerance: float = 0.0, rope: float = ROPE) -
 
 
 def changed_settings(a: Candidate, b: Candidate) -> tuple[ChangedSetting, ...]:
-    """Every path whose value is not the same, then data and code."""
+    """List every path whose value is not the same, then data and code."""
     left, right = dict(leaves(a.config)), dict(leaves(b.config))
     paths = list(dict.fromkeys([*left, *right]))
     found = [
@@ -199,14 +211,11 @@ def _headline(folds: FoldComparison, examples: ExampleComparison | str) -> Headl
 
 
 def _examples(a: SelectedTrial, b: SelectedTrial) -> ExampleComparison | str:
-    if not _data(a.candidate).is_same(_data(b.candidate)):
+    if not a.candidate.data.is_same(b.candidate.data):
         return "the datasets are not the same"
     found: ExampleComparison | str = "no predictions are stored"
     for role in ("test", "validation"):
-        frames = [
-            read_examples(one.source.folder, [one.candidate.trial.trial_id], role=role)
-            for one in (a, b)
-        ]
+        frames = [side.source.examples(side.candidate, role=role) for side in (a, b)]
         found = compare_examples(*frames, role=role)
         if any(len(frame) for frame in frames):
             return found
@@ -223,12 +232,15 @@ def _common_metric(a: Source, b: Source) -> str:
 
 
 def _other_data(a: SelectedTrial, b: SelectedTrial) -> str | None:
-    """Why equal index sets may stand for other examples; None where they do not."""
-    data = _data(a.candidate), _data(b.candidate)
+    """Say why equal index sets may stand for other examples; None where they do not."""
+    data = a.candidate.data, b.candidate.data
     if not data[0].is_same(data[1]):
         return f"the datasets are {data[0]} and {data[1]}"
-    changed = [one.name for one in changed_settings(a.candidate, b.candidate)
-               if one.name.startswith("dataset.") and one.name not in _SAME_EXAMPLES]  # fmt: skip
+    changed = [
+        setting.name
+        for setting in changed_settings(a.candidate, b.candidate)
+        if picks_examples(setting.name)
+    ]
     if not changed and data[0].fingerprint == data[1].fingerprint:
         return None
     examples = _examples(a, b)
@@ -237,14 +249,6 @@ def _other_data(a: SelectedTrial, b: SelectedTrial) -> str | None:
     if not changed:
         return "the raw files are not the same"
     return f"{', '.join(changed)} may pick other examples"
-
-
-def _data(one: Candidate) -> DataIdentity:
-    return data_identity(one.config, one.trial.data_fingerprint)
-
-
-def _rows(source: Source, candidates: Sequence[Candidate]) -> Mapping[str, Rows]:
-    return fold_rows(source.folder, [one.trial.trial_id for one in candidates])
 
 
 def _pairs(a: Source, b: Source) -> tuple[list[tuple[Candidate, Candidate]], int, int]:

@@ -1,15 +1,11 @@
-"""What choosing does to numbers: the winner's optimism, ranks, and factors that move together."""
+"""What choosing does to numbers: the winner's optimism, ranks, and copies."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-
-from harness.config.space import identity
 
 Array = NDArray[Any]
 DESCRIPTIVE = "descriptive: benchmarks are no sample of anything, so no test is made"
@@ -19,10 +15,16 @@ DESCRIPTIVE = "descriptive: benchmarks are no sample of anything, so no test is 
 class Optimism:
     """How much better the winner looks on what chose it than on what did not.
 
-    winner: index of the configuration; validation, test: its means; gap: positive is optimistic.
-    nested: mean over folds of the test score of the configuration that the fold's own validation
-    chose, an estimate of the whole procedure; None where the test does not rotate. per_fold: the
-    scores that it is the mean of.
+    Attributes:
+        winner: Index of the configuration.
+        n_tried: Number of configurations.
+        validation: The winner's mean on validation.
+        test: The winner's mean on test.
+        gap: Validation minus test, or the reverse for a loss: positive is optimistic.
+        nested: Mean over folds of the test score of the configuration that the fold's own
+            validation chose, an estimate of the whole procedure; None where the test does not
+            rotate.
+        per_fold: The scores that `nested` is the mean of.
     """
 
     winner: int
@@ -45,10 +47,16 @@ class Ranks:
 
 
 def optimism(validation: ArrayLike, test: ArrayLike, *, mode: str, test_rotates: bool) -> Optimism:
-    """The optimism of the best of n configurations, chosen by mean validation score.
+    """Measure the optimism of the best of n configurations, chosen by mean validation score.
 
-    validation, test: (n_configurations, n_folds), the same folds in the same order.
-    mode: `max` or `min`, the metric's direction.
+    Args:
+        validation: (n_configurations, n_folds) scores.
+        test: (n_configurations, n_folds) scores of the same folds in the same order.
+        mode: `max` or `min`, the metric's direction.
+        test_rotates: Whether each fold tests a part of its own.
+
+    Raises:
+        ValueError: A score is missing.
     """
     sign = 1.0 if mode == "max" else -1.0
     of_validation, of_test = sign * _matrix(validation), sign * _matrix(test)
@@ -67,9 +75,11 @@ def optimism(validation: ArrayLike, test: ArrayLike, *, mode: str, test_rotates:
 
 
 def mean_ranks(scores: Mapping[str, Sequence[float]], *, mode: str) -> Ranks:
-    """Ranks within each benchmark, averaged over benchmarks: a description, not a test.
+    """Rank within each benchmark and average over benchmarks: a description, not a test.
 
-    scores: name -> one score per benchmark, in the same order of benchmarks.
+    Args:
+        scores: Name -> one score for each benchmark, in the same order of benchmarks.
+        mode: `max` or `min`, the metric's direction.
     """
     from scipy.stats import rankdata
 
@@ -78,22 +88,13 @@ def mean_ranks(scores: Mapping[str, Sequence[float]], *, mode: str) -> Ranks:
     return Ranks(tuple(scores), tuple(float(rank) for rank in ranks), table.shape[1])
 
 
-def linked_factors(params: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, str], ...]:
-    """Pairs of parameters that never change one without the other: named, not compared.
-
-    params: searched path -> value of every configuration; a path that does not exist is absent. A
-    pair is judged where both exist and both vary. Numbers of which every configuration has its own
-    are linked only if they rise, or fall, together: so independent random draws are not.
-    """
-    paths = list(dict.fromkeys(path for one in params for path in one))
-    return tuple(pair for pair in combinations(paths, 2) if _linked(params, *pair))
-
-
 def identical_logs(logs: Mapping[str, ArrayLike]) -> tuple[tuple[str, ...], ...]:
-    """Groups of configurations whose logged numbers agree to the last bit: one of them is a copy,
-    or the parameter between them does nothing.
+    """Group configurations whose logged numbers agree to the last bit.
 
-    logs: name -> its curve or scores, of any shape.
+    One of them is a copy, or the parameter between them does nothing.
+
+    Args:
+        logs: Name -> its curve or scores, of any shape.
     """
     groups: dict[Any, list[str]] = {}
     for name, values in logs.items():
@@ -101,34 +102,6 @@ def identical_logs(logs: Mapping[str, ArrayLike]) -> tuple[tuple[str, ...], ...]
         if numbers.size:
             groups.setdefault((numbers.shape, numbers.tobytes()), []).append(name)
     return tuple(tuple(names) for names in groups.values() if len(names) > 1)
-
-
-def _linked(params: Sequence[Mapping[str, Any]], first: str, second: str) -> bool:
-    rows = [(one[first], one[second]) for one in params if first in one and second in one]
-    keys = [(identity(a), identity(b)) for a, b in rows]
-    a_values, b_values = {a for a, _ in keys}, {b for _, b in keys}
-    if min(len(a_values), len(b_values)) < 2:
-        return False
-    pairs = set(keys)
-    if len(pairs) == len(a_values) == len(b_values):
-        return len(pairs) < len(rows) or not _numbers(rows) or _monotone(rows)
-    if len(pairs) == len(a_values):
-        return _recurs([a for a, _ in keys])
-    return len(pairs) == len(b_values) and _recurs([b for _, b in keys])
-
-
-def _recurs(values: Sequence[Any]) -> bool:
-    return min(Counter(values).values()) > 1
-
-
-def _numbers(rows: Sequence[tuple[Any, Any]]) -> bool:
-    values = [value for row in rows for value in row]
-    return all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
-
-
-def _monotone(rows: Sequence[tuple[Any, Any]]) -> bool:
-    seconds = [b for _, b in sorted(rows)]
-    return seconds in (sorted(seconds), sorted(seconds, reverse=True))
 
 
 def _matrix(values: Any) -> Array:

@@ -7,7 +7,6 @@ import numpy as np
 
 from harness.report.baseline_comparison import Against, Comparisons, compare_all, power_text
 from harness.report.blocks import Section, Text, section
-from harness.report.factors import is_balanced
 from harness.report.formatting import (
     estimate_text,
     interval_text,
@@ -19,6 +18,7 @@ from harness.report.formatting import (
 from harness.report.pruned import stopped
 from harness.report.sections.effects import of_study
 from harness.report.study import ROLE_OF, Configuration, Study
+from harness.statistics.factors import is_balanced
 from harness.statistics.intervals import Estimate, estimate, wilson
 from harness.statistics.multiplicity import ALPHA, holm
 from harness.statistics.selection_bias import Optimism, optimism

@@ -2,10 +2,9 @@
 
 from collections.abc import Sequence
 from itertools import combinations
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from harness.report.blocks import (
     Cell,
@@ -18,7 +17,6 @@ from harness.report.blocks import (
     section,
 )
 from harness.report.colours import PALETTE, SCALE
-from harness.report.factors import Factor, chosen, factors_of, is_balanced
 from harness.report.fold_matching import same_folds
 from harness.report.formatting import (
     estimate_cell,
@@ -27,11 +25,20 @@ from harness.report.formatting import (
     number,
     signed,
     time_text,
+    value_text,
 )
 from harness.report.plotly_theme import figure
 from harness.report.study import Study
-from harness.statistics.differences import Difference, adjusted, paired_difference
-from harness.statistics.intervals import Estimate, estimate
+from harness.statistics.factors import (
+    Effect,
+    Factor,
+    Scores,
+    factors_of,
+    interaction,
+    is_balanced,
+    marginal_effects,
+    pair_means,
+)
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -40,36 +47,6 @@ KEY, TITLE = "effects", "Effect of each search parameter"
 MOST_PAIRS = 4
 UNPAIRED = ("Not all of these configurations met the same examples, so no lead of one value over "
             "another is tested.")  # fmt: skip
-Scores = NDArray[np.float64]
-
-
-class Lead(NamedTuple):
-    """The best level against the next best: their paired difference over folds, whose p is
-    adjusted over all other levels."""
-
-    best: str
-    second: str
-    difference: Difference
-
-
-class Effect(NamedTuple):
-    """Marginal means: per level, the mean over the configurations that have it, then over folds.
-
-    times: per level, the mean, shortest and longest fit time in seconds of its configurations;
-    None where one is unknown.
-    """
-
-    factor: Factor
-    means: tuple[Estimate, ...]
-    counts: tuple[int, ...]
-    lead: Lead | None
-    times: tuple[tuple[float, float, float], ...] | None = None
-
-    @property
-    def spread(self) -> float:
-        """Highest minus lowest marginal mean."""
-        found = [one.mean for one in self.means if one.mean is not None]
-        return max(found) - min(found) if found else 0.0
 
 
 def effects(study: Study) -> Section:
@@ -95,32 +72,14 @@ def effects(study: Study) -> Section:
 
 def of_study(study: Study) -> tuple[Effect, ...]:
     """The effect of every factor on the validation scores of the complete configurations."""
-    return compute(
-        factors_of([one.params for one in study.complete], study.names),
+    return marginal_effects(
+        factors_of([one.params for one in study.complete], study.names, text=value_text),
         study.scores(f"val_{study.objective}").to_numpy(dtype=float),
         study.size_ratio("val"),
         mode=study.mode,
         fit_time_s=[one.row.get("fit_time_s") for one in study.complete],
         on_same_folds=_on_same_folds(study),
     )
-
-
-def compute(
-    factors: Sequence[Factor],
-    scores: Scores,
-    size_ratio: float,
-    *,
-    mode: str = "max",
-    fit_time_s: Sequence[Any] = (),
-    on_same_folds: bool = True,
-) -> tuple[Effect, ...]:
-    """Marginal means of scores (configurations, folds), with corrected t intervals over folds.
-
-    on_same_folds: whether levels may be paired fold by fold; else no lead is tested.
-    """
-    seconds = np.array([np.nan if one is None else float(one) for one in fit_time_s])
-    found = tuple(_effect(one, scores, size_ratio, mode, seconds) for one in factors)
-    return found if on_same_folds else tuple(one._replace(lead=None) for one in found)
 
 
 def table(found: Sequence[Effect], metric: str) -> Table:
@@ -183,56 +142,9 @@ def draw_pair(a: Factor, b: Factor, scores: Scores, metric: str) -> "go.Figure":
     return made
 
 
-def pair_means(a: Factor, b: Factor, scores: Scores) -> Scores:
-    """Mean score (levels of a, levels of b); nan where no configuration has the pair."""
-    means = scores.mean(axis=1)
-    cells = np.full((len(a.order), len(b.order)), np.nan)
-    for row, of_a in enumerate(a.order):
-        for column, of_b in enumerate(b.order):
-            both = chosen(a, of_a) & chosen(b, of_b)
-            if both.any():
-                cells[row, column] = means[both].mean()
-    return cells
-
-
-def interaction(cells: Scores) -> float | None:
-    """How far a pair's mean lies from what its row and column alone add up to, at most; None where
-    a pair is missing."""
-    if np.isnan(cells).any():
-        return None
-    added = cells.mean(axis=1, keepdims=True) + cells.mean(axis=0, keepdims=True) - cells.mean()
-    return float(np.abs(cells - added).max())
-
-
 def _on_same_folds(study: Study) -> bool:
     same = same_folds(study)
     return all(same(one, study.complete[0]) for one in study.complete[1:])
-
-
-def _effect(
-    factor: Factor, scores: Scores, size_ratio: float, mode: str, seconds: NDArray[Any]
-) -> Effect:
-    rows = [chosen(factor, level) for level in factor.order]
-    curves = [scores[one].mean(axis=0) for one in rows]
-    means = tuple(estimate(one, size_ratio) for one in curves)
-    times = None
-    if seconds.size and np.isfinite(seconds).all():
-        of_level = [seconds[one] for one in rows]
-        times = tuple((float(one.mean()), float(one.min()), float(one.max())) for one in of_level)
-    lead = _lead(factor, curves, size_ratio, mode)
-    return Effect(factor, means, tuple(int(one.sum()) for one in rows), lead, times)
-
-
-def _lead(factor: Factor, curves: Sequence[Scores], ratio: float, mode: str) -> Lead | None:
-    sign = 1.0 if mode == "max" else -1.0
-    means = sign * np.array([one.mean() if one.size else np.nan for one in curves])
-    if not np.isfinite(means).all():
-        return None
-    best, *others = (int(place) for place in np.argsort(-means, kind="stable"))
-    differences = adjusted([
-        paired_difference(curves[best], curves[other], test_train_ratio=ratio) for other in others
-    ])  # fmt: skip
-    return Lead(factor.order[best], factor.order[others[0]], differences[0])
 
 
 def _dots(effect: Effect, values: Sequence[Any], up: Sequence[float], down: Sequence[float]) -> Any:

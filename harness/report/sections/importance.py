@@ -7,7 +7,7 @@ from harness.report.colours import PALETTE, SCALE
 from harness.report.formatting import is_missing, metric_name, value_text
 from harness.report.plotly_theme import figure, layout
 from harness.report.study import Configuration, Study
-from harness.statistics.selection_bias import linked_factors
+from harness.statistics.factors import linked_factors
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

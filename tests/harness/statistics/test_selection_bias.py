@@ -1,13 +1,10 @@
-"""The winner's optimism, ranks and linked factors, by hand."""
-
-import itertools
+"""The winner's optimism, ranks and copies, by hand."""
 
 import numpy as np
 import pytest
 
 from harness.statistics.selection_bias import (
     identical_logs,
-    linked_factors,
     mean_ranks,
     optimism,
 )
@@ -44,47 +41,6 @@ def test_ranks_are_averaged_over_benchmarks_and_shared_by_ties():
     assert found.n_benchmarks == 2
     assert found.label.startswith("descriptive")
     assert mean_ranks({"a": [0.9], "b": [0.8]}, mode="min").mean_ranks == (2.0, 1.0)
-
-
-def grid(**domains):
-    return [
-        dict(zip(domains, point, strict=True)) for point in itertools.product(*domains.values())
-    ]
-
-
-def test_a_full_grid_links_nothing():
-    assert linked_factors(grid(heads=[1, 2], width=[8, 16, 32])) == ()
-
-
-def test_parameters_that_move_together_are_linked():
-    pairs = [{"optimizer": "adam", "lr": 0.003}, {"optimizer": "sgd", "lr": 0.05}]
-    params = [one | other for one in pairs for other in grid(heads=[1, 4])]
-
-    assert linked_factors(params) == (("optimizer", "lr"),)
-
-
-def test_a_parameter_that_never_changes_without_another_is_linked_to_it():
-    """Three widths, two numbers of heads: no two configurations differ in heads alone."""
-    rows = [{"width": 48, "heads": 4}, {"width": 96, "heads": 4}, {"width": 120, "heads": 10}]
-    assert linked_factors([row | {"lr": lr} for row in rows for lr in (0.1, 0.2)]) == (
-        ("width", "heads"),
-    )
-
-
-def test_a_parameter_of_one_optimizer_alone_is_judged_where_it_exists():
-    params = [{"optimizer": "adam"}, *grid(optimizer=["sgd"], momentum=[0.0, 0.9])]
-    assert linked_factors(params) == ()
-
-
-def test_independent_draws_are_not_linked_but_draws_along_a_line_are():
-    draws = [{"lr": 0.1, "dropout": 0.5}, {"lr": 0.2, "dropout": 0.1}, {"lr": 0.3, "dropout": 0.4}]
-    assert linked_factors(draws) == ()
-    line = [{"width": 48, "heads": 4}, {"width": 96, "heads": 8}, {"width": 120, "heads": 10}]
-    assert linked_factors(line) == (("width", "heads"),)
-
-
-def test_true_is_not_one():
-    assert linked_factors(grid(flag=[True, 1], heads=[1, 2])) == ()
 
 
 def test_equal_logs_are_found_to_the_last_bit():

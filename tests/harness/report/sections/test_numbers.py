@@ -4,7 +4,6 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from harness.report.blocks import Table
@@ -12,7 +11,6 @@ from harness.report.sections import (
     answer,
     comparisons,
     data_card,
-    effects,
     findings,
     fold_map,
     importance,
@@ -79,33 +77,6 @@ def test_a_published_number_is_not_trained_or_not_in_this_plan(tmp_path):
     assert [one.planned for one in found] == [True, False]
     ours = [row[3].text for row in published.table(found).rows]
     assert ours == ["not trained", "not in this plan"]
-
-
-def test_marginal_means_average_over_everything_else():
-    params = [{"a": x, "b": y} for x in (1, 2) for y in ("u", "v")]
-    factors = effects.factors_of(params, {"a": "a", "b": "b"})
-    scores = np.array([[0.1, 0.3], [0.3, 0.5], [0.5, 0.7], [0.7, 0.9]])
-    of_a, of_b = effects.compute(factors, scores, 0.5)
-    assert [one.mean for one in of_a.means] == pytest.approx([0.3, 0.7])
-    assert [one.mean for one in of_b.means] == pytest.approx([0.4, 0.6])
-    assert of_a.counts == (2, 2)
-    assert effects.pair_means(*factors, scores).tolist() == [
-        pytest.approx([0.2, 0.4]),
-        pytest.approx([0.6, 0.8]),
-    ]
-
-
-def test_parameters_that_change_together_are_one_factor():
-    params = [{"opt": one, "lr": lr} for one, lr in [("adam", 0.1), ("sgd", 0.2)] * 2]
-    (found,) = effects.factors_of(params, {"opt": "opt", "lr": "lr"})
-    assert (found.name, found.order) == ("opt, lr", ("adam, 0.1", "sgd, 0.2"))
-
-
-def test_many_values_are_cut_into_ranges_of_equal_count():
-    params = [{"lr": float(value)} for value in range(1, 11)] * 2
-    (found,) = effects.factors_of(params, {"lr": "lr"})
-    assert found.binned
-    assert [found.levels.count(level) for level in found.order] == [4] * 5
 
 
 def test_comparisons_use_test_scores_where_the_test_rotates(tmp_path):
