@@ -9,8 +9,7 @@ import click
 from harness.cli.terminal import data_option, echo, results_option
 
 if TYPE_CHECKING:
-    from harness.engine.rerun import Rerun
-    from harness.engine.row_diff import Sameness
+    from harness.engine.rerun import Rerun, RowDiff
 
 EPILOG = """\b
 TRIAL is the beginning of a trial id, or parameters that name one trial
@@ -53,16 +52,16 @@ def command(
     for note in source.notes:
         echo(note, err=True)
     chosen = find_trial(source)
-    options = RunOptions(file="", address=address, jobs=1)
+    options = RunOptions(file="", data=data, address=address, jobs=1)
     with progress(quiet=quiet) as watch:
-        done = rerun(folder, chosen, data=data, options=options, on_event=watch)
+        done = rerun(folder, chosen, options=options, on_event=watch)
     echo("\n".join(_lines(done)))
     if not done.same:
         raise click.exceptions.Exit(1)
 
 
 def _lines(done: "Rerun") -> list[str]:
-    rows = done.sameness
+    rows = done.diff
     if done.same and rows is None:
         return [f"trial {done.trial_id} fails again with the same error: {done.error}"]
     if done.same and rows is not None:
@@ -77,7 +76,7 @@ def _lines(done: "Rerun") -> list[str]:
     ]
 
 
-def _differences(rows: "Sameness") -> list[str]:
+def _differences(rows: "RowDiff") -> list[str]:
     lines = list(rows.unequal)
     if rows.first_epoch is not None:
         lines.append(f"the curves differ from epoch {rows.first_epoch} on")

@@ -8,11 +8,13 @@ import pytest
 
 import harness.engine.runner
 from harness.engine.options import RunOptions
+from harness.engine.plan import Plan
 from harness.engine.request import Request, read_request
 from harness.engine.runner import RunOutcome, run_benchmark
 from harness.errors import BenchError, SpecError
 from harness.events import Event, Note, StepStarted
 from harness.results.lock import hold
+from harness.tune.sweep import SweepEnd
 from tests.plans import FILE, write_trials
 
 DATASET = '''"""Words that `prepare` writes."""
@@ -176,6 +178,56 @@ def test_a_folder_that_is_held_is_refused_before_models_are_built(user: Path) ->
         run_benchmark(RunOptions("rates"), events.append)
 
     assert not [one for one in events if isinstance(one, StepStarted)]
+
+
+@pytest.fixture
+def trained(user: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[Plan]]:
+    """Runs in which nothing trains: every plan that is made, and last the one to be trained."""
+
+    def call(meanwhile: Callable[[Plan], None] = lambda plan: None) -> list[Plan]:
+        plans: list[Plan] = []
+        make_plan = harness.engine.runner.make_plan
+
+        def noted(*arguments: Any, **options: Any) -> Plan:
+            plans.append(make_plan(*arguments, **options))
+            return plans[-1]
+
+        def check_models(*arguments: Any) -> dict[str, Any]:
+            meanwhile(plans[-1])
+            return {}
+
+        def train(request: Request, plan: Plan, counts: Any) -> SweepEnd:
+            plans.append(plan)
+            return SweepEnd({}, interrupted=False, write_error=None)
+
+        monkeypatch.setattr(harness.engine.runner, "make_plan", noted)
+        monkeypatch.setattr(harness.engine.runner, "check_models", check_models)
+        monkeypatch.setattr(harness.engine.runner, "_train", train)
+        run_benchmark(RunOptions("rates"), lambda event: None)
+        return plans
+
+    return call
+
+
+def test_a_plan_is_made_once(user: Path, trained) -> None:
+    """Between its making and the lock nobody wrote; so in a folder with rows, and in none."""
+    first, trained_first = trained()
+    assert trained_first is first
+    write_trials(first, {0: "complete"})
+
+    second, trained_second = trained()
+    assert trained_second is second
+    assert len(second.missing) == 2
+
+
+@pytest.mark.parametrize("status", ["complete", "interrupted"])
+def test_what_another_run_wrote_meanwhile_is_planned_for(user: Path, trained, status: str) -> None:
+    """Rows that are written while the models are checked change the plan under the lock."""
+    _, second, to_train = trained(lambda plan: write_trials(plan, {1: status}))
+
+    assert to_train is second
+    assert [trial.status for trial in to_train.trials] == [None, status, None]
+    assert len(to_train.missing) == (2 if status == "complete" else 3)
 
 
 def test_a_model_that_hides_a_shipped_one_is_announced(user: Path, planned) -> None:

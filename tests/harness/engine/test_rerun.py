@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.engine.row_diff import Sameness, compare_rows, trial_row, what_changed
+from harness.engine.rerun import RowDiff, compare_rows, trial_row, what_changed
 from harness.results.rows import TrialRows
 from tests.results_folders import fold, predicted, trial_rows, write_results
 
@@ -26,7 +26,7 @@ def rows(val: float = 0.5, losses: tuple[float, ...] = (1.0, 0.5), shift: float 
     return replace(whole, epochs=curve(*losses))
 
 
-def compare(tmp_path: Path, before: TrialRows, after: TrialRows) -> Sameness:
+def compare(tmp_path: Path, before: TrialRows, after: TrialRows) -> RowDiff:
     folders = [
         write_results(tmp_path / name, one) for name, one in (("old", before), ("new", after))
     ]
