@@ -3,7 +3,7 @@
 from harness.api import load_results, run
 
 outcome = run("quickstart", "training.epochs=3", limit=2)
-study = load_results("quickstart")
+results = load_results("quickstart")
 """
 
 from pathlib import Path

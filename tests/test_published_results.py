@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 import benchmarks
-from harness.report.build import build_sections
-from harness.report.load import load_study
+from harness.report.chapters import build_sections
+from harness.report.load import load_benchmark_results
 from harness.results.table_reader import read_results
 
 KEPT = Path(__file__).parents[1] / "results" / "published"
@@ -28,7 +28,7 @@ def test_every_trial_is_complete_and_of_a_shipped_benchmark(folder):
 
 @every_folder
 def test_the_report_is_made_of_it(folder):
-    sections = {one.key: one for one in build_sections(load_study(folder))}
+    sections = {one.key: one for one in build_sections(load_benchmark_results(folder))}
     assert len(sections["leaderboard"].blocks) > 1
 
 

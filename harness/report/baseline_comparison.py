@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from harness.report.benchmark_results import BenchmarkResults, Configuration
 from harness.report.fold_matching import same_folds
 from harness.report.formatting import number, plural
-from harness.report.study import Configuration, Study
 from harness.statistics.differences import (
     ROPE,
     Difference,
@@ -35,21 +35,21 @@ class Comparisons(NamedTuple):
     power: Power | None
 
 
-def compare_all(study: Study, reference: Configuration | None) -> Comparisons | None:
+def compare_all(results: BenchmarkResults, reference: Configuration | None) -> Comparisons | None:
     """Compare each other complete configuration with the reference.
 
     Returns:
         None without a reference, or where nothing else is complete.
     """
-    if reference is None or len(study.complete) < 2:
+    if reference is None or len(results.complete) < 2:
         return None
-    split = study.compared_split
-    ratio = study.size_ratio(split)
-    wide = study.scores(f"{split}_{study.objective}")
+    split = results.compared_split
+    ratio = results.size_ratio(split)
+    wide = results.scores(f"{split}_{results.objective}")
     scores = dict(zip(wide.index, wide.to_numpy(dtype=float), strict=True))
     ours = scores[reference.trial_id]
-    others = [other for other in study.complete if other is not reference]
-    is_same = same_folds(study)
+    others = [other for other in results.complete if other is not reference]
+    is_same = same_folds(results)
     differences = adjusted([
         paired_difference(scores[other.trial_id], ours, test_train_ratio=ratio)
         if is_same(other, reference)
@@ -59,7 +59,7 @@ def compare_all(study: Study, reference: Configuration | None) -> Comparisons | 
     rows = tuple(map(Against, others, differences))
     gaps = np.array([scores[row.configuration.trial_id] - ours
                      for row in rows if row.difference.paired])  # fmt: skip
-    n_repeats = len({repeat for repeat, _ in study.shared_folds}) or 1
+    n_repeats = len({repeat for repeat, _ in results.shared_folds}) or 1
     able = power(gaps, test_train_ratio=ratio, n_repeats=n_repeats) if gaps.size else None
     return Comparisons(reference, split, rows, len(ours), able)
 

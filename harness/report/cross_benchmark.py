@@ -7,9 +7,9 @@ from itertools import combinations
 from typing import Any, NamedTuple
 
 from harness.errors import BenchError
-from harness.report.by_data import parts_by_data
+from harness.report.benchmark_results import BenchmarkResults, Configuration
 from harness.report.formatting import value_text
-from harness.report.study import Configuration, Study
+from harness.report.per_dataset import split_by_dataset
 from harness.results.trial_config import param_value
 from harness.results.trial_reference import SelectedTrial, choose, open_source
 from harness.statistics.comparison import Comparison, compare
@@ -22,14 +22,14 @@ ALL_RUNS = "all"
 class Side(NamedTuple):
     """One configuration of one benchmark. role: `best` or `baseline`."""
 
-    study: Study
+    results: BenchmarkResults
     configuration: Configuration
     role: str
 
     @property
     def name(self) -> str:
         """`esc50_cnn #1`."""
-        return f"{self.study.name} {self.configuration.name}"
+        return f"{self.results.name} {self.configuration.name}"
 
 
 class Meeting(NamedTuple):
@@ -45,39 +45,41 @@ class SideBySide(NamedTuple):
     """ranked: what the ranks are of, `configurations` or `models`; ranks: None where the benchmarks
     share fewer than two."""
 
-    studies: tuple[Study, ...]
+    benchmarks: tuple[BenchmarkResults, ...]
     meetings: tuple[Meeting, ...]
     ranked: str
     ranks: Ranks | None
 
 
-def side_by_side(studies: Sequence[Study]) -> SideBySide:
+def side_by_side(benchmarks: Sequence[BenchmarkResults]) -> SideBySide:
     """Meetings of every two benchmarks, and mean ranks of what all of them share."""
-    sides = [(a, b) for one, other in combinations(studies, 2) for a, b in _sides(one, other)]
+    sides = [(a, b) for one, other in combinations(benchmarks, 2) for a, b in _sides(one, other)]
     found = _with_holm([_meet(a, b) for a, b in sides])
     meetings = (Meeting(*pair, one) for pair, one in zip(sides, found, strict=True))
-    ranked, ranks = _ranks(studies)
-    return SideBySide(tuple(studies), tuple(meetings), ranked, ranks)
+    ranked, ranks = _ranks(benchmarks)
+    return SideBySide(tuple(benchmarks), tuple(meetings), ranked, ranks)
 
 
-def _sides(one: Study, other: Study) -> list[tuple[Side, Side]]:
+def _sides(one: BenchmarkResults, other: BenchmarkResults) -> list[tuple[Side, Side]]:
     """The best of each, and the baselines where both name one that is not the best.
 
-    A study of several datasets has a best of each; those of equal data meet.
+    A benchmark of several datasets has a best of each; those of equal data meet.
     """
     pairs = [(Side(one, a, "best"), Side(other, b, "best")) for a, b in _bests(one, other)]
-    chosen = [(study, study.baseline) for study in (one, other) if study.baseline]
-    if len(chosen) == 2 and any(named is not study.best for study, named in chosen):
-        a, b = (Side(study, named, "baseline") for study, named in chosen)
+    chosen = [(results, results.baseline) for results in (one, other) if results.baseline]
+    if len(chosen) == 2 and any(named is not results.best for results, named in chosen):
+        a, b = (Side(results, named, "baseline") for results, named in chosen)
         pairs.append((a, b))
     return pairs
 
 
-def _bests(one: Study, other: Study) -> list[tuple[Configuration, Configuration]]:
-    parts, others = parts_by_data(one), parts_by_data(other)
+def _bests(
+    one: BenchmarkResults, other: BenchmarkResults
+) -> list[tuple[Configuration, Configuration]]:
+    parts, others = split_by_dataset(one), split_by_dataset(other)
     if len(parts) == len(others) == 1:
         return [(one.best, other.best)] if one.best and other.best else []
-    pairs = [(a.study.best, b.study.best) for a in parts for b in others if a.is_same(b)]
+    pairs = [(a.results.best, b.results.best) for a in parts for b in others if a.is_same(b)]
     return [(a, b) for a, b in pairs if a and b]
 
 
@@ -92,8 +94,8 @@ def _meet(a: Side, b: Side) -> Comparison | str:
 
 
 def _choice(side: Side) -> SelectedTrial:
-    run_id = None if side.study.run_id == ALL_RUNS else side.study.run_id
-    return choose(open_source(side.study.folder, run_id, side.configuration.trial_id))
+    run_id = None if side.results.run_id == ALL_RUNS else side.results.run_id
+    return choose(open_source(side.results.folder, run_id, side.configuration.trial_id))
 
 
 def _with_holm(found: Sequence[Comparison | str]) -> list[Comparison | str]:
@@ -105,29 +107,29 @@ def _with_holm(found: Sequence[Comparison | str]) -> list[Comparison | str]:
             for one in found]  # fmt: skip
 
 
-def _ranks(studies: Sequence[Study]) -> tuple[str, Ranks | None]:
+def _ranks(benchmarks: Sequence[BenchmarkResults]) -> tuple[str, Ranks | None]:
     """Of the configurations that all benchmarks hold, else of their models, by validation mean."""
-    if len(studies) < 2 or len({study.objective for study in studies}) > 1:
+    if len(benchmarks) < 2 or len({results.objective for results in benchmarks}) > 1:
         return "configurations", None
-    if any(len(parts_by_data(study)) > 1 for study in studies):
+    if any(len(split_by_dataset(results)) > 1 for results in benchmarks):
         return "configurations", None  # no one rank holds over several datasets
-    paths = sorted({path for study in studies for path in study.names
+    paths = sorted({path for results in benchmarks for path in results.names
                     if not path.startswith("dataset.") and path != "variant"})  # fmt: skip
     for what, keys in (("configurations", ["model.name", *paths]), ("models", ["model.name"])):
-        scores = [_best_scores(study, keys) for study in studies]
+        scores = [_best_scores(results, keys) for results in benchmarks]
         shared = [name for name in scores[0] if all(name in one for one in scores[1:])]
         if len(shared) > 1:
             table = {name: [one[name] for one in scores] for name in shared}
-            return what, mean_ranks(table, mode=studies[0].mode)
+            return what, mean_ranks(table, mode=benchmarks[0].mode)
     return "configurations", None
 
 
-def _best_scores(study: Study, paths: Sequence[str]) -> dict[str, float]:
+def _best_scores(results: BenchmarkResults, paths: Sequence[str]) -> dict[str, float]:
     """What these paths hold, in words -> the best validation mean of it."""
     found: dict[str, float] = {}
-    for one in study.complete:
+    for one in results.complete:
         config = json.loads(one.row.get("config") or "{}")
-        mean = one.row.get(f"val_{study.objective}_mean")
+        mean = one.row.get(f"val_{results.objective}_mean")
         if mean is not None:
             found.setdefault(_words(config, paths), float(mean))
     return found

@@ -1,26 +1,26 @@
-"""Which configurations of one study were scored on the same examples, fold by fold."""
+"""Which configurations of one benchmark were scored on the same examples, fold by fold."""
 
 import json
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from harness.report.study import Configuration, Study
+from harness.report.benchmark_results import BenchmarkResults, Configuration
 from harness.results.trial_config import DataIdentity, data_identity, picks_examples
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-def same_folds(study: Study) -> Callable[[Configuration, Configuration], bool]:
+def same_folds(results: BenchmarkResults) -> Callable[[Configuration, Configuration], bool]:
     """Whether the scores of two complete configurations may be paired fold by fold.
 
     Their shared folds hold the same index sets, of the same dataset; where its other options or
     its raw files differ, the ids and classes of the predicted examples have to be the same.
     """
-    hashes = _split_hashes(study)
-    data = {one.trial_id: _data(one) for one in study.complete}
+    hashes = _split_hashes(results)
+    data = {one.trial_id: _data(one) for one in results.complete}
     firsts = {key: trial_id for trial_id, key in reversed(data.items())}
-    examples = _examples(study, firsts) if len(firsts) > 1 else {}
+    examples = _examples(results, firsts) if len(firsts) > 1 else {}
 
     def same(a: Configuration, b: Configuration) -> bool:
         if hashes.get(a.trial_id) != hashes.get(b.trial_id):
@@ -44,8 +44,8 @@ class _Data(NamedTuple):
     options: str
 
 
-def _split_hashes(study: Study) -> dict[str, tuple[Any, ...]]:
-    wide: pd.DataFrame = study.scores("split_hash")
+def _split_hashes(results: BenchmarkResults) -> dict[str, tuple[Any, ...]]:
+    wide: pd.DataFrame = results.scores("split_hash")
     texts = wide.astype(object).where(wide.notna(), None)
     return {str(trial_id): tuple(row) for trial_id, row in
             zip(texts.index, texts.to_numpy(), strict=True)}  # fmt: skip
@@ -59,9 +59,11 @@ def _data(one: Configuration) -> _Data:
     return _Data(identity, json.dumps(kept, sort_keys=True))
 
 
-def _examples(study: Study, firsts: Mapping[_Data, str]) -> dict[_Data, frozenset[tuple[str, int]]]:
+def _examples(
+    results: BenchmarkResults, firsts: Mapping[_Data, str]
+) -> dict[_Data, frozenset[tuple[str, int]]]:
     """Data -> the ids and true classes that one of its configurations validated."""
-    rows = study.items(list(firsts.values()), "validation")
+    rows = results.items(list(firsts.values()), "validation")
     found = {}
     for key, trial_id in firsts.items():
         own = rows[rows["trial_id"] == trial_id]

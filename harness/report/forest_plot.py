@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from harness.report.colours import OTHER
-from harness.report.plotly_theme import figure
-from harness.report.study import Configuration
+from harness.report.benchmark_results import Configuration
+from harness.report.theme import OTHER, figure
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

@@ -1,4 +1,4 @@
-"""From `results/<benchmark>/` to a Study: Parquet and `runs/<run_id>/` alone."""
+"""From `results/<benchmark>/` to BenchmarkResults: Parquet and `runs/<run_id>/` alone."""
 
 import json
 from collections.abc import Collection, Mapping, Sequence
@@ -13,10 +13,10 @@ from harness.config.read import parse_benchmark
 from harness.config.space import Choice
 from harness.errors import BenchError, nearest
 from harness.metrics import find
-from harness.report.colours import colour_of
+from harness.report.benchmark_results import BenchmarkResults, Configuration
 from harness.report.formatting import is_missing, params_text, readable, short_names
 from harness.report.records import read_records
-from harness.report.study import Configuration, Study
+from harness.report.theme import colour_of
 from harness.results.column_types import param_cell
 from harness.results.integrity import lost_lines, lost_rows
 from harness.results.layout import (
@@ -47,8 +47,10 @@ class BaselineError(BenchError):
     """The baseline that was asked for means no complete configuration here."""
 
 
-def load_study(folder: Path, *, run_id: str | None = None, baseline: str | None = None) -> Study:
-    """The study of a run: the last one by default, every trial in the tables for `all`.
+def load_benchmark_results(
+    folder: Path, *, run_id: str | None = None, baseline: str | None = None
+) -> BenchmarkResults:
+    """The results of a run: the last one by default, every trial in the tables for `all`.
 
     baseline: a selector that goes before the file's. Raises BenchError where there is no such run,
     nothing to read; BaselineError where the selector names no configuration.
@@ -74,7 +76,7 @@ def load_study(folder: Path, *, run_id: str | None = None, baseline: str | None 
         name = names_of_parts().get(trial_id)
         return _rows(folder, table, [trial_id], within=None if name is None else [name])
 
-    return Study(
+    return BenchmarkResults(
         name=folder.resolve().name,
         folder=folder,
         run_id=run.name if run_id != ALL else ALL,

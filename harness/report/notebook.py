@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import plotly.graph_objects as go
 
-    from harness.report.study import Study
+    from harness.report.benchmark_results import BenchmarkResults
 
 TITLE_WIDTH = 80  # letters
 
@@ -23,60 +23,60 @@ def load_results(
     results: str | Path = "results",
     run: str | None = None,
     baseline: str | None = None,
-) -> "Study":
+) -> "BenchmarkResults":
     """What every function here reads: the results of a benchmark, by name or folder.
 
     run: a run's id, or `all` for every trial in the tables; None takes the last run.
     baseline: a selector that goes before the file's. Raises BenchError where there is nothing.
     """
-    from harness.report.load import load_study
+    from harness.report.load import load_benchmark_results
     from harness.report.report_writer import results_folders
 
     (folder,) = results_folders(Path(results), [benchmark])
-    return load_study(folder, run_id=run, baseline=baseline)
+    return load_benchmark_results(folder, run_id=run, baseline=baseline)
 
 
-def leaderboard(study: "Study") -> "pd.DataFrame":
+def leaderboard(results: "BenchmarkResults") -> "pd.DataFrame":
     """One row for each configuration, best first: parameters, estimates with the ends of their
     intervals, counts and costs; those that did not complete come last."""
     import pandas as pd
 
     from harness.report.renderers import csv_rows
 
-    return pd.DataFrame(csv_rows(study))
+    return pd.DataFrame(csv_rows(results))
 
 
-def learning_curves(study: "Study", *, loss: bool = False) -> "go.Figure":
+def learning_curves(results: "BenchmarkResults", *, loss: bool = False) -> "go.Figure":
     """The objective, or the loss, by epoch: fold means and bands of the best configurations."""
-    return _nth(study, "curves", 1 if loss else 0)
+    return _nth(results, "curves", 1 if loss else 0)
 
 
-def confusion(study: "Study", *, place: int = 1) -> "go.Figure":
+def confusion(results: "BenchmarkResults", *, place: int = 1) -> "go.Figure":
     """Counts of true and predicted classes. place: 1 is the best on validation."""
-    return _nth(study, "classes", 0, place=place)
+    return _nth(results, "classes", 0, place=place)
 
 
-def roc_curves(study: "Study", *, place: int = 1) -> "go.Figure":
+def roc_curves(results: "BenchmarkResults", *, place: int = 1) -> "go.Figure":
     """One curve a class against the rest."""
-    return _nth(study, "classes", 1, place=place)
+    return _nth(results, "classes", 1, place=place)
 
 
-def pareto(study: "Study") -> "go.Figure":
+def pareto(results: "BenchmarkResults") -> "go.Figure":
     """The objective by the number of parameters, and who is beaten on neither."""
-    return _nth(study, "pareto", 0)
+    return _nth(results, "pareto", 0)
 
 
-def figures(study: "Study", section: str) -> "dict[str, go.Figure]":
+def figures(results: "BenchmarkResults", section: str) -> "dict[str, go.Figure]":
     """Every figure of a section of the report, by its title.
 
     section: its key, such as `effects`, `comparisons` or `folds`; those of a configuration's view
     begin with its place, `#2: …`. Raises BenchError for a key that no section has.
     """
-    blocks = _section(study, section).blocks
+    blocks = _section(results, section).blocks
     return {title: _titled(title, one) for title, one in _figures(blocks)}
 
 
-def tables(study: "Study", section: str) -> "list[pd.DataFrame]":
+def tables(results: "BenchmarkResults", section: str) -> "list[pd.DataFrame]":
     """Every table of a section; cells are numbers where the page sorts by them."""
     import pandas as pd
 
@@ -85,24 +85,26 @@ def tables(study: "Study", section: str) -> "list[pd.DataFrame]":
             [[_value(cell) for cell in row] for row in one.rows],
             columns=[column.name for column in one.columns],
         )
-        for one in _tables(_section(study, section).blocks)
+        for one in _tables(_section(results, section).blocks)
     ]
 
 
-def _section(study: "Study", key: str) -> Section:
-    from harness.report.build import ORDER, build_section
-    from harness.report.by_data import parts_by_data
+def _section(results: "BenchmarkResults", key: str) -> Section:
+    from harness.report.chapters import ORDER, build_section
+    from harness.report.per_dataset import split_by_dataset
 
     makers = {getattr(sys.modules[one.__module__], "KEY", one.__name__): one for one in ORDER}
     if key not in makers:
         close = nearest(key, list(makers))
         hint = f"; did you mean {close!r}?" if close else ""
         raise BenchError(f"no section {key!r}; there are {', '.join(makers)}{hint}")
-    return build_section(makers[key], study, parts_by_data(study))
+    return build_section(makers[key], results, split_by_dataset(results))
 
 
-def _nth(study: "Study", key: str, number: int, *, place: int | None = None) -> "go.Figure":
-    part = _section(study, key)
+def _nth(
+    results: "BenchmarkResults", key: str, number: int, *, place: int | None = None
+) -> "go.Figure":
+    part = _section(results, key)
     mine = "" if place is None else f"#{place}: "
     found = [(title, one) for title, one in _figures(part.blocks) if title.startswith(mine)]
     if number >= len(found):
@@ -138,7 +140,7 @@ def _titled(title: str, figure: "go.Figure") -> "go.Figure":
     import plotly.graph_objects as go
 
     from harness.report.page import escaped_values
-    from harness.report.plotly_theme import escaped
+    from harness.report.theme import escaped
 
     made = go.Figure(escaped_values(figure.to_plotly_json()))
     lines = textwrap.wrap(title, TITLE_WIDTH)

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.report.benchmark_results import Configuration
 from harness.report.blocks import Cell, Column, Table
 from harness.report.formatting import number, signed
-from harness.report.study import Configuration
 from harness.statistics.intervals import Estimate, estimate
 
 if TYPE_CHECKING:

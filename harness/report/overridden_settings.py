@@ -2,31 +2,31 @@
 
 import shlex
 
-from harness.report.study import Study
+from harness.report.benchmark_results import BenchmarkResults
 
 
-def changed_settings(study: Study) -> list[str]:
+def changed_settings(results: BenchmarkResults) -> list[str]:
     """Fewer examples, and what the run's command changed, each in a sentence."""
     texts = []
-    limit = limit_of(study)
+    limit = limit_of(results)
     if limit is not None:
         texts.append(f"Ours trained on fewer examples than the published ones: dataset.limit kept "
-                     f"{limit:,} of all{_trained(study)}.")  # fmt: skip
-    changes = _changes(study.record.get("command"))
+                     f"{limit:,} of all{_trained(results)}.")  # fmt: skip
+    changes = _changes(results.record.get("command"))
     if changes:
         texts.append(f"The run's command changed the file ({', '.join(changes)}), so ours may "
                      "differ from the published ones by more than chance.")  # fmt: skip
     return texts
 
 
-def limit_of(study: Study) -> int | None:
+def limit_of(results: BenchmarkResults) -> int | None:
     """The largest `dataset.limit` of the file's variants; None where there is none."""
-    limits = [one.dataset.limit for one in study.spec.variants if one.dataset.limit is not None]
+    limits = [one.dataset.limit for one in results.spec.variants if one.dataset.limit is not None]
     return max(limits, default=None)
 
 
-def _trained(study: Study) -> str:
-    sizes = study.folds["n_train"].dropna() if "n_train" in study.folds.columns else ()
+def _trained(results: BenchmarkResults) -> str:
+    sizes = results.folds["n_train"].dropna() if "n_train" in results.folds.columns else ()
     return f", {int(max(sizes)):,} to train in a fold" if len(sizes) else ""
 
 

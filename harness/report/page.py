@@ -17,7 +17,7 @@ from harness.report.blocks import (
     Table,
     Text,
 )
-from harness.report.plotly_theme import escaped
+from harness.report.theme import escaped
 
 SCRIPTS = ("figures.js", "tables.js", "page.js")
 LIVE = '<script class="live">'

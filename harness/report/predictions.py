@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.report.study import Configuration, Study
+from harness.report.benchmark_results import BenchmarkResults, Configuration
 from harness.results.table_reader import probability_matrix
 
 if TYPE_CHECKING:
@@ -37,18 +37,18 @@ class Pooled(NamedTuple):
         return len(np.unique(self.example_ids)) == len(self.example_ids)
 
 
-def looked_at(study: Study, most: int = CLOSE) -> tuple[Configuration, ...]:
-    """The best configurations and, where the study names one, the baseline."""
-    shown = study.complete[:most]
-    baseline = study.baseline
+def looked_at(results: BenchmarkResults, most: int = CLOSE) -> tuple[Configuration, ...]:
+    """The best configurations and, where one is named, the baseline."""
+    shown = results.complete[:most]
+    baseline = results.baseline
     if baseline is None or not baseline.place or baseline in shown:
         return shown
     return (*shown[: most - 1], baseline)
 
 
-def pooled(study: Study, one: Configuration) -> Pooled | None:
+def pooled(results: BenchmarkResults, one: Configuration) -> Pooled | None:
     """The predictions of a complete configuration; None where none are kept."""
-    return None if not one.place else pool(study.predictions(one.trial_id), one)
+    return None if not one.place else pool(results.predictions(one.trial_id), one)
 
 
 def pool(rows: "pd.DataFrame", one: Configuration) -> Pooled | None:

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from statistics import median
 from typing import TYPE_CHECKING, Protocol
 
+from harness.report.benchmark_results import BenchmarkResults, Configuration
 from harness.report.blocks import Cell, Column, Table
-from harness.report.colours import OTHER, faded
 from harness.report.formatting import plural
-from harness.report.study import Configuration, Study
+from harness.report.theme import OTHER, faded
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -33,15 +33,15 @@ class Line(Protocol):
         """One value an epoch."""
 
 
-def stopped(study: Study) -> tuple[Configuration, ...]:
+def stopped(results: BenchmarkResults) -> tuple[Configuration, ...]:
     """The pruned configurations, those that came furthest first."""
-    pruned = [one for one in study.configurations if one.status == "pruned"]
+    pruned = [one for one in results.configurations if one.status == "pruned"]
     return tuple(sorted(pruned, key=_epochs, reverse=True))
 
 
-def sentence(study: Study) -> str:
+def sentence(results: BenchmarkResults) -> str:
     """How many were stopped and after how many epochs; empty where none was."""
-    found = [_epochs(one) for one in stopped(study)]
+    found = [_epochs(one) for one in stopped(results)]
     if not found:
         return ""
     low, high = min(found), max(found)
@@ -51,9 +51,9 @@ def sentence(study: Study) -> str:
             "mean over folds had fallen behind the others' at the same epoch")  # fmt: skip
 
 
-def table(study: Study) -> Table:
+def table(results: BenchmarkResults) -> Table:
     """How many were stopped after which epoch."""
-    counts = Counter(_epochs(one) for one in stopped(study))
+    counts = Counter(_epochs(one) for one in stopped(results))
     rows = tuple(
         (Cell(f"{epoch:,}", epoch), Cell(f"{n:,}", n)) for epoch, n in sorted(counts.items())
     )

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, NamedTuple
 
 from harness.config.sections import Published
-from harness.report.study import Configuration, Study
+from harness.report.benchmark_results import BenchmarkResults, Configuration
 from harness.statistics.intervals import Estimate, count_behind, estimate, wilson
 
 if TYPE_CHECKING:
@@ -26,14 +26,18 @@ def needs_epochs(row: Published, column: str) -> bool:
 
 
 def find_ours(
-    study: Study, row: Published, column: str, one: Configuration, epochs: "pd.DataFrame"
+    results: BenchmarkResults,
+    row: Published,
+    column: str,
+    one: Configuration,
+    epochs: "pd.DataFrame",
 ) -> Ours:
     """Our number of the same fold, or mean over folds, and of the same epoch where it is kept.
 
     epochs: rows of `epochs`, at least those of this configuration where `needs_epochs`.
     """
     where = "mean over folds" if row.fold is None else f"fold {row.fold}"
-    folds = study.folds[study.folds["trial_id"] == one.trial_id]
+    folds = results.folds[results.folds["trial_id"] == one.trial_id]
     if row.fold is not None:
         repeats = _repeats_of(folds, row.fold)
         folds = folds[folds["repeat"].isin(repeats)]
@@ -42,23 +46,25 @@ def find_ours(
         found = _of_epoch(epochs[epochs["trial_id"] == one.trial_id], row.epoch)
         running = ", running value" if column.startswith("train_") else ""
         epoch = _last(found) if row.epoch == "last" else f"epoch {row.epoch}"
-        return Ours(_estimate(study, found, folds, column, row.fold), f"{where}, {epoch}{running}")
+        return Ours(
+            _estimate(results, found, folds, column, row.fold), f"{where}, {epoch}{running}"
+        )
     chosen = next(iter(folds["weights_source"].dropna()), None)
     if row.epoch is not None and row.epoch != chosen and chosen is not None:
         where += f", our {chosen} epoch"
-    return Ours(_estimate(study, folds, folds, column, row.fold), where)
+    return Ours(_estimate(results, folds, folds, column, row.fold), where)
 
 
-def impossible(study: Study, row: Published, column: str, value: float) -> int | None:
+def impossible(results: BenchmarkResults, row: Published, column: str, value: float) -> int | None:
     """The number of examples that can't give this published accuracy; None where it is possible.
 
     The fold's size is ours; where no fold is named, all folds of one repeat together.
     """
     split, _, metric = column.partition("_")
-    limited = any(variant.dataset.limit is not None for variant in study.spec.variants)
-    if metric != "accuracy" or split == "train" or limited or study.folds.empty:
+    limited = any(variant.dataset.limit is not None for variant in results.spec.variants)
+    if metric != "accuracy" or split == "train" or limited or results.folds.empty:
         return None
-    sizes = study.folds.groupby("fold")[SIZE_COLUMN[split]].first()
+    sizes = results.folds.groupby("fold")[SIZE_COLUMN[split]].first()
     sizes = sizes if row.fold is None else sizes[sizes.index == row.fold]
     if sizes.empty or sizes.isna().any() or sizes.nunique() > 1 or sizes.iloc[0] < 1:
         return None
@@ -95,7 +101,11 @@ def _of_epoch(rows: "pd.DataFrame", epoch: int | str | None) -> "pd.DataFrame":
 
 
 def _estimate(
-    study: Study, rows: "pd.DataFrame", folds: "pd.DataFrame", column: str, fold: int | None
+    results: BenchmarkResults,
+    rows: "pd.DataFrame",
+    folds: "pd.DataFrame",
+    column: str,
+    fold: int | None,
 ) -> Estimate:
     """Over folds with corrected t; of one fold over repeats, Wilson's interval for an accuracy."""
     split, _, metric = column.partition("_")
@@ -104,7 +114,7 @@ def _estimate(
     if fold is None and len(rows) == 1:
         fold = int(rows["fold"].iloc[0])  # one row is its own mean
     if fold is None:
-        return estimate(rows[column].to_numpy(dtype=float), study.size_ratio(split))
+        return estimate(rows[column].to_numpy(dtype=float), results.size_ratio(split))
     rows = rows[rows["fold"] == fold]
     if rows.empty or rows[column].isna().any():
         return Estimate(None)

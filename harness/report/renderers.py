@@ -5,6 +5,7 @@ import io
 import re
 from collections.abc import Sequence
 
+from harness.report.benchmark_results import BenchmarkResults
 from harness.report.blocks import (
     Block,
     Cell,
@@ -19,11 +20,10 @@ from harness.report.blocks import (
     Text,
     without_empty_columns,
 )
-from harness.report.by_data import parts_by_data
 from harness.report.formatting import is_missing
 from harness.report.page import Chapter
+from harness.report.per_dataset import split_by_dataset
 from harness.report.sections.leaderboard import compute as board_of
-from harness.report.study import Study
 from harness.sanitize import DOCUMENT, csv_text, printable
 
 FITTING = r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%"
@@ -52,9 +52,9 @@ def render_markdown(chapters: Sequence[Chapter]) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-def render_csv(studies: Sequence[Study]) -> str:
+def render_csv(benchmarks: Sequence[BenchmarkResults]) -> str:
     """One row for each configuration, best first: parameters, estimates, counts and costs."""
-    rows = [row for study in studies for row in csv_rows(study)]
+    rows = [row for results in benchmarks for row in csv_rows(results)]
     columns = list(dict.fromkeys(name for row in rows for name in row))
     out = io.StringIO()
     writer = csv.DictWriter(out, columns, lineterminator="\n")
@@ -127,28 +127,28 @@ def _plain(text: str) -> str:
     return _MARKUP.sub(r"\\\g<0>", printable(text, kept=DOCUMENT)).replace("<", "&lt;")
 
 
-def csv_rows(study: Study) -> list[dict[str, object]]:
+def csv_rows(results: BenchmarkResults) -> list[dict[str, object]]:
     """One row for each configuration, in the order of the leaderboard.
 
     Configurations of several datasets come one dataset after the other, each with places of its
     own, and a column that names it.
     """
-    parts = parts_by_data(study)
+    parts = split_by_dataset(results)
     return [
         row
         for part in parts
-        for row in _rows_of(part.study, {"data": part.name} if len(parts) > 1 else {})
+        for row in _rows_of(part.results, {"data": part.name} if len(parts) > 1 else {})
     ]
 
 
-def _rows_of(study: Study, data: dict[str, object]) -> list[dict[str, object]]:
-    board = board_of(study)
+def _rows_of(results: BenchmarkResults, data: dict[str, object]) -> list[dict[str, object]]:
+    board = board_of(results)
     rows = []
-    for place, one in enumerate(study.configurations, start=1):
-        row: dict[str, object] = {"benchmark": study.name, **data,
+    for place, one in enumerate(results.configurations, start=1):
+        row: dict[str, object] = {"benchmark": results.name, **data,
                                   "place": place if one.place else None,
                                   "trial_id": one.trial_id, "status": one.status}  # fmt: skip
-        row |= {path: one.params[path] for path in study.names}
+        row |= {path: one.params[path] for path in results.names}
         for column, found in board.scores.get(one.trial_id, {}).items():
             row |= {column: found.mean, f"{column}_low": found.low, f"{column}_high": found.high}
         costs = ("n_folds", "n_repeats", "n_parameters", "mult_adds", "fit_time_s", "error")

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import BenchError, listed, nearest
+from harness.report.benchmark_results import BenchmarkResults
 from harness.report.blocks import section
-from harness.report.build import build_chapters
-from harness.report.load import BaselineError, load_study
+from harness.report.chapters import build_chapters
+from harness.report.load import BaselineError, load_benchmark_results
 from harness.report.page import Chapter, render_page
 from harness.report.renderers import render_csv, render_latex, render_markdown
 from harness.report.sections.data_card import KEY, TITLE, card_blocks
-from harness.report.study import Study
 from harness.results.layout import create_plain
 
 SUFFIXES = {"html": ".html", "md": ".md", "csv": ".csv", "latex": ".tex"}
@@ -49,39 +49,39 @@ def write_report(
     is left out of a folder. Raises BenchError where there is nothing to read or the file can't be
     written.
     """
-    studies = _studies(folders, run_id=run_id, baseline=baseline, tell=tell)
-    for note in dict.fromkeys(note for study in studies for note in study.notes):
+    benchmarks = _load_benchmarks(folders, run_id=run_id, baseline=baseline, tell=tell)
+    for note in dict.fromkeys(note for results in benchmarks for note in results.notes):
         tell(note)
-    chapters = build_chapters(studies)
+    chapters = build_chapters(benchmarks)
     place = out or report_file(folders, results)
     files = []
     for name in formats:
         chosen = place if out and len(formats) == 1 else place.with_suffix(SUFFIXES[name])
-        write_text(chosen, _render(name, studies, chapters, reload_s=reload_s))
+        write_text(chosen, _render(name, benchmarks, chapters, reload_s=reload_s))
         files.append(chosen)
     return files
 
 
-def _studies(
+def _load_benchmarks(
     folders: Sequence[Path],
     *,
     run_id: str | None,
     baseline: str | None,
     tell: Callable[[str], object],
-) -> list[Study]:
+) -> list[BenchmarkResults]:
     """A selector of several benchmarks need not mean something in all of them."""
-    studies, refused = [], []
+    benchmarks, refused = [], []
     for folder in folders:
         try:
-            studies.append(load_study(folder, run_id=run_id, baseline=baseline))
+            benchmarks.append(load_benchmark_results(folder, run_id=run_id, baseline=baseline))
         except BaselineError as error:
             refused.append(error)
-            studies.append(load_study(folder, run_id=run_id))
+            benchmarks.append(load_benchmark_results(folder, run_id=run_id))
     if len(refused) == len(folders) and refused:
         raise refused[0]
     for one in refused:
         tell(f"{one}; it keeps the file's own baseline, or its best")
-    return studies
+    return benchmarks
 
 
 def report_file(folders: Sequence[Path], results: Path) -> Path:
@@ -106,13 +106,17 @@ def _now() -> str:
 
 
 def _render(
-    name: str, studies: Sequence[Study], chapters: Sequence[Chapter], *, reload_s: int | None
+    name: str,
+    benchmarks: Sequence[BenchmarkResults],
+    chapters: Sequence[Chapter],
+    *,
+    reload_s: int | None,
 ) -> str:
     if name == "csv":
-        return render_csv(studies)
+        return render_csv(benchmarks)
     if name != "html":
         return render_markdown(chapters) if name == "md" else render_latex(chapters)
-    title = ", ".join(study.name for study in studies)
+    title = ", ".join(results.name for results in benchmarks)
     return render_page(chapters, title=f"{title}: report", made_at=_now(), reload_s=reload_s)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from harness.report.benchmark_results import BenchmarkResults
 from harness.report.blocks import (
     Cell,
     Column,
@@ -11,7 +12,6 @@ from harness.report.blocks import (
     section,
     without_empty_columns,
 )
-from harness.report.by_data import parts_by_data
 from harness.report.cross_benchmark import Meeting, SideBySide, side_by_side
 from harness.report.formatting import (
     count,
@@ -26,7 +26,7 @@ from harness.report.formatting import (
     signed,
     time_text,
 )
-from harness.report.study import Study
+from harness.report.per_dataset import split_by_dataset
 from harness.statistics.comparison import verdict
 from harness.statistics.example_tests import ExampleComparison
 
@@ -39,10 +39,10 @@ VERDICTS = {
 }
 
 
-def across(studies: Sequence[Study]) -> tuple[Section, ...]:
+def across(benchmarks: Sequence[BenchmarkResults]) -> tuple[Section, ...]:
     """The sections about several benchmarks: the best of each, their meetings, ranks."""
-    found = side_by_side(studies)
-    blocks: list[Text | Table] = [Text(_lead(found), lead=True), bests_table(studies)]
+    found = side_by_side(benchmarks)
+    blocks: list[Text | Table] = [Text(_lead(found), lead=True), bests_table(benchmarks)]
     met = [one for one in found.meetings if not isinstance(one.found, str)]
     if met:
         blocks += [Text(_explanation(found)), meetings_table(met)]
@@ -55,14 +55,14 @@ def across(studies: Sequence[Study]) -> tuple[Section, ...]:
     return (section("side-by-side", "Benchmarks side by side", *blocks),)
 
 
-def bests_table(studies: Sequence[Study]) -> Table:
+def bests_table(benchmarks: Sequence[BenchmarkResults]) -> Table:
     """The best configuration of each benchmark, what it scores and what it costs."""
     columns = (Column("benchmark"), Column("best configuration"), Column("objective"),
                Column("validation", numeric=True), Column("test", numeric=True),
                Column("parameters", numeric=True), Column("multiply-adds", numeric=True),
                Column("fit time", numeric=True), Column("complete", numeric=True))  # fmt: skip
-    rows = tuple(_best_row(part.study, part.name if len(parts) > 1 else "")
-                 for parts in map(parts_by_data, studies) for part in parts)  # fmt: skip
+    rows = tuple(_best_row(part.results, part.name if len(parts) > 1 else "")
+                 for parts in map(split_by_dataset, benchmarks) for part in parts)  # fmt: skip
     return Table(columns, rows, sortable=True)
 
 
@@ -93,16 +93,16 @@ def ranks_table(found: SideBySide) -> Table:
     return Table(columns, rows, caption="Ranks across benchmarks (descriptive)", sortable=True)
 
 
-def _best_row(study: Study, data: str) -> tuple[Cell, ...]:
+def _best_row(results: BenchmarkResults, data: str) -> tuple[Cell, ...]:
     """data: named where a benchmark has several."""
-    best = study.best
-    done = f"{len(study.complete):,} of {len(study.configurations):,}"
-    name = f"{study.name}, {data}" if data else study.name
+    best = results.best
+    done = f"{len(results.complete):,} of {len(results.configurations):,}"
+    name = f"{results.name}, {data}" if data else results.name
     first = (Cell(name), Cell(best.label if best else "none is complete"),
-             Cell(metric_name(study.objective)))  # fmt: skip
+             Cell(metric_name(results.objective)))  # fmt: skip
     if best is None:
         return (*first, *(Cell("–"),) * 5, Cell(done, 0))
-    estimates = [study.estimates(f"{split}_{study.objective}") for split in ("val", "test")]
+    estimates = [results.estimates(f"{split}_{results.objective}") for split in ("val", "test")]
     row = best.row
     return (
         *first,
@@ -111,7 +111,7 @@ def _best_row(study: Study, data: str) -> tuple[Cell, ...]:
         Cell(count(row.get("n_parameters")), row.get("n_parameters")),
         Cell(magnitude(row.get("mult_adds")), row.get("mult_adds")),
         Cell(time_text(row.get("fit_time_s")), row.get("fit_time_s")),
-        Cell(done, len(study.complete)),
+        Cell(done, len(results.complete)),
     )  # fmt: skip
 
 
@@ -148,7 +148,7 @@ def _example_cells(examples: ExampleComparison | str) -> tuple[Cell, Cell]:
 def _lead(found: SideBySide) -> str:
     compared = [one for one in found.meetings if not isinstance(one.found, str)]
     if not compared:
-        return (f"{plural(len(found.studies), 'benchmark')}; no two were scored on the same "
+        return (f"{plural(len(found.benchmarks), 'benchmark')}; no two were scored on the same "
                 "examples, so their scores stand side by side without a test.")  # fmt: skip
     if len(compared) == 1:
         return _only_lead(compared[0])
@@ -167,11 +167,11 @@ def _only_lead(one: Meeting) -> str:
     if headline.low is not None:
         bounds = interval_text(headline.low, headline.high)
     size = f"{signed(headline.difference)} {bounds}"
-    a, b = (f"{side.study.name} ({side.configuration.label})" for side in (one.a, one.b))
+    a, b = (f"{side.results.name} ({side.configuration.label})" for side in (one.a, one.b))
     if not _is_clear(one):
         return f"No difference seen between {a} and {b}: {size}."
     better, worse = (b, a) if verdict(headline) == "better" else (a, b)
-    order = f"{one.b.study.name} minus {one.a.study.name}"
+    order = f"{one.b.results.name} minus {one.a.results.name}"
     return f"{better} does better than {worse}: {size}, {order}."
 
 
@@ -189,7 +189,7 @@ def _explanation(found: SideBySide) -> str:
         "The best of each benchmark meet, and the baselines where both name one. Folds are paired "
         "where both hold the same examples (the hash of the index sets says so); examples are "
         "compared one by one where both predicted them. Each best was chosen on validation from "
-        f"{listed([f'{len(one.complete):,}' for one in found.studies])}: the more were tried, "
+        f"{listed([f'{len(one.complete):,}' for one in found.benchmarks])}: the more were tried, "
         "the more a validation score flatters. A "
         "difference belongs to all that the two differ in, the data they trained on included."
     )

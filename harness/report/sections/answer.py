@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from harness.report.baseline_comparison import Against, Comparisons, compare_all, power_text
+from harness.report.benchmark_results import ROLE_OF, BenchmarkResults, Configuration
 from harness.report.blocks import Section, Text, section
 from harness.report.formatting import (
     estimate_text,
@@ -17,7 +18,6 @@ from harness.report.formatting import (
 )
 from harness.report.pruned import stopped
 from harness.report.sections.effects import of_study
-from harness.report.study import ROLE_OF, Configuration, Study
 from harness.statistics.factors import is_balanced
 from harness.statistics.intervals import Estimate, estimate, wilson
 from harness.statistics.multiplicity import ALPHA, holm
@@ -45,52 +45,52 @@ class Answer(NamedTuple):
     nested: Estimate | None
 
 
-def answer(study: Study) -> Section:
+def answer(results: BenchmarkResults) -> Section:
     """The answer as a section."""
-    found = compute(study)
-    status = Text(_status(study))
+    found = compute(results)
+    status = Text(_status(results))
     if found is None:
         lead = Text("No answer yet: no configuration is complete.", lead=True)
         return section(KEY, TITLE, lead, status)
     texts = (
-        _factors(study),
-        _doubt(found, study),
-        _baseline(found, study),
-        _optimism(found, study),
+        _factors(results),
+        _doubt(found, results),
+        _baseline(found, results),
+        _optimism(found, results),
     )
     shown = [Text(text) for text in texts if text]
-    return section(KEY, TITLE, Text(sentence(found, study), lead=True), *shown, status)
+    return section(KEY, TITLE, Text(sentence(found, results), lead=True), *shown, status)
 
 
-def compute(study: Study) -> Answer | None:
+def compute(results: BenchmarkResults) -> Answer | None:
     """The winner on validation; None where no configuration is complete."""
-    best = study.best
+    best = results.best
     if best is None:
         return None
-    others = compare_all(study, best)
+    others = compare_all(results, best)
     differences = [row.difference for row in others.rows] if others else []
     tested = [difference for difference in differences if difference.p_holm is not None]
-    chosen = _chosen(study)
+    chosen = _chosen(results)
     return Answer(
         best=best,
-        validation=_estimate(study, best, "val"),
-        test=_estimate(study, best, "test"),
+        validation=_estimate(results, best, "val"),
+        test=_estimate(results, best, "test"),
         others=others,
         tied=sum(not difference.is_clear for difference in tested) if tested else None,
-        tried=len(study.complete),
-        baseline=_against_baseline(study),
+        tried=len(results.complete),
+        baseline=_against_baseline(results),
         optimism=chosen,
-        nested=estimate(chosen.per_fold, study.size_ratio("test"))
+        nested=estimate(chosen.per_fold, results.size_ratio("test"))
         if chosen and chosen.per_fold
         else None,
     )
 
 
-def sentence(found: Answer, study: Study) -> str:
+def sentence(found: Answer, results: BenchmarkResults) -> str:
     """Which configuration, how good, on what; or that no difference was seen."""
-    name = metric_name(study.objective)
+    name = metric_name(results.objective)
     best = f"{found.best.label}, with {name} {estimate_text(found.validation)}"
-    best += f" ({_over(found, study)})"
+    best += f" ({_over(found, results)})"
     if found.test.mean is not None:
         best += f", on test {estimate_text(found.test)}"
     text = f"Best on validation is {best}"
@@ -102,40 +102,40 @@ def sentence(found: Answer, study: Study) -> str:
             f"seen is about {number(able.of_all, 3)}.")  # fmt: skip
 
 
-def _estimate(study: Study, one: Configuration, split: str) -> Estimate:
+def _estimate(results: BenchmarkResults, one: Configuration, split: str) -> Estimate:
     """The mean with its interval; over the examples of a single fold where that is an accuracy."""
-    found = study.estimates(f"{split}_{study.objective}").get(one.trial_id, Estimate(None))
-    if found.mean is None or found.low is not None or study.objective != "accuracy":
+    found = results.estimates(f"{split}_{results.objective}").get(one.trial_id, Estimate(None))
+    if found.mean is None or found.low is not None or results.objective != "accuracy":
         return found
     column = {"val": "n_validation", "test": "n_test"}[split]
-    n = int(study.folds.loc[study.folds["trial_id"] == one.trial_id, column].sum())
+    n = int(results.folds.loc[results.folds["trial_id"] == one.trial_id, column].sum())
     if n < 1:
         return found
     share = wilson(min(n, found.mean * n), n)
     return Estimate(found.mean, share.low, share.high)
 
 
-def _against_baseline(study: Study) -> Against | None:
-    if study.baseline is None or study.baseline is study.best:
+def _against_baseline(results: BenchmarkResults) -> Against | None:
+    if results.baseline is None or results.baseline is results.best:
         return None
-    found = compare_all(study, study.baseline)
+    found = compare_all(results, results.baseline)
     return (
-        next((one for one in found.rows if one.configuration is study.best), None)
+        next((one for one in found.rows if one.configuration is results.best), None)
         if found
         else None
     )
 
 
-def _chosen(study: Study) -> Optimism | None:
-    matrices = [study.scores(f"{split}_{study.objective}").to_numpy(dtype=float)
+def _chosen(results: BenchmarkResults) -> Optimism | None:
+    matrices = [results.scores(f"{split}_{results.objective}").to_numpy(dtype=float)
                 for split in ("val", "test")]  # fmt: skip
     whole = all(one.size and np.isfinite(one).all() for one in matrices)
-    if len(study.complete) < 2 or not whole:
+    if len(results.complete) < 2 or not whole:
         return None
-    return optimism(*matrices, mode=study.mode, test_rotates=study.test_rotates)
+    return optimism(*matrices, mode=results.mode, test_rotates=results.test_rotates)
 
 
-def _over(found: Answer, study: Study) -> str:
+def _over(found: Answer, results: BenchmarkResults) -> str:
     row = found.best.row
     folds, repeats = int(row.get("n_folds") or 1), int(row.get("n_repeats") or 1)
     if folds * repeats > 1:
@@ -146,9 +146,9 @@ def _over(found: Answer, study: Study) -> str:
     return "one fold; 95 % interval over its examples, not over training anew"
 
 
-def _factors(study: Study) -> str:
+def _factors(results: BenchmarkResults) -> str:
     """What each parameter does on average over the others, in a sentence."""
-    all_effects = of_study(study)
+    all_effects = of_study(results)
     if not is_balanced([one.factor for one in all_effects]):
         return ""  # a mean would also hold the company that its value happened to keep
     found = [(one.factor, one.lead) for one in all_effects
@@ -168,13 +168,13 @@ def _factors(study: Study) -> str:
     text = f"On average over everything else, {'; '.join(apart)}. " if apart else ""
     if alike:
         text += f"No difference seen between the best two values of {', nor of '.join(alike)}. "
-    return (f"{text}(Validation {metric_name(study.objective)}, corrected t on the same folds, "
+    return (f"{text}(Validation {metric_name(results.objective)}, corrected t on the same folds, "
             "Holm over the parameters, 5 %.)")  # fmt: skip
 
 
-def _doubt(found: Answer, study: Study) -> str:
+def _doubt(found: Answer, results: BenchmarkResults) -> str:
     if found.tried < 2:
-        complete = " is complete" if len(study.configurations) > 1 else ""
+        complete = " is complete" if len(results.configurations) > 1 else ""
         return f"One configuration{complete}: nothing to compare it with."
     if found.tied is None or found.others is None:
         return "With one fold no difference between configurations can be tested over folds."
@@ -191,12 +191,13 @@ def _doubt(found: Answer, study: Study) -> str:
     return f"{many} can't be told apart from it {test}.{able}"
 
 
-def _baseline(found: Answer, study: Study) -> str:
-    if found.baseline is None or study.baseline is None:
+def _baseline(found: Answer, results: BenchmarkResults) -> str:
+    if found.baseline is None or results.baseline is None:
         return ""
     gap = found.baseline.difference
-    text = (f"Against the baseline, {study.baseline.label}, its {ROLE_OF[study.compared_split]} "
-            f"{metric_name(study.objective)} differs by {signed(gap.mean)}")  # fmt: skip
+    scores = f"{ROLE_OF[results.compared_split]} {metric_name(results.objective)}"
+    text = f"Against the baseline, {results.baseline.label}, its {scores} differs by "
+    text += signed(gap.mean)
     if gap.low is None or gap.high is None:
         return text + "; there is no interval."
     text += f" {interval_text(gap.low, gap.high)}"
@@ -204,17 +205,17 @@ def _baseline(found: Answer, study: Study) -> str:
     return f"{text}: {'a difference' if apart else 'no difference seen'} (corrected t)."
 
 
-def _optimism(found: Answer, study: Study) -> str:
+def _optimism(found: Answer, results: BenchmarkResults) -> str:
     if found.tried < 2:
         return ""
-    pruned = len(stopped(study))
+    pruned = len(stopped(results))
     early = f" ({pruned:,} of them stopped early)" if pruned else ""
     text = (f"{found.tried + pruned:,} configurations{early} were tried and the best was picked by "
             "its validation score, so that score flatters it: some of it is luck")  # fmt: skip
     seen = found.optimism
     if seen is None:
         return f"{text}. No test score tells how much."
-    unseen = "lower" if (seen.gap >= 0) == (study.mode == "max") else "higher"
+    unseen = "lower" if (seen.gap >= 0) == (results.mode == "max") else "higher"
     gap = number(abs(seen.gap))
     apart = f"{gap} {unseen}" if float(gap) else "the same"
     text += f"; its test score, which chose nothing, is {apart}"
@@ -229,18 +230,20 @@ def _all(others: int) -> str:
     return "the other one" if others == 1 else f"all {others:,} others"
 
 
-def _status(study: Study) -> str:
-    planned = len(study.configurations)
-    text = f"{len(study.complete):,} of {plural(planned, 'configuration')} complete"
+def _status(results: BenchmarkResults) -> str:
+    planned = len(results.configurations)
+    text = f"{len(results.complete):,} of {plural(planned, 'configuration')} complete"
     for status in ("failed", "pruned", "interrupted", "missing"):
-        amount = sum(one.status == status for one in study.configurations)
+        amount = sum(one.status == status for one in results.configurations)
         text += f", {amount:,} {status}" if amount else ""
-    short = sum(int(one.row.get("n_repeats") or 1) < study.spec.repeats for one in study.complete)
+    short = sum(
+        int(one.row.get("n_repeats") or 1) < results.spec.repeats for one in results.complete
+    )
     if short:
-        text += f"; {short:,} of the complete ones have fewer than {study.spec.repeats} repeats"
-    shared = len({repeat for repeat, _ in study.shared_folds})
-    if study.complete and any(
-        int(one.row.get("n_repeats") or 1) > shared for one in study.complete
+        text += f"; {short:,} of the complete ones have fewer than {results.spec.repeats} repeats"
+    shared = len({repeat for repeat, _ in results.shared_folds})
+    if results.complete and any(
+        int(one.row.get("n_repeats") or 1) > shared for one in results.complete
     ):
         text += f"; comparisons take the {plural(shared, 'repeat')} that all of them have"
     return text + "."

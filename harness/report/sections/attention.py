@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from harness.report.benchmark_results import BenchmarkResults, Configuration
 from harness.report.blocks import (
     Cell,
     Column,
@@ -16,9 +17,8 @@ from harness.report.blocks import (
     section,
 )
 from harness.report.formatting import number
-from harness.report.plotly_theme import figure
 from harness.report.predictions import class_names_of
-from harness.report.study import Configuration, Study
+from harness.report.theme import figure
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,9 +57,9 @@ class ClassTokens(NamedTuple):
     shared: int
 
 
-def attention(study: Study) -> Section:
+def attention(results: BenchmarkResults) -> Section:
     """The rankings as a section; only where a model shows its attention."""
-    frames = [(one, study.attention(one.trial_id)) for one in study.complete[:MOST_LOOKED_AT]]
+    frames = [(one, results.attention(one.trial_id)) for one in results.complete[:MOST_LOOKED_AT]]
     shown = [(one, rows) for one, rows in frames if not rows.empty][:MOST_CONFIGURATIONS]
     if not shown:
         return empty_section(KEY, TITLE, "No complete configuration shows what it attends to.")

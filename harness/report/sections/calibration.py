@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.metrics import log_loss
+from harness.report.benchmark_results import BenchmarkResults, Configuration
 from harness.report.blocks import (
     Cell,
     Column,
@@ -17,11 +18,9 @@ from harness.report.blocks import (
     empty_section,
     section,
 )
-from harness.report.colours import OTHER
 from harness.report.formatting import number
-from harness.report.plotly_theme import figure
 from harness.report.predictions import Pooled, looked_at, pooled, pooled_text
-from harness.report.study import Configuration, Study
+from harness.report.theme import OTHER, figure
 from harness.statistics.intervals import wilson
 
 if TYPE_CHECKING:
@@ -64,9 +63,9 @@ class Calibration(NamedTuple):
     independent: bool
 
 
-def calibration(study: Study) -> Section:
+def calibration(results: BenchmarkResults) -> Section:
     """The calibration as a section."""
-    kept = [one for one in (pooled(study, each) for each in looked_at(study)) if one]
+    kept = [one for one in (pooled(results, each) for each in looked_at(results)) if one]
     if not kept:
         return empty_section(KEY, TITLE, "No predictions of a complete configuration are kept.")
     found = tuple(compute(one) for one in kept)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.report.benchmark_results import BenchmarkResults
 from harness.report.blocks import (
     Cell,
     Column,
@@ -18,11 +19,9 @@ from harness.report.blocks import (
     empty_section,
     section,
 )
-from harness.report.colours import DASHES, OTHER
 from harness.report.formatting import number, plural
-from harness.report.plotly_theme import escaped, figure
 from harness.report.predictions import Pooled, looked_at, pooled, pooled_text
-from harness.report.study import Study
+from harness.report.theme import DASHES, OTHER, escaped, figure
 from harness.statistics.intervals import wilson
 
 if TYPE_CHECKING:
@@ -55,9 +54,9 @@ class Classes(NamedTuple):
     curves: tuple[tuple[Array, Array], ...]
 
 
-def classes(study: Study) -> Section:
+def classes(results: BenchmarkResults) -> Section:
     """The classes as a section; it reads the predictions of a few trials."""
-    found = [one for one in (pooled(study, each) for each in looked_at(study)) if one]
+    found = [one for one in (pooled(results, each) for each in looked_at(results)) if one]
     if not found:
         return empty_section(KEY, TITLE, "No predictions of a complete configuration are kept.")
     options = tuple(_option(one) for one in found)

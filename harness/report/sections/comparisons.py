@@ -9,6 +9,7 @@ from harness.report.baseline_comparison import (
     power_text,
     sign_text,
 )
+from harness.report.benchmark_results import ROLE_OF, BenchmarkResults
 from harness.report.blocks import (
     Cell,
     Column,
@@ -30,7 +31,6 @@ from harness.report.formatting import (
     plural,
     signed,
 )
-from harness.report.study import ROLE_OF, Study
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -39,21 +39,21 @@ KEY, TITLE = "comparisons", "Comparisons with the baseline"
 SHOWN = 20
 
 
-def comparisons(study: Study) -> Section:
+def comparisons(results: BenchmarkResults) -> Section:
     """The comparisons as a section."""
-    found = compute(study)
+    found = compute(results)
     if found is None:
         return empty_section(KEY, TITLE, "Fewer than two configurations are complete.")
-    blocks: list[Text | Figure | Table] = [Text(_explanation(study, found))]
+    blocks: list[Text | Figure | Table] = [Text(_explanation(results, found))]
     blocks += [Text(text) for text in (_able(found), _unpaired(found)) if text]
     if any(one.difference.low is not None for one in found.rows):
-        blocks.append(Figure(_finding(found), draw(found, metric_name(study.objective))))
+        blocks.append(Figure(_finding(found), draw(found, metric_name(results.objective))))
     return section(KEY, TITLE, *blocks, table(found))
 
 
-def compute(study: Study) -> Comparisons | None:
+def compute(results: BenchmarkResults) -> Comparisons | None:
     """Each complete configuration against the baseline, else against the best on validation."""
-    return compare_all(study, study.reference)
+    return compare_all(results, results.reference)
 
 
 def table(found: Comparisons) -> Table:
@@ -99,10 +99,10 @@ def _row(one: Against) -> tuple[Cell, ...]:
     )
 
 
-def _explanation(study: Study, found: Comparisons) -> str:
+def _explanation(results: BenchmarkResults, found: Comparisons) -> str:
     text = f"Baseline: {found.baseline.name} ({found.baseline.label})"
-    if study.baseline is None:
-        missing = study.spec.baseline is not None
+    if results.baseline is None:
+        missing = results.spec.baseline is not None
         reason = (
             "the file's baseline is not among the complete ones"
             if missing
@@ -114,7 +114,7 @@ def _explanation(study: Study, found: Comparisons) -> str:
              "(Nadeau and Bengio's corrected t). The three P are posterior probabilities that the "
              "configuration lies more than 0.01 below the baseline, within 0.01 of it, or more "
              "than 0.01 above (Bayesian correlated t).")  # fmt: skip
-    if study.baseline is None and found.split == "val":
+    if results.baseline is None and found.split == "val":
         text += (" The same scores chose this baseline, so the others look worse beside it than "
                  "they are.")  # fmt: skip
     return text

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from harness.report.benchmark_results import BenchmarkResults, Configuration
 from harness.report.blocks import (
     Dropdown,
     Figure,
@@ -12,14 +13,12 @@ from harness.report.blocks import (
     empty_section,
     section,
 )
-from harness.report.colours import faded
 from harness.report.formatting import metric_name, number, plural
 from harness.report.overfitting import Ending, endings
 from harness.report.overfitting import table as endings_table
-from harness.report.plotly_theme import figure
 from harness.report.predictions import looked_at
 from harness.report.pruned import MOST_DRAWN, faint, sentence, stopped
-from harness.report.study import Configuration, Study
+from harness.report.theme import faded, figure
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,32 +51,32 @@ class FoldCurve(NamedTuple):
     train: tuple[float, ...]
 
 
-def curves(study: Study) -> Section:
+def curves(results: BenchmarkResults) -> Section:
     """The learning curves as a section."""
-    shown = looked_at(study, SHOWN)
-    rows = _training(study.epochs([one.trial_id for one in looked_at(study, COMPARED)]))
-    scores = compute(rows, shown, f"val_{study.objective}", f"train_{study.objective}")
+    shown = looked_at(results, SHOWN)
+    rows = _training(results.epochs([one.trial_id for one in looked_at(results, COMPARED)]))
+    scores = compute(rows, shown, f"val_{results.objective}", f"train_{results.objective}")
     losses = compute(rows, shown, "val_loss", "train_loss")
     if not scores and not losses:
         return empty_section(KEY, TITLE, "No epoch of a complete configuration is recorded.")
-    name = metric_name(study.objective)
-    blocks: list[Text | Figure | Dropdown] = [Text(_explanation(shown) + _stopped_text(study))]
-    ended = stopped(study)[:MOST_DRAWN]
-    ends = study.epochs([one.trial_id for one in ended]) if ended else rows.head(0)
+    name = metric_name(results.objective)
+    blocks: list[Text | Figure | Dropdown] = [Text(_explanation(shown) + _stopped_text(results))]
+    ended = stopped(results)[:MOST_DRAWN]
+    ends = results.epochs([one.trial_id for one in ended]) if ended else rows.head(0)
     if scores:
-        behind = compute(ends, ended, f"val_{study.objective}", "")
+        behind = compute(ends, ended, f"val_{results.objective}", "")
         made = draw(scores, f"validation {name}", behind)
         blocks.append(Figure(_finding(scores, name), made, True))
     if losses:
         made = draw(losses, "loss (nats)", compute(ends, ended, "val_loss", ""))
         blocks.append(Figure(_loss_finding(losses), made, True))
-    options = tuple(_option(rows, curve, study) for curve in scores or losses)
+    options = tuple(_option(rows, curve, results) for curve in scores or losses)
     blocks.append(Dropdown("every fold of", options))
-    found = endings(rows, looked_at(study, COMPARED), metric=study.objective, mode=study.mode,
-                    size_ratio=study.size_ratio("val"))  # fmt: skip
+    found = endings(rows, looked_at(results, COMPARED), metric=results.objective, mode=results.mode,
+                    size_ratio=results.size_ratio("val"))  # fmt: skip
     if not found:
         return section(KEY, TITLE, *blocks)
-    return section(KEY, TITLE, *blocks, Text(_endings_text(found, study)), endings_table(found))
+    return section(KEY, TITLE, *blocks, Text(_endings_text(found, results)), endings_table(found))
 
 
 def compute(
@@ -159,9 +158,9 @@ def _training(rows: "pd.DataFrame") -> "pd.DataFrame":
     return training.astype({"repeat": int, "fold": int})
 
 
-def _option(rows: "pd.DataFrame", curve: Curve, study: Study) -> Option:
-    one, name = curve.configuration, metric_name(study.objective)
-    measures = [(f"val_{study.objective}", f"train_{study.objective}", f"validation {name}"),
+def _option(rows: "pd.DataFrame", curve: Curve, results: BenchmarkResults) -> Option:
+    one, name = curve.configuration, metric_name(results.objective)
+    measures = [(f"val_{results.objective}", f"train_{results.objective}", f"validation {name}"),
                 ("val_loss", "train_loss", "loss (nats)")]  # fmt: skip
     figures = []
     for column, train, y in measures:
@@ -228,8 +227,8 @@ def _explanation(shown: Sequence[Configuration]) -> str:
             "does.")  # fmt: skip
 
 
-def _stopped_text(study: Study) -> str:
-    text = sentence(study)
+def _stopped_text(results: BenchmarkResults) -> str:
+    text = sentence(results)
     return f" {text}: the thin grey lines." if text else ""
 
 
@@ -256,9 +255,9 @@ def _fold_finding(found: Sequence[FoldCurve], one: Configuration, y: str) -> str
     return f"{one.name}: at the last epoch folds lie {number(spread)} apart in {y}"
 
 
-def _endings_text(found: Sequence[Ending], study: Study) -> str:
+def _endings_text(found: Sequence[Ending], results: BenchmarkResults) -> str:
     first = found[0]
-    chosen = study.spec.training.selection
+    chosen = results.spec.training.selection
     text = f"The file selects the {'last' if chosen == 'last' else 'best'} epoch. "
     if first.lost.mean is not None:
         text += (f"{first.configuration.name} reaches its best validation score at epoch "

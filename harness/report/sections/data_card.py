@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from harness.report.benchmark_results import BenchmarkResults
 from harness.report.blocks import (
     Block,
     Cell,
@@ -14,11 +15,9 @@ from harness.report.blocks import (
     empty_section,
     section,
 )
-from harness.report.colours import PALETTE, SCALE
 from harness.report.formatting import NOTHING, plural, value_text
 from harness.report.gallery import galleries
-from harness.report.plotly_theme import figure
-from harness.report.study import Study
+from harness.report.theme import PALETTE, SCALE, figure
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -50,13 +49,13 @@ class Card(NamedTuple):
     validated: tuple[tuple[int, ...], ...]
 
 
-def data_card(study: Study) -> Section:
+def data_card(results: BenchmarkResults) -> Section:
     """The data cards of the run as a section."""
-    if not study.data_cards:
+    if not results.data_cards:
         return empty_section(KEY, TITLE, "The run kept no data card.")
     blocks: list[Block] = []
-    for key, card in study.data_cards.items():
-        blocks += card_blocks(card, study.previews.get(key, {}))
+    for key, card in results.data_cards.items():
+        blocks += card_blocks(card, results.previews.get(key, {}))
     return section(KEY, TITLE, *blocks)
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from harness.report.benchmark_results import BenchmarkResults
 from harness.report.blocks import (
     Cell,
     Column,
@@ -16,7 +17,6 @@ from harness.report.blocks import (
     empty_section,
     section,
 )
-from harness.report.colours import PALETTE, SCALE
 from harness.report.fold_matching import same_folds
 from harness.report.formatting import (
     estimate_cell,
@@ -27,8 +27,7 @@ from harness.report.formatting import (
     time_text,
     value_text,
 )
-from harness.report.plotly_theme import figure
-from harness.report.study import Study
+from harness.report.theme import PALETTE, SCALE, figure
 from harness.statistics.factors import (
     Effect,
     Factor,
@@ -49,36 +48,36 @@ UNPAIRED = ("Not all of these configurations met the same examples, so no lead o
             "another is tested.")  # fmt: skip
 
 
-def effects(study: Study) -> Section:
+def effects(results: BenchmarkResults) -> Section:
     """The effects as a section."""
-    found = of_study(study)
+    found = of_study(results)
     if not found:
         return empty_section(KEY, TITLE, "No parameter has two values among the complete ones.")
-    name = metric_name(study.objective)
-    scores = study.scores(f"val_{study.objective}").to_numpy(dtype=float)
+    name = metric_name(results.objective)
+    scores = results.scores(f"val_{results.objective}").to_numpy(dtype=float)
     ranked = [one.factor for one in sorted(found, key=lambda one: -one.spread)]
     return section(
         KEY,
         TITLE,
         *(Text(text) for text in _explanations(name, ranked)),
-        *([] if _on_same_folds(study) else [Text(UNPAIRED)]),
+        *([] if _on_same_folds(results) else [Text(UNPAIRED)]),
         *(Figure(_finding(one), draw(one, name), True) for one in found),
-        *(Figure(_pair_finding(a, b, scores, study.mode), draw_pair(a, b, scores, name), True)
+        *(Figure(_pair_finding(a, b, scores, results.mode), draw_pair(a, b, scores, name), True)
           for a, b in list(combinations(ranked, 2))[:MOST_PAIRS]),
         *(Figure(_time_finding(one), draw_time(one), True) for one in found if one.times),
         table(found, name),
     )  # fmt: skip
 
 
-def of_study(study: Study) -> tuple[Effect, ...]:
+def of_study(results: BenchmarkResults) -> tuple[Effect, ...]:
     """The effect of every factor on the validation scores of the complete configurations."""
     return marginal_effects(
-        factors_of([one.params for one in study.complete], study.names, text=value_text),
-        study.scores(f"val_{study.objective}").to_numpy(dtype=float),
-        study.size_ratio("val"),
-        mode=study.mode,
-        fit_time_s=[one.row.get("fit_time_s") for one in study.complete],
-        on_same_folds=_on_same_folds(study),
+        factors_of([one.params for one in results.complete], results.names, text=value_text),
+        results.scores(f"val_{results.objective}").to_numpy(dtype=float),
+        results.size_ratio("val"),
+        mode=results.mode,
+        fit_time_s=[one.row.get("fit_time_s") for one in results.complete],
+        on_same_folds=_on_same_folds(results),
     )
 
 
@@ -142,9 +141,9 @@ def draw_pair(a: Factor, b: Factor, scores: Scores, metric: str) -> "go.Figure":
     return made
 
 
-def _on_same_folds(study: Study) -> bool:
-    same = same_folds(study)
-    return all(same(one, study.complete[0]) for one in study.complete[1:])
+def _on_same_folds(results: BenchmarkResults) -> bool:
+    same = same_folds(results)
+    return all(same(one, results.complete[0]) for one in results.complete[1:])
 
 
 def _dots(effect: Effect, values: Sequence[Any], up: Sequence[float], down: Sequence[float]) -> Any:

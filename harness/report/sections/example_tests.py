@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from harness.report.benchmark_results import BenchmarkResults, Configuration
 from harness.report.blocks import (
     Cell,
     Column,
@@ -23,7 +24,6 @@ from harness.report.formatting import (
     p_text,
     signed,
 )
-from harness.report.study import Configuration, Study
 from harness.statistics.example_tests import ExampleComparison, compare_examples
 from harness.statistics.multiplicity import ALPHA, holm
 
@@ -52,26 +52,26 @@ class Items(NamedTuple):
     refused: tuple[str, ...]
 
 
-def items(study: Study) -> Section:
+def items(results: BenchmarkResults) -> Section:
     """The comparisons by example as a section; it reads the predictions of a few trials."""
-    found = compute(study)
+    found = compute(results)
     if found is None:
         return empty_section(KEY, TITLE, "No predictions of two complete configurations are kept.")
     if not found.pairs:
         return empty_section(KEY, TITLE, f"Not compared: {'; '.join(found.refused)}.")
     made = Figure(_finding(found), draw(found))
-    return section(KEY, TITLE, Text(_explanation(study, found)), made, table(found))
+    return section(KEY, TITLE, Text(_explanation(results, found)), made, table(found))
 
 
-def compute(study: Study) -> Items | None:
+def compute(results: BenchmarkResults) -> Items | None:
     """The best others against the baseline, on test predictions where there are any."""
-    baseline = study.reference
-    others = [one for one in study.complete if one is not baseline][:MOST]
+    baseline = results.reference
+    others = [one for one in results.complete if one is not baseline][:MOST]
     if baseline is None or not others:
         return None
     ids = [one.trial_id for one in (baseline, *others)]
     for role in ("test", "validation"):
-        rows = study.items(ids, role)
+        rows = results.items(ids, role)
         if not rows.empty:
             break
     else:
@@ -127,7 +127,7 @@ def _row(one: Pair) -> tuple[Cell, ...]:
     )
 
 
-def _explanation(study: Study, found: Items) -> str:
+def _explanation(results: BenchmarkResults, found: Items) -> str:
     first = found.pairs[0].found
     drawn = first.difference
     text = f"{drawn.n_examples:,} {found.role} examples"
@@ -144,7 +144,7 @@ def _explanation(study: Study, found: Items) -> str:
     asks = "It asks" if first.mcnemar is None else "Both ask"
     text += (f" {asks} whether these trained models differ on other examples of this kind; how "
              "much training anew would change them is what the folds say.")  # fmt: skip
-    text += " Accuracy, whatever the objective." if study.objective != "accuracy" else ""
+    text += " Accuracy, whatever the objective." if results.objective != "accuracy" else ""
     return text + (f" Left out: {'; '.join(found.refused)}." if found.refused else "")
 
 

@@ -6,11 +6,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from harness.report.benchmark_results import FOLD, BenchmarkResults, Configuration
 from harness.report.blocks import Cell, Column, Section, Table, Text, section
 from harness.report.formatting import plural, value_text
 from harness.report.pruned import sentence
 from harness.report.pruned import table as stopped_table
-from harness.report.study import FOLD, Configuration, Study
 from harness.statistics.selection_bias import identical_logs
 
 KEY, TITLE = "findings", "Failures and findings"
@@ -52,21 +52,21 @@ class Findings(NamedTuple):
     impossible: tuple[Configuration, ...]
 
 
-def findings(study: Study) -> Section:
+def findings(results: BenchmarkResults) -> Section:
     """Failures and findings as a section."""
-    found = compute(study)
-    blocks: list[Text | Table] = [Text(f"{note}.") for note in study.notes]
+    found = compute(results)
+    blocks: list[Text | Table] = [Text(f"{note}.") for note in results.notes]
     others = {status: n for status, n in found.statuses.items() if status != "complete"}
     if others:
         text = ", ".join(f"{amount:,} {status}" for status, amount in sorted(others.items()))
         blocks.append(Text(f"Not complete: {text}. They are listed below the leaderboard."))
     if "pruned" in found.statuses:
-        blocks += [Text(f"{sentence(study)}."), stopped_table(study)]
+        blocks += [Text(f"{sentence(results)}."), stopped_table(results)]
     if found.failed:
         blocks.append(_error_table(found.failed))
     if found.codes:
         blocks.append(_code_table(found))
-    blocks += [Text(_identical_text(group, study)) for group in found.identical[:MOST_NAMED]]
+    blocks += [Text(_identical_text(group, results)) for group in found.identical[:MOST_NAMED]]
     if found.impossible:
         blocks.append(Text(f"{_few([one.name for one in found.impossible])}: an accuracy times its "
                            "number of examples is no whole number, so the tables were changed or "
@@ -75,53 +75,53 @@ def findings(study: Study) -> Section:
     return section(KEY, TITLE, *(blocks or [nothing]))
 
 
-def compute(study: Study) -> Findings:
+def compute(results: BenchmarkResults) -> Findings:
     """Statuses, failures, probe findings and configurations with identical fold scores."""
     codes: dict[str, list[Configuration]] = {}
-    for one in study.configurations:
+    for one in results.configurations:
         for code in (one.row.get("findings") or "").split(","):
             if code.strip():
                 codes.setdefault(code.strip(), []).append(one)
     return Findings(
-        statuses=dict(Counter(one.status for one in study.configurations)),
-        failed=tuple(one for one in study.configurations if one.status == "failed"),
+        statuses=dict(Counter(one.status for one in results.configurations)),
+        failed=tuple(one for one in results.configurations if one.status == "failed"),
         codes={code: tuple(ones) for code, ones in codes.items()},
-        identical=_identical(study),
-        impossible=_impossible(study),
+        identical=_identical(results),
+        impossible=_impossible(results),
     )
 
 
-def _identical(study: Study) -> tuple[tuple[Configuration, ...], ...]:
+def _identical(results: BenchmarkResults) -> tuple[tuple[Configuration, ...], ...]:
     """Only groups with the same loss in every fold are looked up epoch by epoch."""
-    if len(study.complete) < 2:
+    if len(results.complete) < 2:
         return ()
-    losses = study.scores("val_loss").to_numpy(dtype=float)
-    by_id = {one.trial_id: one for one in study.complete}
-    known = {one.trial_id: row for one, row in zip(study.complete, losses, strict=True)
+    losses = results.scores("val_loss").to_numpy(dtype=float)
+    by_id = {one.trial_id: one for one in results.complete}
+    known = {one.trial_id: row for one, row in zip(results.complete, losses, strict=True)
              if row.size and not np.isnan(row).any()}  # fmt: skip
     suspects = {trial_id for group in identical_logs(known) for trial_id in group}
     if not suspects:
         return ()
-    rows = study.epochs(sorted(suspects)).sort_values(["stage", *FOLD, "epoch"])
+    rows = results.epochs(sorted(suspects)).sort_values(["stage", *FOLD, "epoch"])
     logs = {str(trial_id): of_trial[[*FOLD, "epoch", "train_loss", "val_loss"]].to_numpy(float)
             for trial_id, of_trial in rows.groupby("trial_id")}  # fmt: skip
     ordered = {one: logs[one] for one in by_id if one in logs}
     return tuple(tuple(by_id[one] for one in group) for group in identical_logs(ordered))
 
 
-def _impossible(study: Study) -> tuple[Configuration, ...]:
-    folds = study.folds
+def _impossible(results: BenchmarkResults) -> tuple[Configuration, ...]:
+    folds = results.folds
     wrong = np.zeros(len(folds), bool)
     for split, size in (("val", "n_validation"), ("test", "n_test")):
         if f"{split}_accuracy" in folds.columns:
             right = folds[f"{split}_accuracy"].to_numpy(float) * folds[size].to_numpy(float)
             wrong |= np.abs(right - np.round(right)) > ROUNDING * np.maximum(1.0, np.abs(right))
     ids = set(folds.loc[wrong, "trial_id"])
-    return tuple(one for one in study.complete if one.trial_id in ids)
+    return tuple(one for one in results.complete if one.trial_id in ids)
 
 
-def _identical_text(group: Sequence[Configuration], study: Study) -> str:
-    differing = [name for path, name in study.names.items()
+def _identical_text(group: Sequence[Configuration], results: BenchmarkResults) -> str:
+    differing = [name for path, name in results.names.items()
                  if len({value_text(one.params[path]) for one in group}) > 1]  # fmt: skip
     text = f"{_few([one.name for one in group])} have the same log in every epoch and fold"
     if differing:

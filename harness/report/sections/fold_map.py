@@ -5,11 +5,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.report.benchmark_results import BenchmarkResults, Configuration
 from harness.report.blocks import Figure, Section, empty_section, section
-from harness.report.colours import SCALE
 from harness.report.formatting import metric_name, number
-from harness.report.plotly_theme import figure
-from harness.report.study import Configuration, Study
+from harness.report.theme import SCALE, figure
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -30,24 +29,24 @@ class FoldMap(NamedTuple):
     between_configurations: float | None
 
 
-def fold_map(study: Study) -> Section:
+def fold_map(results: BenchmarkResults) -> Section:
     """The heat map as a section."""
-    found = compute(study)
+    found = compute(results)
     if found is None:
         return empty_section(KEY, TITLE, "No fold of a complete configuration is recorded.")
-    return section(KEY, TITLE, Figure(_finding(found), draw(found, metric_name(study.objective))))
+    return section(KEY, TITLE, Figure(_finding(found), draw(found, metric_name(results.objective))))
 
 
-def compute(study: Study) -> FoldMap | None:
+def compute(results: BenchmarkResults) -> FoldMap | None:
     """Scores of all complete configurations, best first; None where there are none."""
-    wide = study.scores(f"val_{study.objective}")
+    wide = results.scores(f"val_{results.objective}")
     if wide.empty:
         return None
     scores = wide.to_numpy(dtype=float)
     keys: list[Any] = wide.columns.tolist()
     several = len({repeat for repeat, _ in keys}) > 1
     names = tuple(f"{fold} ({repeat})" if several else str(fold) for repeat, fold in keys)
-    return FoldMap(study.complete, names, scores,
+    return FoldMap(results.complete, names, scores,
                    _share(scores, axis=0), _share(scores, axis=1))  # fmt: skip
 
 

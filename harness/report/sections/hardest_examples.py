@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from harness.report.benchmark_results import BenchmarkResults
 from harness.report.blocks import (
     Cell,
     Column,
@@ -16,9 +17,8 @@ from harness.report.blocks import (
     section,
 )
 from harness.report.formatting import number, plural
-from harness.report.plotly_theme import figure
 from harness.report.predictions import Pooled, pooled
-from harness.report.study import Study
+from harness.report.theme import figure
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -56,16 +56,16 @@ class Hardest(NamedTuple):
     examples: tuple[Hard, ...]
 
 
-def hardest(study: Study) -> Section:
+def hardest(results: BenchmarkResults) -> Section:
     """The hardest examples as a section; it reads the predictions of the best configurations."""
-    kept = tuple(_kept(study))
+    kept = tuple(_kept(results))
     if not kept:
         return empty_section(KEY, TITLE, "No predictions of a complete configuration are kept.")
     found = compute(kept)
     return section(
         KEY,
         TITLE,
-        Text(_explanation(found, study)),
+        Text(_explanation(found, results)),
         Figure(_finding(found), draw(found)),
         table(found),
     )
@@ -130,10 +130,10 @@ def draw(found: Hardest) -> "go.Figure":
     return made
 
 
-def _kept(study: Study) -> Iterator[Pooled]:
+def _kept(results: BenchmarkResults) -> Iterator[Pooled]:
     total = 0
-    for one in study.complete[:MOST_CONFIGURATIONS]:
-        found = pooled(study, one)
+    for one in results.complete[:MOST_CONFIGURATIONS]:
+        found = pooled(results, one)
         if found is None:
             continue
         total += len(found.targets)
@@ -148,8 +148,8 @@ def _level(one: Hard) -> int:
     return min(4, int(np.ceil(4 * one.share)))
 
 
-def _explanation(found: Hardest, study: Study) -> str:
-    many = len(study.complete)
+def _explanation(found: Hardest, results: BenchmarkResults) -> str:
+    many = len(results.complete)
     over = plural(found.n_configurations, "configuration")
     if found.n_configurations < many:
         over = f"the best {found.n_configurations} of {many:,} configurations"

@@ -2,11 +2,10 @@
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from harness.report.benchmark_results import BenchmarkResults, Configuration
 from harness.report.blocks import Figure, Section, Text, empty_section, section
-from harness.report.colours import PALETTE, SCALE
 from harness.report.formatting import is_missing, metric_name, value_text
-from harness.report.plotly_theme import figure, layout
-from harness.report.study import Configuration, Study
+from harness.report.theme import PALETTE, SCALE, figure, layout
 from harness.statistics.factors import linked_factors
 
 if TYPE_CHECKING:
@@ -30,15 +29,15 @@ class Importance(NamedTuple):
     linked: tuple[tuple[str, str], ...]
 
 
-def importance(study: Study) -> Section:
+def importance(results: BenchmarkResults) -> Section:
     """Parallel coordinates and importance as a section."""
-    if len(study.complete) < 2 or not study.names:
+    if len(results.complete) < 2 or not results.names:
         return empty_section(KEY, TITLE, "Fewer than two complete configurations to draw.")
-    metric = metric_name(study.objective)
+    metric = metric_name(results.objective)
     title = f"Each line is a configuration; bright is high validation {metric}"
-    blocks: list[Text | Figure] = [Figure(title, draw_parallel(study, metric))]
+    blocks: list[Text | Figure] = [Figure(title, draw_parallel(results, metric))]
     try:
-        found = compute(study)
+        found = compute(results)
     except ImportError:
         missing = "Importance needs optuna, which is not installed here."
         return section(KEY, TITLE, *blocks, Text(missing))
@@ -47,25 +46,25 @@ def importance(study: Study) -> Section:
                            "score and in a parameter that all of them have."))  # fmt: skip
         return section(KEY, TITLE, *blocks)
     blocks.append(Figure(_finding(found), draw(found)))
-    return section(KEY, TITLE, *blocks, Text(_explanation(found, len(study.complete))))
+    return section(KEY, TITLE, *blocks, Text(_explanation(found, len(results.complete))))
 
 
-def compute(study: Study) -> Importance | None:
+def compute(results: BenchmarkResults) -> Importance | None:
     """fANOVA importance of every parameter that all complete configurations have."""
-    column = f"val_{study.objective}_mean"
-    known = [one for one in study.complete if not is_missing(one.row.get(column))]
-    everywhere = [path for path in study.names
+    column = f"val_{results.objective}_mean"
+    known = [one for one in results.complete if not is_missing(one.row.get(column))]
+    everywhere = [path for path in results.names
                   if not any(is_missing(one.params[path]) for one in known)
                   and len({value_text(one.params[path]) for one in known}) > 1]  # fmt: skip
-    left_out = tuple(study.names[path] for path in study.names if path not in everywhere)
+    left_out = tuple(results.names[path] for path in results.names if path not in everywhere)
     values = [float(one.row[column]) for one in known]
     if len(known) < FEWEST or len(set(values)) < 2 or not everywhere:
         return None
-    shares = _fanova(known, everywhere, values, seed=study.spec.seed)
+    shares = _fanova(known, everywhere, values, seed=results.spec.seed)
     ordered = sorted(shares.items(), key=lambda pair: -pair[1])
-    linked = linked_factors([{study.names[path]: one.params[path] for path in everywhere}
+    linked = linked_factors([{results.names[path]: one.params[path] for path in everywhere}
                              for one in known])  # fmt: skip
-    named = tuple((study.names[path], share) for path, share in ordered)
+    named = tuple((results.names[path], share) for path, share in ordered)
     return Importance(named, left_out, linked)
 
 
@@ -83,14 +82,16 @@ def draw(found: Importance) -> "go.Figure":
     return made
 
 
-def draw_parallel(study: Study, metric: str) -> "go.Figure":
+def draw_parallel(results: BenchmarkResults, metric: str) -> "go.Figure":
     """One axis a parameter, the objective last."""
     import plotly.graph_objects as go
 
-    column = f"val_{study.objective}_mean"
-    known = [one for one in study.complete if not is_missing(one.row.get(column))]
+    column = f"val_{results.objective}_mean"
+    known = [one for one in results.complete if not is_missing(one.row.get(column))]
     scores = [float(one.row[column]) for one in known]
-    axes = [_axis(study.names[path], [one.params[path] for one in known]) for path in study.names]
+    axes = [
+        _axis(results.names[path], [one.params[path] for one in known]) for path in results.names
+    ]
     axes.append({"label": metric, "values": scores})
     made = go.Figure(go.Parcoords(
         dimensions=axes, line={"color": scores, "colorscale": SCALE},

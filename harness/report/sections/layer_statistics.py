@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.report.benchmark_results import BenchmarkResults, Configuration
 from harness.report.blocks import (
     Block,
     Cell,
@@ -19,10 +20,8 @@ from harness.report.blocks import (
     empty_section,
     section,
 )
-from harness.report.colours import DASHES, SCALE
 from harness.report.formatting import is_missing, number, plural
-from harness.report.plotly_theme import figure
-from harness.report.study import Configuration, Study
+from harness.report.theme import DASHES, SCALE, figure
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -87,10 +86,10 @@ class Flattest(NamedTuple):
     epoch: int
 
 
-def layers(study: Study) -> Section:
+def layers(results: BenchmarkResults) -> Section:
     """What `diagnostics: layers` noted, as a section."""
-    shown = study.complete[:SHOWN]
-    looks = compute(study.layers([one.trial_id for one in shown]), shown)
+    shown = results.complete[:SHOWN]
+    looks = compute(results.layers([one.trial_id for one in shown]), shown)
     if not looks:
         return empty_section(KEY, TITLE, NOT_LOOKED_AT)
     blocks: list[Block] = [*map(Text, words(looks)), Text(_explanation(looks))]

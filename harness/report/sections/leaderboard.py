@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING, NamedTuple
 
 from harness.metrics import find
+from harness.report.benchmark_results import ROLE_OF, BenchmarkResults, Configuration
 from harness.report.blocks import Cell, Column, Figure, Section, Table, Text, section
-from harness.report.colours import OTHER
 from harness.report.formatting import (
     count,
     estimate_cell,
@@ -14,8 +14,7 @@ from harness.report.formatting import (
     plural,
     time_text,
 )
-from harness.report.plotly_theme import panels
-from harness.report.study import ROLE_OF, Configuration, Study
+from harness.report.theme import OTHER, panels
 from harness.statistics.intervals import Estimate
 
 if TYPE_CHECKING:
@@ -38,10 +37,10 @@ class Board(NamedTuple):
     unfinished: tuple[Configuration, ...]
 
 
-def leaderboard(study: Study) -> Section:
+def leaderboard(results: BenchmarkResults) -> Section:
     """The leaderboard as a section."""
-    board = compute(study)
-    blocks: list[Table | Figure | Text] = [Text(_explanation(study, board))]
+    board = compute(results)
+    blocks: list[Table | Figure | Text] = [Text(_explanation(results, board))]
     if board.ranked:
         blocks += [Figure(_finding(board), draw(board)), table(board)]
     if board.unfinished:
@@ -49,28 +48,28 @@ def leaderboard(study: Study) -> Section:
     return section("leaderboard", "Leaderboard", *blocks)
 
 
-def compute(study: Study) -> Board:
+def compute(results: BenchmarkResults) -> Board:
     """Every scored column of every complete configuration, mean over folds with its interval.
 
     Metrics beside the objective are those of the test where there is one, else of validation.
     """
-    wanted = [f"{split}_{study.objective}" for split in ("val", "test")]
-    others = [metric for metric in study.spec.metrics if metric != study.objective]
-    tested = study.folds.get("n_test")
+    wanted = [f"{split}_{results.objective}" for split in ("val", "test")]
+    others = [metric for metric in results.spec.metrics if metric != results.objective]
+    tested = results.folds.get("n_test")
     split = "val" if tested is None or not tested.fillna(0).any() else "test"
     wanted += [f"{split}_{metric}" for metric in others]
     by_column = {
-        column: study.estimates(column)
+        column: results.estimates(column)
         for column in wanted
-        if column in study.folds.columns and study.folds[column].notna().any()
+        if column in results.folds.columns and results.folds[column].notna().any()
     }
     return Board(
-        objective=study.objective,
+        objective=results.objective,
         columns=tuple(by_column),
-        ranked=study.complete,
+        ranked=results.complete,
         scores={one.trial_id: {column: found[one.trial_id] for column, found in by_column.items()}
-                for one in study.complete},
-        unfinished=study.configurations[len(study.complete) :],
+                for one in results.complete},
+        unfinished=results.configurations[len(results.complete) :],
     )  # fmt: skip
 
 
@@ -164,7 +163,7 @@ def _lead(board: Board, best: Estimate) -> str:
     return f", {number(abs(best.mean - behind), 3)} ahead of {second.name}"
 
 
-def _explanation(study: Study, board: Board) -> str:
+def _explanation(results: BenchmarkResults, board: Board) -> str:
     if not board.ranked:
         return "No configuration is complete yet."
     first = board.ranked[0].row
@@ -172,9 +171,9 @@ def _explanation(study: Study, board: Board) -> str:
     repeats = int(first.get("n_repeats") or 1)
     over = folds if repeats == 1 else f"{folds} and {repeats} repeats"
     if board.scores[board.ranked[0].trial_id][board.columns[0]].low is None:
-        return f"Ranked by validation {metric_name(study.objective)}, {over}: no interval."
+        return f"Ranked by validation {metric_name(results.objective)}, {over}: no interval."
     return (
-        f"Ranked by the validation mean of {metric_name(study.objective)} over {over}; ± "
+        f"Ranked by the validation mean of {metric_name(results.objective)} over {over}; ± "
         "and bars are 95 % intervals (corrected resampled t), which may reach past 1. "
         "The test score never ranks."
     )

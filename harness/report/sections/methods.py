@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 
 from harness.config.benchmark import BenchmarkSpec
+from harness.report.benchmark_results import ROLE_OF, BenchmarkResults
 from harness.report.blocks import Section, Text, section
-from harness.report.by_data import NOT_COMPARED, DataPart, parts_by_data
 from harness.report.fold_matching import same_folds
 from harness.report.formatting import listed, metric_name, plural
+from harness.report.per_dataset import NOT_COMPARED, DatasetResults, split_by_dataset
 from harness.report.pruned import sentence, stopped
-from harness.report.study import ROLE_OF, Study
 
 STRATEGIES = {
     "predefined": "the dataset's own parts",
@@ -29,30 +29,30 @@ SEARCHES = {
 }
 
 
-def methods(study: Study) -> Section:
+def methods(results: BenchmarkResults) -> Section:
     """The paragraph as a section."""
-    return section("methods", "Methods", Text(compute(study)))
+    return section("methods", "Methods", Text(compute(results)))
 
 
-def compute(study: Study) -> str:
+def compute(results: BenchmarkResults) -> str:
     """What was trained on what, how it was chosen, and how intervals and tests are made."""
-    spec = study.spec
-    sentences = [_trained(study), _validated(study), _chosen(spec), _optimism(study),
-                 _intervals(study), _by_example(study)]  # fmt: skip
+    spec = results.spec
+    sentences = [_trained(results), _validated(results), _chosen(spec), _optimism(results),
+                 _intervals(results), _by_example(results)]  # fmt: skip
     return " ".join(sentence for sentence in sentences if sentence)
 
 
-def _trained(study: Study) -> str:
-    spec, training = study.spec, study.spec.training
-    searched = set(study.names)
-    models = ", ".join(dict.fromkeys(one.model.name for one in study.spec.variants))
-    text = f"{plural(len(study.configurations), 'configuration')} of {models}"
+def _trained(results: BenchmarkResults) -> str:
+    spec, training = results.spec, results.spec.training
+    searched = set(results.names)
+    models = ", ".join(dict.fromkeys(one.model.name for one in results.spec.variants))
+    text = f"{plural(len(results.configurations), 'configuration')} of {models}"
     how = SEARCHES[spec.search.algorithm]
-    text += f" ({how} over {', '.join(study.names.values())})" if searched else ""
+    text += f" ({how} over {', '.join(results.names.values())})" if searched else ""
     limit = spec.dataset.limit
     part = "" if limit is None else f"at most {limit:,} examples of "
-    were = "was" if len(study.configurations) == 1 else "were"
-    data = listed([part.name for part in parts_by_data(study)])
+    were = "was" if len(results.configurations) == 1 else "were"
+    data = listed([part.name for part in split_by_dataset(results)])
     text += f" {were} trained on {part}{data or spec.dataset.name}"
     fixed = {"epochs": f"for {training.epochs} epochs",
              "optimizer": f"with {training.optimizer}",
@@ -63,26 +63,26 @@ def _trained(study: Study) -> str:
     if training.fast_operators or "training.fast_operators" in searched:
         text += " On CPUs, pools, dropout and attention were bench's operators, not torch's"
         text += "." if training.fast_operators else ", where training.fast_operators says so."
-    unfinished = len(study.configurations) - len(study.complete)
-    text += f" {len(study.complete):,} of them completed." if unfinished else ""
-    return f"{text} {_stopped(study)}".rstrip()
+    unfinished = len(results.configurations) - len(results.complete)
+    text += f" {len(results.complete):,} of them completed." if unfinished else ""
+    return f"{text} {_stopped(results)}".rstrip()
 
 
-def _stopped(study: Study) -> str:
+def _stopped(results: BenchmarkResults) -> str:
     """What a scheduler did, of this run or of the earlier ones that its trials come from."""
-    pruning, said = study.spec.search.pruning, sentence(study)
+    pruning, said = results.spec.search.pruning, sentence(results)
     if pruning is None or not said:
         return f"{said}." if said else ""
-    epochs = study.spec.training.epochs
+    epochs = results.spec.training.epochs
     return (f"{said} (ASHA, from epoch {pruning.grace_of(epochs)} on, reduction factor "
             f"{pruning.reduction_factor}).")  # fmt: skip
 
 
-def _validated(study: Study) -> str:
-    cross, parts = study.spec.cross_validation, parts_by_data(study)
-    text = f"{_who(study, parts)} the same folds, made of {STRATEGIES[cross.strategy]}"
+def _validated(results: BenchmarkResults) -> str:
+    cross, parts = results.spec.cross_validation, split_by_dataset(results)
+    text = f"{_who(results, parts)} the same folds, made of {STRATEGIES[cross.strategy]}"
     sizes = {(int(one.row.get("n_folds") or 1), int(one.row.get("n_repeats") or 1))
-             for part in parts for one in part.study.complete[:1]}  # fmt: skip
+             for part in parts for one in part.results.complete[:1]}  # fmt: skip
     if len(sizes) == 1:
         ((n_folds, n_repeats),) = sizes
         text += f": {plural(n_folds, 'fold')}, {plural(n_repeats, 'repeat')}"
@@ -93,26 +93,26 @@ def _validated(study: Study) -> str:
     if isinstance(cross.test_fold, int):
         text += f"; part {cross.test_fold} was the test of every fold"
     text += tests.get(str(cross.test_fold), "")
-    return f"{text}. {_left_out(study)}Seed {study.spec.seed}."
+    return f"{text}. {_left_out(results)}Seed {results.spec.seed}."
 
 
-def _left_out(study: Study) -> str:
+def _left_out(results: BenchmarkResults) -> str:
     """That an epoch does not take every train example, where that is known and so."""
-    if "n_train_per_epoch" not in study.folds.columns:
+    if "n_train_per_epoch" not in results.folds.columns:
         return ""
-    left_out = (study.folds["n_train"] - study.folds["n_train_per_epoch"]).max()
+    left_out = (results.folds["n_train"] - results.folds["n_train_per_epoch"]).max()
     if not left_out > 0:
         return ""
     most = plural(int(left_out), "train example")
     return f"So that folds keep step, an epoch leaves out up to {most} of a fold, drawn anew. "
 
 
-def _who(study: Study, parts: Sequence[DataPart]) -> str:
+def _who(results: BenchmarkResults, parts: Sequence[DatasetResults]) -> str:
     """Whose folds were the same: index sets of different examples are never the same folds."""
     if len(parts) > 1:
         return f"{NOT_COMPARED}; those of one data were trained on"
-    same = same_folds(study)
-    if all(same(one, study.complete[0]) for one in study.complete[1:]):
+    same = same_folds(results)
+    if all(same(one, results.complete[0]) for one in results.complete[1:]):
         return "All were trained on"
     return "Those that were given the same examples were trained on"
 
@@ -125,44 +125,45 @@ def _chosen(spec: BenchmarkSpec) -> str:
             "test was evaluated once, with the chosen weights.")  # fmt: skip
 
 
-def _optimism(study: Study) -> str:
-    parts = parts_by_data(study)
-    if max(len(part.study.complete) for part in parts) < 2:
+def _optimism(results: BenchmarkResults) -> str:
+    parts = split_by_dataset(results)
+    if max(len(part.results.complete) for part in parts) < 2:
         return ""
-    best = f"the best of {len(study.complete):,} complete configurations"
+    best = f"the best of {len(results.complete):,} complete configurations"
     if len(parts) > 1:
         best = "the best of each data"
-    text = (f"As {best} {_and_stopped(study)}was chosen on validation, its validation score is "
+    text = (f"As {best} {_and_stopped(results)}was chosen on validation, its validation score is "
             "optimistic")  # fmt: skip
-    if study.test_rotates:
+    if results.test_rotates:
         text += ("; the nested estimate lets each fold choose on its own validation and takes the "
                  "mean of the chosen ones' test scores")  # fmt: skip
     return text + "."
 
 
-def _and_stopped(study: Study) -> str:
+def _and_stopped(results: BenchmarkResults) -> str:
     """They were compared on validation too."""
-    pruned = len(stopped(study))
+    pruned = len(stopped(results))
     return f"(and {pruned:,} that were stopped early) " if pruned else ""
 
 
-def _intervals(study: Study) -> str:
-    if len(study.shared_folds) < 2:
+def _intervals(results: BenchmarkResults) -> str:
+    if len(results.shared_folds) < 2:
         return ("With a single fold there is no interval over folds; intervals of accuracy are "
                 "Wilson's, over examples.")  # fmt: skip
-    reference = "the baseline" if study.baseline else "the best one"
+    reference = "the baseline" if results.baseline else "the best one"
+    role = ROLE_OF[results.compared_split]
     return (
         "Intervals are 95 % by the corrected resampled t-test (Nadeau and Bengio 2003); "
-        f"configurations were compared on {ROLE_OF[study.compared_split]} scores, paired by fold, "
-        f"with {reference}; p-values were adjusted by Holm (1979), with the Bayesian correlated "
-        "t-test (Corani and Benavoli 2015) and a region of practical equivalence of 0.01."
+        f"configurations were compared on {role} scores, paired by fold, with "
+        f"{reference}; p-values were adjusted by Holm (1979), with the Bayesian correlated t-test "
+        "(Corani and Benavoli 2015) and a region of practical equivalence of 0.01."
     )
 
 
-def _by_example(study: Study) -> str:
-    if len(study.complete) < 2 or study.spec.predictions == "none":
+def _by_example(results: BenchmarkResults) -> str:
+    if len(results.complete) < 2 or results.spec.predictions == "none":
         return ""
-    if study.test_rotates:
+    if results.test_rotates:
         return ("Pooled test predictions were compared by the exact McNemar test and a paired "
                 "bootstrap over examples, or whole groups where there are groups.")  # fmt: skip
     return ("Predictions were compared by a paired bootstrap over examples, or whole groups where "

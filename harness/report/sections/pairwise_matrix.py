@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.report.benchmark_results import ROLE_OF, BenchmarkResults, Configuration
 from harness.report.blocks import Figure, Section, Text, empty_section, section
 from harness.report.fold_matching import same_folds
 from harness.report.formatting import metric_name, plural, signed
-from harness.report.plotly_theme import figure
-from harness.report.study import ROLE_OF, Configuration, Study
+from harness.report.theme import figure
 from harness.statistics.differences import adjusted, paired_difference
 
 if TYPE_CHECKING:
@@ -34,24 +34,24 @@ class Pairs(NamedTuple):
     n_pairs: int
 
 
-def pairs(study: Study) -> Section:
+def pairs(results: BenchmarkResults) -> Section:
     """The matrix as a section."""
-    found = compute(study)
+    found = compute(results)
     if found is None:
         reason = "Fewer than three complete configurations: the comparisons above hold every pair."
         return empty_section(KEY, TITLE, reason)
-    made = Figure(_finding(study, found), draw(found, metric_name(study.objective)))
+    made = Figure(_finding(results, found), draw(found, metric_name(results.objective)))
     return section(KEY, TITLE, Text(_explanation(found)), made)
 
 
-def compute(study: Study) -> Pairs | None:
+def compute(results: BenchmarkResults) -> Pairs | None:
     """The best 30 configurations, each with each, on paired folds."""
-    chosen = study.complete[:MOST]
+    chosen = results.complete[:MOST]
     if len(chosen) < 3:
         return None
-    split = study.compared_split
-    scores = study.scores(f"{split}_{study.objective}").to_numpy(dtype=float)
-    same, ratio = same_folds(study), study.size_ratio(split)
+    split = results.compared_split
+    scores = results.scores(f"{split}_{results.objective}").to_numpy(dtype=float)
+    same, ratio = same_folds(results), results.size_ratio(split)
     size = len(chosen)
     gaps, clear = np.full((size, size), np.nan), np.zeros((size, size), bool)
     places = [(i, j) for i, j in combinations(range(size), 2) if same(chosen[i], chosen[j])]
@@ -103,10 +103,10 @@ def _explanation(found: Pairs) -> str:
     )
 
 
-def _finding(study: Study, found: Pairs) -> str:
+def _finding(results: BenchmarkResults, found: Pairs) -> str:
     clear = int(found.clear.sum()) // 2
     text = f"{clear:,} of {plural(found.n_pairs, 'pair')} differ" if clear else (
         f"No difference seen in any of {plural(found.n_pairs, 'pair')}")  # fmt: skip
     text += " (Holm, 5 %)"
-    hidden = len(study.complete) - len(found.configurations)
-    return f"{text}; the best {MOST} of {len(study.complete):,}" if hidden else text
+    hidden = len(results.complete) - len(found.configurations)
+    return f"{text}; the best {MOST} of {len(results.complete):,}" if hidden else text

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from harness.report.benchmark_results import BenchmarkResults, Configuration
 from harness.report.blocks import Figure, Section, Text, empty_section, section
-from harness.report.colours import OTHER, faded
 from harness.report.formatting import (
     count,
     is_missing,
@@ -13,8 +13,7 @@ from harness.report.formatting import (
     plural,
     time_text,
 )
-from harness.report.plotly_theme import figure
-from harness.report.study import Configuration, Study
+from harness.report.theme import OTHER, faded, figure
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -35,32 +34,32 @@ class Front(NamedTuple):
     front: tuple[int, ...]
 
 
-def pareto(study: Study) -> Section:
+def pareto(results: BenchmarkResults) -> Section:
     """The fronts as a section, one for each cost that differs."""
-    found = compute(study)
+    found = compute(results)
     if not found:
         return empty_section(KEY, TITLE, "No cost differs between the complete configurations.")
-    name = metric_name(study.objective)
+    name = metric_name(results.objective)
     figures = [Figure(_finding(one), draw(one, name), True) for one in found]
     note = Text("On the line: no configuration is both cheaper and better on validation.")
     return section(KEY, TITLE, note, *figures)
 
 
-def compute(study: Study) -> tuple[Front, ...]:
+def compute(results: BenchmarkResults) -> tuple[Front, ...]:
     """The front for every cost that takes two values."""
-    column = f"val_{study.objective}_mean"
+    column = f"val_{results.objective}_mean"
     fronts = []
     for cost in COSTS:
         known = [
             one
-            for one in study.complete
+            for one in results.complete
             if not is_missing(one.row.get(cost)) and not is_missing(one.row.get(column))
         ]
         costs = tuple(float(one.row[cost]) for one in known)
         scores = tuple(float(one.row[column]) for one in known)
         if len(set(costs)) > 1:
             fronts.append(Front(cost, tuple(known), costs, scores,
-                                undominated(costs, scores, study.mode)))  # fmt: skip
+                                undominated(costs, scores, results.mode)))  # fmt: skip
     return tuple(fronts)
 
 

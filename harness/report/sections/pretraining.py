@@ -2,10 +2,10 @@
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from harness.report.benchmark_results import BenchmarkResults, Configuration
 from harness.report.blocks import Figure, Section, Text, empty_section, section
 from harness.report.formatting import is_missing, number, plural
-from harness.report.plotly_theme import figure
-from harness.report.study import Configuration, Study
+from harness.report.theme import figure
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,10 +26,10 @@ class Task(NamedTuple):
     test_accuracy: float | None
 
 
-def pretraining(study: Study) -> Section:
+def pretraining(results: BenchmarkResults) -> Section:
     """The task's accuracy and loss as a section."""
-    shown = study.complete
-    found = compute(study.epochs([one.trial_id for one in shown]), shown)
+    shown = results.complete
+    found = compute(results.epochs([one.trial_id for one in shown]), shown)
     if not found:
         return empty_section(KEY, TITLE, "No configuration starts from pretrained weights.")
     words = " ".join(_words(task) for task in found)

@@ -4,33 +4,33 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from harness.report.benchmark_results import BenchmarkResults
 from harness.report.blocks import Cell, Code, Column, Section, Table, Text, section
 from harness.report.formatting import is_missing, time_text
-from harness.report.study import Study
 
 FACTS = ("device", "git_commit", "data_fingerprint", "code_fingerprint", "fold_execution", "seed")
 
 
-def provenance(study: Study) -> Section:
+def provenance(results: BenchmarkResults) -> Section:
     """Provenance as a section."""
     columns = (Column("what"), Column("value"))
-    rows = tuple((Cell(name), Cell(value)) for name, value in compute(study))
+    rows = tuple((Cell(name), Cell(value)) for name, value in compute(results))
     return section(
         "provenance",
         "Provenance",
         Table(columns, rows),
         Text("The same trials again, from the file with every default written out:"),
-        Code(command(study)),
-        Code(study.resolved, folded="The resolved benchmark file"),
+        Code(command(results)),
+        Code(results.resolved, folded="The resolved benchmark file"),
         Text("The best model on validation as a folder that predicts by itself, and what it says:"),
-        Code(export_commands(study)),
+        Code(export_commands(results)),
     )
 
 
-def compute(study: Study) -> list[tuple[str, str]]:
+def compute(results: BenchmarkResults) -> list[tuple[str, str]]:
     """Fact -> its value, or its values where trials differ."""
-    rows = [one.row for one in study.configurations if one.row]
-    facts = [("run", study.run_id), ("results", study.folder.name)]
+    rows = [one.row for one in results.configurations if one.row]
+    facts = [("run", results.run_id), ("results", results.folder.name)]
     facts += [(name.replace("_", " "), _values([row.get(name) for row in rows])) for name in FACTS]
     times = [row["fit_time_s"] for row in rows if not is_missing(row.get("fit_time_s"))]
     facts.append(("training, all trials", time_text(sum(times)) if times else "–"))
@@ -42,22 +42,24 @@ def compute(study: Study) -> list[tuple[str, str]]:
     return facts
 
 
-def command(study: Study) -> str:
+def command(results: BenchmarkResults) -> str:
     """Shell lines that run the resolved file under the benchmark's name."""
-    run = study.run_id if study.run_id != "all" else "<run>"
-    source = f"results/{study.name}/runs/{run}/benchmark.yaml"
-    return f"cp {source} {study.name}.yaml\nbench run {study.name}.yaml"
+    run = results.run_id if results.run_id != "all" else "<run>"
+    source = f"results/{results.name}/runs/{run}/benchmark.yaml"
+    return f"cp {source} {results.name}.yaml\nbench run {results.name}.yaml"
 
 
-def export_commands(study: Study) -> str:
+def export_commands(results: BenchmarkResults) -> str:
     """Shell lines that take the best model out and predict with it."""
-    best = next((one for one in study.configurations if one.place == 1), None)
-    kept = best is not None and (study.folder / "weights" / best.trial_id).is_dir()
+    best = next((one for one in results.configurations if one.place == 1), None)
+    kept = best is not None and (results.folder / "weights" / best.trial_id).is_dir()
     again = (
-        "" if kept else f"bench run {study.name} weights=all --force  # its weights are not kept\n"
+        ""
+        if kept
+        else f"bench run {results.name} weights=all --force  # its weights are not kept\n"
     )
-    folder = f"{study.name}_model"
-    return f"{again}bench export {study.name} --out {folder}\nbench predict {folder} INPUTS"
+    folder = f"{results.name}_model"
+    return f"{again}bench export {results.name} --out {folder}\nbench predict {folder} INPUTS"
 
 
 def _values(values: Sequence[Any]) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from harness.config.expand import configurations
 from harness.config.sections import Published
 from harness.metrics import is_fraction
+from harness.report.benchmark_results import ROLE_OF, BenchmarkResults, Configuration
 from harness.report.blocks import (
     Cell,
     Column,
@@ -17,7 +18,6 @@ from harness.report.blocks import (
     empty_section,
     section,
 )
-from harness.report.colours import OTHER
 from harness.report.formatting import (
     estimate_text,
     is_missing,
@@ -29,9 +29,8 @@ from harness.report.formatting import (
 )
 from harness.report.known_issues import FLAWS, flaw_name
 from harness.report.overridden_settings import changed_settings, limit_of
-from harness.report.plotly_theme import figure
 from harness.report.published_match import find_ours, impossible, needs_epochs
-from harness.report.study import ROLE_OF, Configuration, Study
+from harness.report.theme import OTHER, figure
 from harness.results.trial_config import param_value
 from harness.statistics.intervals import Estimate
 
@@ -66,38 +65,38 @@ class Comparison(NamedTuple):
     impossible: int | None = None
 
 
-def published(study: Study) -> Section:
+def published(results: BenchmarkResults) -> Section:
     """Published beside reproduced, as a section."""
-    found = compute(study)
+    found = compute(results)
     if not found:
         return empty_section(KEY, TITLE, "The benchmark file names no published numbers.")
-    blocks: list[Text | Table | Figure] = [Text(_explanation(found) + _trained(study))]
-    blocks += [Text(text) for text in (*changed_settings(study), *_remarks(found))]
+    blocks: list[Text | Table | Figure] = [Text(_explanation(found) + _trained(results))]
+    blocks += [Text(text) for text in (*changed_settings(results), *_remarks(found))]
     if any(one.difference is not None for one in found):
-        blocks.append(Figure(_finding(found, study), draw(found)))
+        blocks.append(Figure(_finding(found, results), draw(found)))
     blocks.append(table(found))
     if any(one.row.flaws for one in found):
         blocks.append(flaws_table(found))
     return section(KEY, TITLE, *blocks)
 
 
-def compute(study: Study) -> tuple[Comparison, ...]:
+def compute(results: BenchmarkResults) -> tuple[Comparison, ...]:
     """Every published number, in the order of the file."""
-    rows = study.spec.published
+    rows = results.spec.published
     configs = {one.trial_id: json.loads(one.row.get("config") or "{}")
-               for one in study.configurations} if rows else {}  # fmt: skip
-    means = [_meant(study, row.where, configs) for row in rows]
+               for one in results.configurations} if rows else {}  # fmt: skip
+    means = [_meant(results, row.where, configs) for row in rows]
     wanted = {
         meant[0].trial_id
         for row, meant in zip(rows, means, strict=True)
         if meant and any(needs_epochs(row, column) for column in row.numbers)
     }
-    epochs = study.epochs(sorted(wanted))
-    planned = configurations(study.spec) if not all(means) else []
+    epochs = results.epochs(sorted(wanted))
+    planned = configurations(results.spec) if not all(means) else []
     return tuple(
-        _comparison(study, row, column, meant, epochs)._replace(
+        _comparison(results, row, column, meant, epochs)._replace(
             planned=bool(meant) or _is_planned(planned, row.where),
-            impossible=impossible(study, row, column, row.numbers[column]),
+            impossible=impossible(results, row, column, row.numbers[column]),
         )
         for row, meant in zip(rows, means, strict=True)
         for column in row.numbers
@@ -161,7 +160,11 @@ def _point(one: Comparison) -> "go.Scatter":
 
 
 def _comparison(
-    study: Study, row: Published, column: str, meant: Sequence[Configuration], epochs: Any
+    results: BenchmarkResults,
+    row: Published,
+    column: str,
+    meant: Sequence[Configuration],
+    epochs: Any,
 ) -> Comparison:
     complete = [one for one in meant if one.place]
     value = row.numbers[column]
@@ -169,7 +172,7 @@ def _comparison(
         status = meant[0].status if meant else ""
         return Comparison(row, column, value, None, Estimate(None), None, None, "–", 0,
                           status=status)  # fmt: skip
-    ours, words = find_ours(study, row, column, complete[0], epochs)
+    ours, words = find_ours(results, row, column, complete[0], epochs)
     inside = None
     if ours.low is not None and ours.high is not None:
         inside = ours.low <= value <= ours.high
@@ -178,7 +181,7 @@ def _comparison(
 
 
 def _meant(
-    study: Study, where: Mapping[str, Any], configs: Mapping[str, Mapping[str, Any]]
+    results: BenchmarkResults, where: Mapping[str, Any], configs: Mapping[str, Mapping[str, Any]]
 ) -> list[Configuration]:
     """The configurations that a number could mean, the complete ones first, best first."""
 
@@ -186,7 +189,7 @@ def _meant(
         config = configs.get(one.trial_id)
         return param_value(config, path) if config else one.params.get(path)
 
-    return [one for one in study.configurations
+    return [one for one in results.configurations
             if all(value_text(value(one, path)) == value_text(wanted)
                    for path, wanted in where.items())]  # fmt: skip
 
@@ -241,11 +244,11 @@ def _explanation(found: tuple[Comparison, ...]) -> str:
                    "both are the same.")  # fmt: skip
 
 
-def _trained(study: Study) -> str:
+def _trained(results: BenchmarkResults) -> str:
     """How long ours trained: the first thing to look at where a number is missed."""
-    if "training.epochs" in study.names:
+    if "training.epochs" in results.names:
         return ""
-    return f" Ours trained for {plural(study.spec.training.epochs, 'epoch')}."
+    return f" Ours trained for {plural(results.spec.training.epochs, 'epoch')}."
 
 
 def _remarks(found: tuple[Comparison, ...]) -> list[str]:
@@ -264,14 +267,14 @@ def _remarks(found: tuple[Comparison, ...]) -> list[str]:
     return texts
 
 
-def _finding(found: tuple[Comparison, ...], study: Study) -> str:
+def _finding(found: tuple[Comparison, ...], results: BenchmarkResults) -> str:
     judged = [one for one in found if one.inside is not None]
     if not judged:
         return f"{plural(len(found), 'published number')}; none has an interval of ours to lie in"
     inside = sum(bool(one.inside) for one in judged)
     verb = "lies" if inside == 1 else "lie"
     text = f"{inside} of {plural(len(judged), 'published number')} {verb} inside our interval"
-    return text if limit_of(study) is None else f"{text}; ours trained on fewer examples"
+    return text if limit_of(results) is None else f"{text}; ours trained on fewer examples"
 
 
 def _is_loss(one: Comparison) -> bool:

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from harness.report.load import load_study
-from harness.report.study import Study
+from harness.report.benchmark_results import BenchmarkResults
+from harness.report.load import load_benchmark_results
 from harness.results.column_types import param_type
 from harness.results.rows import FoldPredictions, TrialRows, to_tables
 from harness.results.runs import write_run
@@ -56,9 +56,9 @@ class Trial(NamedTuple):
         return f"{self.heads}".ljust(16, "0")
 
 
-def make_study(folder: Path, *trials: Trial, text: str = FILE, **choices: Any) -> Study:
-    """The study of a results folder that holds these trials; all are planned."""
-    return load_study(make_results(folder, *trials, text=text), **choices)
+def results_of(folder: Path, *trials: Trial, text: str = FILE, **choices: Any) -> BenchmarkResults:
+    """The results of a folder that holds these trials; all are planned."""
+    return load_benchmark_results(make_results(folder, *trials, text=text), **choices)
 
 
 def make_results(

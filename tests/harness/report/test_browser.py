@@ -7,7 +7,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from harness.report.build import ORDER
+from harness.report.chapters import ORDER
 from harness.report.page import ROWS_WRITTEN
 from harness.report.report_writer import write_report
 from tests.harness.report.browser import browser

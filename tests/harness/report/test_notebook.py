@@ -18,7 +18,7 @@ from harness.report import (
     roc_curves,
     tables,
 )
-from harness.report.build import ORDER
+from harness.report.chapters import ORDER
 from tests.harness.report.folders import Trial, make_results
 
 DOCUMENT = SHIPPED / "docs" / "notebook.md"
@@ -31,14 +31,14 @@ TRIALS = (
 
 
 @pytest.fixture
-def study(tmp_path: Path):
+def results(tmp_path: Path):
     make_results(tmp_path, *TRIALS)
     return load_results("digits", results=tmp_path)
 
 
-def test_the_leaderboard_is_a_frame_of_numbers(study) -> None:
+def test_the_leaderboard_is_a_frame_of_numbers(results) -> None:
     """0.7 is the mean of the better one; the failed one has no place."""
-    board = leaderboard(study)
+    board = leaderboard(results)
     assert board["place"].tolist()[:2] == [1, 2]
     assert board["val_accuracy"][0] == pytest.approx(0.7)
     assert board["val_accuracy_low"][0] < 0.7 < board["val_accuracy_high"][0]
@@ -46,31 +46,31 @@ def test_the_leaderboard_is_a_frame_of_numbers(study) -> None:
 
 
 @pytest.mark.parametrize("draw", [learning_curves, confusion, roc_curves, pareto])
-def test_a_figure_stands_under_its_title(study, draw) -> None:
-    made = draw(study)
+def test_a_figure_stands_under_its_title(results, draw) -> None:
+    made = draw(results)
     assert isinstance(made, go.Figure)
     assert len(made.data)
     assert made.layout.title.text
 
 
-def test_each_configuration_has_its_views(study) -> None:
+def test_each_configuration_has_its_views(results) -> None:
     """Titles begin with the place, so that no view hides another."""
-    assert {title[:2] for title in figures(study, "classes")} == {"#1", "#2"}
-    assert confusion(study, place=2).layout.title.text.startswith("#2")
+    assert {title[:2] for title in figures(results, "classes")} == {"#1", "#2"}
+    assert confusion(results, place=2).layout.title.text.startswith("#2")
 
 
-def test_tables_hold_numbers_where_the_page_sorts_by_them(study) -> None:
-    board = tables(study, "leaderboard")[0]
+def test_tables_hold_numbers_where_the_page_sorts_by_them(results) -> None:
+    board = tables(results, "leaderboard")[0]
     assert board["validation accuracy"].tolist()[:2] == pytest.approx([0.7, 0.6])
 
 
-def test_every_section_can_be_asked_for(study) -> None:
+def test_every_section_can_be_asked_for(results) -> None:
     with pytest.raises(BenchError, match="there are answer, leaderboard") as told:
-        figures(study, "effect")
+        figures(results, "effect")
     listed = str(told.value).partition("there are ")[2].partition(";")[0].split(", ")
     assert len(listed) == len(ORDER)
     assert "did you mean 'effects'?" in str(told.value)
-    assert all(isinstance(figures(study, key), dict) for key in listed)
+    assert all(isinstance(figures(results, key), dict) for key in listed)
     text = DOCUMENT.read_text("utf-8").partition("Sections:")[2].partition("##")[0]
     assert re.findall(r"`(\w+)`", text) == listed
 

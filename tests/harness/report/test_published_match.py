@@ -5,14 +5,14 @@ import pytest
 
 from harness.report.published_match import _repeats_of
 from harness.report.sections import published
-from tests.harness.report.folders import FILE, Trial, make_study
+from tests.harness.report.folders import FILE, Trial, results_of
 
 EVEN = Trial(1, [0.5, 0.6, 0.7])
 
 
 def compared(folder, *rows, trials=(EVEN,)):
     text = FILE + "published:\n" + "".join(f"  - {{{row}, source: a}}\n" for row in rows)
-    return published.compute(make_study(folder, *trials, text=text))
+    return published.compute(results_of(folder, *trials, text=text))
 
 
 def test_a_named_epoch_comes_from_the_learning_curves(tmp_path):

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from harness.errors import BenchError
-from harness.report.build import ORDER
+from harness.report.chapters import ORDER
 from harness.report.report_writer import results_folders, write_report
 from tests.commands import bench, without
 from tests.harness.report.folders import RUN, Trial, make_results

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from harness.report.benchmark_results import Configuration
 from harness.report.predictions import Pooled
-from harness.report.study import Configuration
 
 
 def configuration(place=1):

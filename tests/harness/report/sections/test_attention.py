@@ -6,7 +6,7 @@ import pytest
 from harness.report.blocks import Dropdown, Text
 from harness.report.sections import attention
 from harness.report.sections.attention import SHOWN, compute, draw, places, table
-from tests.harness.report.folders import Trial, make_study
+from tests.harness.report.folders import Trial, results_of
 
 NAMES = ("dog", "cat")
 ROWS = pd.DataFrame(
@@ -95,15 +95,15 @@ def test_the_table_has_a_row_for_each_predicted_class():
 
 
 def test_without_a_table_the_section_is_one_line(tmp_path):
-    (block,) = attention.attention(make_study(tmp_path, Trial(1, [0.5, 0.6]))).blocks
+    (block,) = attention.attention(results_of(tmp_path, Trial(1, [0.5, 0.6]))).blocks
     assert block == Text("No complete configuration shows what it attends to.")
 
 
 def test_with_a_table_tables_and_views_can_be_chosen(tmp_path):
     """One configuration, and everything or either head of it."""
-    study = make_study(tmp_path, Trial(1, [0.5, 0.6]))
-    object.__setattr__(study, "attention", lambda trial_id: ROWS)
-    _, tables, views = attention.attention(study).blocks
+    results = results_of(tmp_path, Trial(1, [0.5, 0.6]))
+    object.__setattr__(results, "attention", lambda trial_id: ROWS)
+    _, tables, views = attention.attention(results).blocks
     assert isinstance(tables, Dropdown)
     assert [one.name for one in views.options] == [
         "All blocks and heads",

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from harness.report.sections import classes
-from tests.harness.report.folders import Trial, make_study
+from tests.harness.report.folders import Trial, results_of
 from tests.harness.report.sections.predictions import pooled
 
 
@@ -52,7 +52,7 @@ def test_the_baseline_may_be_chosen_beside_the_best(tmp_path):
     trials = [
         Trial(heads, [score] * 3) for heads, score in [(1, 0.5), (2, 0.6), (4, 0.7), (8, 0.8)]
     ]
-    study = make_study(tmp_path, *trials, baseline="num_heads=1")
-    (_, choice) = classes.classes(study).blocks
+    results = results_of(tmp_path, *trials, baseline="num_heads=1")
+    (_, choice) = classes.classes(results).blocks
     assert [one.name for one in choice.options] == ["#1 num_heads=8", "#2 num_heads=4",
                                                     "#4 num_heads=1"]  # fmt: skip

@@ -5,7 +5,7 @@ import pytest
 
 from harness.report.overfitting import endings
 from harness.report.sections import curves
-from tests.harness.report.folders import Trial, make_study
+from tests.harness.report.folders import Trial, results_of
 from tests.harness.report.sections.predictions import configuration
 
 EVEN = Trial(1, [0.5, 0.6, 0.7])
@@ -23,9 +23,9 @@ def epochs(*folds, train=1.0, stage="training", trial_id=ONE.trial_id):
 
 
 def test_a_curve_is_the_mean_over_folds_with_its_band(tmp_path):
-    study = make_study(tmp_path, EVEN)
-    rows = study.epochs([EVEN.trial_id])
-    (found,) = curves.compute(rows, study.complete, "val_accuracy", "train_accuracy")
+    results = results_of(tmp_path, EVEN)
+    rows = results.epochs([EVEN.trial_id])
+    (found,) = curves.compute(rows, results.complete, "val_accuracy", "train_accuracy")
     assert found.epochs == (1, 2)
     assert found.mean == pytest.approx((0.3, 0.6))
     assert (found.low[1], found.high[1]) == (0.5, 0.7)

@@ -3,7 +3,7 @@
 import pytest
 
 from harness.report.sections import hardest_examples
-from tests.harness.report.folders import Trial, make_study
+from tests.harness.report.folders import Trial, results_of
 from tests.harness.report.sections.predictions import pooled
 
 NAMES = ("cat", "dog", "cow")
@@ -30,11 +30,11 @@ def test_an_example_that_is_never_wrong_is_counted_and_not_listed():
 def test_the_section_says_how_many_are_always_wrong(tmp_path):
     """Of cat, dog, dog, cat the third is called cat by both."""
     section = hardest_examples.hardest(
-        make_study(tmp_path, Trial(1, [0.5] * 3), Trial(2, [0.6] * 3))
+        results_of(tmp_path, Trial(1, [0.5] * 3), Trial(2, [0.6] * 3))
     )
     assert section.blocks[1].title == "Of 4 examples 1 is always wrong, 3 never"
 
 
 def test_without_predictions_the_section_stays_in_one_line(tmp_path):
-    section = hardest_examples.hardest(make_study(tmp_path, Trial(1, status="failed")))
+    section = hardest_examples.hardest(results_of(tmp_path, Trial(1, status="failed")))
     assert len(section.blocks) == 1

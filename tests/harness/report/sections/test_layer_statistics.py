@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from harness.report.benchmark_results import Configuration
 from harness.report.blocks import Dropdown, Figure, Text
 from harness.report.sections import layer_statistics
-from harness.report.study import Configuration
-from tests.harness.report.folders import Trial, make_study
+from tests.harness.report.folders import Trial, results_of
 
 A = Configuration("a" * 16, "complete", 1, "act=relu", "#000000", {})
 B = Configuration("b" * 16, "complete", 2, "act=sigmoid", "#111111", {})
@@ -119,17 +119,17 @@ def test_one_configuration_alone_is_compared_with_nothing():
 
 def test_the_section_says_how_to_ask_for_it(tmp_path):
     """Without rows it stays, in one line."""
-    made = layer_statistics.layers(make_study(tmp_path, Trial(1, [0.5, 0.6, 0.7])))
+    made = layer_statistics.layers(results_of(tmp_path, Trial(1, [0.5, 0.6, 0.7])))
     (line,) = made.blocks
     assert "`diagnostics: layers`" in line.text
 
 
 def test_the_section_shows_what_was_written(tmp_path):
     """From rows to words, two figures and one view per configuration, as the page draws them."""
-    study = make_study(tmp_path, Trial(1, [0.5, 0.6, 0.7]))
-    (one,) = study.complete
+    results = results_of(tmp_path, Trial(1, [0.5, 0.6, 0.7]))
+    (one,) = results.complete
     looked = pd.DataFrame(rows_of(one, gradients=(1.0, 2.0), shares=(0.0, 0.5)))
-    made = layer_statistics.layers(replace(study, layers=lambda trial_ids: looked))
+    made = layer_statistics.layers(replace(results, layers=lambda trial_ids: looked))
     kinds = [type(block) for block in made.blocks]
     assert kinds == [Text, Text, Figure, Figure, Dropdown]
     (view,) = made.blocks[-1].options

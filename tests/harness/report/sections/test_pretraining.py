@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pandas as pd
 
+from harness.report.benchmark_results import Configuration
 from harness.report.blocks import Figure, Text
 from harness.report.sections import pretraining
-from harness.report.study import Configuration
-from tests.harness.report.folders import Trial, make_study
+from tests.harness.report.folders import Trial, results_of
 
 ROW = {"pretraining_id": "0123456789abcdef", "pretraining_test_accuracy": 0.5}
 A = Configuration("a" * 16, "complete", 1, "lr=1", "#000000", {}, ROW)
@@ -43,12 +43,12 @@ def test_lines_are_train_and_held_out_values():
 
 
 def test_the_section_says_what_was_reached(tmp_path):
-    study = replace(
-        make_study(tmp_path, Trial(1, (0.5, 0.6, 0.7))),
+    results = replace(
+        results_of(tmp_path, Trial(1, (0.5, 0.6, 0.7))),
         configurations=(A, B, RANDOM),
         epochs=lambda trial_ids: rows(),
     )
-    made = pretraining.pretraining(study)
+    made = pretraining.pretraining(results)
     text = next(block for block in made.blocks if isinstance(block, Text))
     assert "0.5000 after 2 epochs" in str(text)
     assert "0.4000 on examples held out, 0.5000 on test examples" in str(text)
@@ -56,5 +56,5 @@ def test_the_section_says_what_was_reached(tmp_path):
 
 
 def test_without_pretraining_one_line_stays(tmp_path):
-    made = pretraining.pretraining(make_study(tmp_path, Trial(1, (0.5, 0.6, 0.7))))
+    made = pretraining.pretraining(results_of(tmp_path, Trial(1, (0.5, 0.6, 0.7))))
     assert "No configuration starts from pretrained weights." in str(made)

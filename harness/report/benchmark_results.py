@@ -1,4 +1,4 @@
-"""What the sections read: one run's plan and tables, ranked and coloured once."""
+"""The results of one benchmark as every section reads them: a plan and its tables, ranked."""
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
@@ -44,7 +44,7 @@ class Configuration:
 
 
 @dataclass(frozen=True)
-class Study:
+class BenchmarkResults:
     """One benchmark's results for one run's plan (or `all`).
 
     configurations: the complete ones by place, then the others. folds: rows of complete trials.

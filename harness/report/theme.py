@@ -1,12 +1,48 @@
-"""Figures that look alike: fonts, margins and grids that read in light, dark and print."""
+"""How figures look: the colours of the configurations, and layouts for light, dark and print."""
 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
+PALETTE = (
+    "#0072b2",
+    "#d55e00",
+    "#009e73",
+    "#cc79a7",
+    "#56b4e9",
+    "#e69f00",
+    "#7f5fc7",
+    "#8c6d46",
+)
+"""One colour for each of the best configurations, safe for colour-blind readers: Okabe and Ito
+(2008) without black and yellow, which vanish on dark and on light paper, and two more."""
+
+OTHER = "#8f959e"
+SCALE = "Viridis"
+DASHES = ("solid", "dash", "dot", "dashdot")
 GRID = "rgba(128,134,145,0.22)"
 INK = "#5c6370"
+
+
+def colour_of(place: int | None) -> str:
+    """Return the colour of a place; all beyond the palette, and those without a place, are grey.
+
+    Args:
+        place: 1 for the best configuration; None where it has no place.
+    """
+    return PALETTE[place - 1] if place and place <= len(PALETTE) else OTHER
+
+
+def faded(colour: str, opacity: float) -> str:
+    """Return a colour with an opacity, for bands and lines in the background.
+
+    Args:
+        colour: `#rrggbb`.
+        opacity: 0 to 1.
+    """
+    red, green, blue = (int(colour[start : start + 2], 16) for start in (1, 3, 5))
+    return f"rgba({red},{green},{blue},{opacity})"
 
 
 def figure(*, x: str = "", y: str = "", height_px: int = 380, legend: bool = False) -> "go.Figure":

@@ -5,34 +5,34 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+from harness.report.benchmark_results import BenchmarkResults, Configuration
 from harness.report.blocks import Block, Section, Table, Text
 from harness.report.formatting import is_missing, listed, plural
-from harness.report.study import Configuration, Study
 from harness.results.trial_config import DataIdentity, data_identity
 
 NOT_COMPARED = "Configurations of different data are not compared"
 
 
-class DataPart(NamedTuple):
-    """The configurations of one dataset, as a study of their own. name: of the dataset."""
+class DatasetResults(NamedTuple):
+    """The configurations of one dataset, as results of their own. name: of the dataset."""
 
     name: str
-    study: Study
+    results: BenchmarkResults
     data: "_Data | None"
 
-    def is_same(self, other: "DataPart") -> bool:
+    def is_same(self, other: "DatasetResults") -> bool:
         """Whether both hold configurations of one dataset."""
         return self.data is not None and other.data is not None and self.data.is_same(other.data)
 
 
-def parts_by_data(study: Study) -> tuple[DataPart, ...]:
-    """The study cut by dataset, in the order of the best of each; itself where there is one.
+def split_by_dataset(results: BenchmarkResults) -> tuple[DatasetResults, ...]:
+    """The results cut by dataset, in the order of the best of each; itself where there is one.
 
     One dataset with other classes is another task, and counts as another dataset.
     """
     groups: list[tuple[_Data, list[Configuration]]] = []
-    for one in study.configurations:
-        data = _data_of(study, one)
+    for one in results.configurations:
+        data = _data_of(results, one)
         own = next((group for known, group in groups if known.is_same(data)), None)
         if own is None:
             groups.append((data, [one]))
@@ -40,15 +40,17 @@ def parts_by_data(study: Study) -> tuple[DataPart, ...]:
             own.append(one)
     if len(groups) < 2:
         only = groups[0][0] if groups else None
-        return (DataPart(str(only.identity) if only else "", study, only),)
+        return (DatasetResults(str(only.identity) if only else "", results, only),)
     names = _names([data for data, _ in groups])
-    return tuple(DataPart(name, _part(study, group), data)
+    return tuple(DatasetResults(name, _part(results, group), data)
                  for name, (data, group) in zip(names, groups, strict=True))  # fmt: skip
 
 
-def section_by_data(make: Callable[[Study], Section], parts: Sequence[DataPart]) -> Section:
-    """The section of a study, made for each dataset by itself where there are several."""
-    sections = [make(part.study) for part in parts]
+def section_per_dataset(
+    make: Callable[[BenchmarkResults], Section], parts: Sequence[DatasetResults]
+) -> Section:
+    """The section of a benchmark, made for each dataset by itself where there are several."""
+    sections = [make(part.results) for part in parts]
     if all(one.blocks == sections[0].blocks for one in sections):
         return sections[0]  # one dataset, or nothing to show of any
     blocks: list[Block] = [Text(data_sentence(parts))]
@@ -58,9 +60,9 @@ def section_by_data(make: Callable[[Study], Section], parts: Sequence[DataPart])
     return replace(sections[0], blocks=tuple(blocks))
 
 
-def data_sentence(parts: Sequence[DataPart]) -> str:
+def data_sentence(parts: Sequence[DatasetResults]) -> str:
     """That several datasets are not compared, and how many configurations each has."""
-    counts = [f"{plural(len(part.study.configurations), 'configuration')} of {part.name}"
+    counts = [f"{plural(len(part.results.configurations), 'configuration')} of {part.name}"
               for part in parts]  # fmt: skip
     return f"{NOT_COMPARED}: {listed(counts)} stand side by side, each data by itself."
 
@@ -83,23 +85,23 @@ class _Data(NamedTuple):
         return self.identity.is_same(other.identity) and (unknown or self.classes == other.classes)
 
 
-def _data_of(study: Study, one: Configuration) -> _Data:
+def _data_of(results: BenchmarkResults, one: Configuration) -> _Data:
     text = one.row.get("config")
     classes = one.row.get("class_names")
     fingerprint = one.row.get("data_fingerprint")
     return _Data(
         data_identity(
-            _planned_config(study, one) if is_missing(text) else json.loads(str(text)),
+            _planned_config(results, one) if is_missing(text) else json.loads(str(text)),
             None if is_missing(fingerprint) else str(fingerprint),
         ),
         None if is_missing(classes) else tuple(json.loads(str(classes))),
     )
 
 
-def _planned_config(study: Study, one: Configuration) -> dict[str, Any]:
+def _planned_config(results: BenchmarkResults, one: Configuration) -> dict[str, Any]:
     """The dataset of a configuration without a row, from the file and its searched values."""
-    variants = {variant.name: variant for variant in study.spec.variants}
-    variant = variants.get(one.params.get("variant"), study.spec.variants[0])
+    variants = {variant.name: variant for variant in results.spec.variants}
+    variant = variants.get(one.params.get("variant"), results.spec.variants[0])
     given = variant.dataset.options
     return {
         "dataset": {
@@ -122,12 +124,12 @@ def _names(found: Sequence[_Data]) -> list[str]:
     return [f"{name} [{place}]" for place, name in enumerate(names, start=1)]
 
 
-def _part(study: Study, group: Sequence[Configuration]) -> Study:
+def _part(results: BenchmarkResults, group: Sequence[Configuration]) -> BenchmarkResults:
     ids = {one.trial_id for one in group}
-    baseline = study.baseline if study.baseline and study.baseline.trial_id in ids else None
+    baseline = results.baseline if results.baseline and results.baseline.trial_id in ids else None
     return replace(
-        study,
+        results,
         configurations=tuple(group),
         baseline=baseline,
-        folds=study.folds[study.folds["trial_id"].isin(ids)],
+        folds=results.folds[results.folds["trial_id"].isin(ids)],
     )

@@ -1,10 +1,11 @@
-"""A study's sections, in the order of the report, and the chapters of several studies."""
+"""The sections of a benchmark in the report's order, and a chapter for each benchmark."""
 
 from collections.abc import Callable, Sequence
 
+from harness.report.benchmark_results import BenchmarkResults
 from harness.report.blocks import Section
-from harness.report.by_data import DataPart, parts_by_data, section_by_data
 from harness.report.page import Chapter
+from harness.report.per_dataset import DatasetResults, section_per_dataset, split_by_dataset
 from harness.report.sections.across_benchmarks import across
 from harness.report.sections.answer import answer
 from harness.report.sections.attention import attention
@@ -27,9 +28,8 @@ from harness.report.sections.pareto import pareto
 from harness.report.sections.pretraining import pretraining
 from harness.report.sections.provenance import provenance
 from harness.report.sections.published import published
-from harness.report.study import Study
 
-ORDER: tuple[Callable[[Study], Section], ...] = (
+ORDER: tuple[Callable[[BenchmarkResults], Section], ...] = (
     answer,
     leaderboard,
     published,
@@ -58,23 +58,25 @@ OF_ALL_DATA = {published, pretraining, layers, attention, findings, data_card, m
 """Sections that compare no configurations; the others are made for each dataset by itself."""
 
 
-def build_sections(study: Study) -> tuple[Section, ...]:
+def build_sections(results: BenchmarkResults) -> tuple[Section, ...]:
     """Every section of the report; one without data says so in a line."""
-    parts = parts_by_data(study)
-    return tuple(build_section(make, study, parts) for make in ORDER)
+    parts = split_by_dataset(results)
+    return tuple(build_section(make, results, parts) for make in ORDER)
 
 
 def build_section(
-    make: Callable[[Study], Section], study: Study, parts: Sequence[DataPart]
+    make: Callable[[BenchmarkResults], Section],
+    results: BenchmarkResults,
+    parts: Sequence[DatasetResults],
 ) -> Section:
-    """One section of `ORDER`. parts: of the study, by data."""
-    return make(study) if make in OF_ALL_DATA else section_by_data(make, parts)
+    """One section of `ORDER`. parts: the results by dataset."""
+    return make(results) if make in OF_ALL_DATA else section_per_dataset(make, parts)
 
 
-def build_chapters(studies: Sequence[Study]) -> tuple[Chapter, ...]:
-    """A chapter for each study; several are led by one about all of them."""
-    own = tuple(Chapter(one.name, one.spec.question, build_sections(one)) for one in studies)
-    if len(studies) < 2:
+def build_chapters(benchmarks: Sequence[BenchmarkResults]) -> tuple[Chapter, ...]:
+    """A chapter for each benchmark; several are led by one about all of them."""
+    own = tuple(Chapter(one.name, one.spec.question, build_sections(one)) for one in benchmarks)
+    if len(benchmarks) < 2:
         return own
     title = "How do the benchmarks compare?"
-    return (Chapter(" and ".join(one.name for one in studies), title, across(studies)), *own)
+    return (Chapter(" and ".join(one.name for one in benchmarks), title, across(benchmarks)), *own)
