@@ -23,10 +23,16 @@ FOLD = ["repeat", "fold"]
 
 @dataclass(frozen=True)
 class Configuration:
-    """One configuration on every figure and table.
+    """A configuration, as it is called and coloured in every figure and table.
 
-    place: 1 is the best on validation; None unless complete. name: `#1` or the trial id's start.
-    label: its parameters in words. row: its row of `trials`, empty where it has none.
+    Attributes:
+        trial_id: The trial's id in the tables.
+        status: The trial's status, or `missing` if it has no row.
+        place: 1 for the best on validation; None unless complete.
+        label: The parameters that differ between configurations, as text.
+        colour: The colour of its place.
+        params: Path -> value of the parameters that differ between configurations.
+        row: The trial's row of `trials`; empty if it has none.
     """
 
     trial_id: str
@@ -39,21 +45,34 @@ class Configuration:
 
     @property
     def name(self) -> str:
-        """`#3`, or the start of the trial id where it has no place."""
+        """`#3`, or the start of the trial id if it has no place."""
         return f"#{self.place}" if self.place else self.trial_id[:8]
 
 
 @dataclass(frozen=True)
 class BenchmarkResults:
-    """One benchmark's results for one run's plan (or `all`).
+    """The results of one benchmark, for the plan of one run or for all of them.
 
-    configurations: the complete ones by place, then the others. folds: rows of complete trials.
-    epochs, predictions, items, attention, layers: read the rows of these trials when asked; items
-    are predictions of one role without probabilities.
-    names: searched path -> short name, of those that differ between configurations.
-    record: run.json. resolved: the text of the resolved file. data_cards: dataset -> card.
-    previews: dataset -> examples to look at, see harness.data.previews.
-    notes: what of the folder is left out, and why, one sentence each.
+    Attributes:
+        name: The benchmark's name.
+        folder: Its results folder.
+        run_id: The run whose plan is reported, or `all`.
+        spec: The benchmark file.
+        mode: `max` or `min`, of the objective.
+        configurations: The complete ones by place, then the others.
+        names: Searched path -> short name, of those that differ between configurations.
+        baseline: What others are compared with, if a baseline is named and complete.
+        folds: Rows of `folds` of the complete trials.
+        epochs: Reads rows of `epochs` of trials.
+        predictions: Reads rows of `predictions` of one trial.
+        items: Reads predictions of trials for one role, without probabilities.
+        attention: Reads rows of `attention` of one trial.
+        layers: Reads rows of `layers` of trials.
+        record: Contents of run.json.
+        resolved: The text of the resolved benchmark file.
+        data_cards: Dataset -> its entry of data_card.json.
+        previews: Dataset -> examples to show, see harness.data.previews.
+        notes: What of the folder is left out, and why, one sentence each.
     """
 
     name: str
@@ -78,13 +97,13 @@ class BenchmarkResults:
 
     @property
     def objective(self) -> str:
-        """The metric that ranks."""
+        """The metric that ranks configurations."""
         return self.spec.objective.metric
 
     @cached_property
     def complete(self) -> tuple[Configuration, ...]:
         """The complete configurations, best first."""
-        return tuple(one for one in self.configurations if one.place)
+        return tuple(configuration for configuration in self.configurations if configuration.place)
 
     @property
     def best(self) -> Configuration | None:
@@ -93,7 +112,7 @@ class BenchmarkResults:
 
     @property
     def reference(self) -> Configuration | None:
-        """What others are compared with: the baseline, or the best where none is named."""
+        """What others are compared with: the baseline, or the best if none is named."""
         return self.baseline or self.best
 
     @cached_property
@@ -111,28 +130,28 @@ class BenchmarkResults:
         return "test" if self.test_rotates else "val"
 
     def size_ratio(self, split: str) -> float:
-        """Evaluated examples per train example, mean over folds."""
+        """Return the number of evaluated examples per train example, mean over folds."""
         column = {"val": "n_validation", "test": "n_test", "train": "n_train"}[split]
         ratio = (self.folds[column] / self.folds["n_train"]).mean()
         return float(ratio) if np.isfinite(ratio) else 0.0
 
     @cached_property
     def shared_folds(self) -> list[tuple[int, int]]:
-        """(repeat, fold) that every complete configuration has; some may have more repeats."""
+        """The (repeat, fold) that every complete configuration has; some have more repeats."""
         counts = self.folds.groupby(FOLD).size()
         everyone = self.folds["trial_id"].nunique()
         return list(counts.index[counts == everyone])
 
     def scores(self, column: str) -> "pd.DataFrame":
-        """A column of `folds` as (complete configurations by place) x (shared repeat, fold)."""
-        ids = [one.trial_id for one in self.complete]
+        """Return a column of `folds`: complete configurations by place, shared (repeat, fold)."""
+        ids = [configuration.trial_id for configuration in self.complete]
         if column not in self.folds.columns:
             return self.folds.head(0).set_index("trial_id")[[]].reindex(ids)
         wide = self.folds.pivot(index="trial_id", columns=FOLD, values=column)
         return wide.reindex(ids)[self.shared_folds]
 
     def estimates(self, column: str) -> dict[str, Estimate]:
-        """Trial id -> mean over folds and repeats of a column of `folds`, with its interval.
+        """Return trial id -> mean of a column of `folds` over folds and repeats, with its interval.
 
         A configuration with more repeats than others counts them all.
         """

@@ -1,4 +1,4 @@
-"""What a section is made of, whatever format it is written in."""
+"""The blocks that a section is made of, in whatever format it is written."""
 
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
@@ -8,7 +8,13 @@ if TYPE_CHECKING:
 
 
 class Cell(NamedTuple):
-    """One cell: its text, what it sorts by where that differs, and the colour it belongs to."""
+    """One cell of a table.
+
+    Attributes:
+        text: What is printed.
+        sort: What it sorts by, where that differs from the text.
+        colour: The colour of the configuration that it belongs to.
+    """
 
     text: str
     sort: float | str | None = None
@@ -17,9 +23,13 @@ class Cell(NamedTuple):
 
 @dataclass(frozen=True)
 class Column:
-    """A column's heading; numbers stand to the right. hint: what it means, shown on hover.
+    """A column's heading.
 
-    best: `max` or `min` where one of these says which cell is the best.
+    Attributes:
+        name: The heading.
+        numeric: Whether the cells are numbers, which are aligned to the right.
+        hint: What the column means, shown on hover.
+        best: `max` or `min`, where one of these says which cell is the best.
     """
 
     name: str
@@ -30,7 +40,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """A table. sortable: with headings that sort and a field that filters, in the page."""
+    """A table; `sortable` adds headings that sort and a field that filters, in the page."""
 
     columns: tuple[Column, ...]
     rows: tuple[tuple[Cell, ...], ...]
@@ -40,7 +50,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure under a title that says the finding. narrow: may stand beside its neighbours."""
+    """A figure under a title that states the finding; a `narrow` one may stand beside others."""
 
     title: str
     figure: "go.Figure"
@@ -49,7 +59,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Text:
-    """A paragraph. lead: the sentence that answers."""
+    """A paragraph; the `lead` is the sentence that answers the question."""
 
     text: str
     lead: bool = False
@@ -57,7 +67,7 @@ class Text:
 
 @dataclass(frozen=True)
 class Code:
-    """Verbatim text. folded: a long one, under this heading."""
+    """Verbatim text; a long one is `folded` under this heading."""
 
     text: str
     folded: str = ""
@@ -65,10 +75,16 @@ class Code:
 
 @dataclass(frozen=True)
 class Example:
-    """Something of the data: texts, a picture, a waveform's course, something to play.
+    """Examples of the data: texts, pictures, or a sound.
 
-    picture, sound: data URIs. columns: images side by side in the picture, 0 for one that fills
-    its place. course: lowest and highest values by turns, -100 to 100.
+    Attributes:
+        name: The heading.
+        caption: The line below.
+        texts: Texts to read.
+        picture: A data URI.
+        columns: The number of images side by side in the picture; 0 for one that fills its place.
+        course: A waveform's lowest and highest values by turns, -100 to 100.
+        sound: A data URI.
     """
 
     name: str
@@ -82,7 +98,7 @@ class Example:
 
 @dataclass(frozen=True)
 class Gallery:
-    """Examples beside each other, or below each other where they are wide."""
+    """Examples beside each other, or below each other if they are wide."""
 
     title: str
     examples: tuple[Example, ...]
@@ -91,7 +107,7 @@ class Gallery:
 
 @dataclass(frozen=True)
 class Option:
-    """One of the views of a Dropdown, such as a configuration's. colour: the one it belongs to."""
+    """One view of a Dropdown, such as a configuration's, under its name and in its colour."""
 
     name: str
     blocks: tuple["Block", ...]
@@ -111,7 +127,7 @@ Block = Table | Figure | Text | Code | Dropdown | Gallery
 
 @dataclass(frozen=True)
 class Section:
-    """A titled part of the report. key: its anchor in the page."""
+    """A titled part of the report; `key` is its anchor in the page."""
 
     key: str
     title: str
@@ -119,7 +135,7 @@ class Section:
 
 
 def without_empty_columns(table: Table) -> Table:
-    """The table without the columns that have nothing in any row; headings alone tell nothing."""
+    """Return the table without the columns that are empty in every row."""
     kept = [
         index
         for index, _ in enumerate(table.columns)
@@ -130,10 +146,10 @@ def without_empty_columns(table: Table) -> Table:
 
 
 def section(key: str, title: str, *blocks: Block) -> Section:
-    """A section with something to show."""
+    """Return a section of these blocks."""
     return Section(key, title, blocks)
 
 
 def empty_section(key: str, title: str, reason: str) -> Section:
-    """A section without data: it stays, in one line that says why."""
+    """Return a section without data: it stays in the report, as one line that says why."""
     return Section(key, title, (Text(reason),))

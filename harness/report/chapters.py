@@ -52,14 +52,14 @@ ORDER: tuple[Callable[[BenchmarkResults], Section], ...] = (
     methods,
     provenance,
 )
-"""To add a section, write its file and name it here."""
+"""The sections of the report. To add one, write its file and name it here."""
 
 OF_ALL_DATA = {published, pretraining, layers, attention, findings, data_card, methods, provenance}
-"""Sections that compare no configurations; the others are made for each dataset by itself."""
+"""Sections that compare no configurations; the others are made for each dataset separately."""
 
 
 def build_sections(results: BenchmarkResults) -> tuple[Section, ...]:
-    """Every section of the report; one without data says so in a line."""
+    """Return every section of the report; one without data says so in a line."""
     parts = split_by_dataset(results)
     return tuple(build_section(make, results, parts) for make in ORDER)
 
@@ -69,14 +69,23 @@ def build_section(
     results: BenchmarkResults,
     parts: Sequence[DatasetResults],
 ) -> Section:
-    """One section of `ORDER`. parts: the results by dataset."""
+    """Return one section of `ORDER`.
+
+    Args:
+        make: Makes the section.
+        results: Of the benchmark.
+        parts: The same results by dataset.
+    """
     return make(results) if make in OF_ALL_DATA else section_per_dataset(make, parts)
 
 
 def build_chapters(benchmarks: Sequence[BenchmarkResults]) -> tuple[Chapter, ...]:
-    """A chapter for each benchmark; several are led by one about all of them."""
-    own = tuple(Chapter(one.name, one.spec.question, build_sections(one)) for one in benchmarks)
+    """Return a chapter for each benchmark; several are led by one about all of them."""
+    chapters = tuple(
+        Chapter(results.name, results.spec.question, build_sections(results))
+        for results in benchmarks
+    )
     if len(benchmarks) < 2:
-        return own
-    title = "How do the benchmarks compare?"
-    return (Chapter(" and ".join(one.name for one in benchmarks), title, across(benchmarks)), *own)
+        return chapters
+    names = " and ".join(results.name for results in benchmarks)
+    return (Chapter(names, "How do the benchmarks compare?", across(benchmarks)), *chapters)

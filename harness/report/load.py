@@ -1,12 +1,13 @@
-"""From `results/<benchmark>/` to BenchmarkResults: Parquet and `runs/<run_id>/` alone."""
+"""Load a benchmark's results from its folder: from Parquet and `runs/<run_id>/` alone."""
 
 import json
 from collections.abc import Collection, Mapping, Sequence
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import pyarrow as pa
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from harness.config.benchmark import BenchmarkSpec
 from harness.config.read import parse_benchmark
@@ -15,7 +16,6 @@ from harness.errors import BenchError, nearest
 from harness.metrics import find
 from harness.report.benchmark_results import BenchmarkResults, Configuration
 from harness.report.formatting import is_missing, params_text, readable, short_names
-from harness.report.records import read_records
 from harness.report.theme import colour_of
 from harness.results.column_types import param_cell
 from harness.results.integrity import lost_lines, lost_rows
@@ -29,7 +29,8 @@ from harness.results.layout import (
     run_files,
     unknown_lines,
 )
-from harness.results.runs import read_plan, read_resolved
+from harness.results.parts import DamagedPart
+from harness.results.runs import read_json, read_plan, read_resolved
 from harness.results.summaries import rank
 from harness.results.table_reader import part_names, parts, read_examples, read_table
 from harness.results.trial_reference import choose, open_source
@@ -41,6 +42,7 @@ ALL = "all"
 PARAMS = "params."
 SHOWN_TOGETHER = 8  # several sections read the predictions of the same few configurations
 Planned = Mapping[str, Mapping[str, Any]]
+"""Trial id -> path of a parameter -> value."""
 
 
 class BaselineError(BenchError):
@@ -50,10 +52,16 @@ class BaselineError(BenchError):
 def load_benchmark_results(
     folder: Path, *, run_id: str | None = None, baseline: str | None = None
 ) -> BenchmarkResults:
-    """The results of a run: the last one by default, every trial in the tables for `all`.
+    """Load the results of a run.
 
-    baseline: a selector that goes before the file's. Raises BenchError where there is no such run,
-    nothing to read; BaselineError where the selector names no configuration.
+    Args:
+        folder: The results folder of a benchmark.
+        run_id: A run, or `all` for every trial in the tables; by default the last run.
+        baseline: A selector in place of the file's.
+
+    Raises:
+        BenchError: If there is no such run, or nothing to read.
+        BaselineError: If `baseline` means no configuration.
     """
     check_plain(folder)
     run = _run_folder(folder, None if run_id == ALL else run_id)
@@ -67,9 +75,9 @@ def load_benchmark_results(
         trials = trials[trials["trial_id"].isin(list(planned))]
     mode = find(spec.objective.metric).mode
     configurations, names = _configurations(trials, planned or {}, spec, mode)
-    ids = [one.trial_id for one in configurations if one.place]
+    ids = [configuration.trial_id for configuration in configurations if configuration.place]
     wanted = baseline if baseline is not None else spec.baseline
-    records, unread = read_records(run)
+    records, unread = _read_records(run)
     names_of_parts = cache(lambda: part_names(folder))
 
     def of_trial(table: str, trial_id: str) -> "pd.DataFrame":
@@ -113,8 +121,14 @@ def _baseline(
     *,
     asked: bool,
 ) -> Configuration | None:
-    """The best complete configuration that the selector means; for a selector of the file that
-    means none (yet), None."""
+    """Return the best complete configuration that a selector means.
+
+    Returns:
+        None without a selector, and if that of the file means no configuration (yet).
+
+    Raises:
+        BaselineError: If a selector that was asked for means no configuration.
+    """
     if wanted is None:
         return None
     try:
@@ -123,27 +137,27 @@ def _baseline(
         if asked:
             raise BaselineError(f"--baseline {wanted!r}: {error}") from None
         return None
-    by_id = {one.trial_id: one for one in configurations}
+    by_id = {configuration.trial_id: configuration for configuration in configurations}
     return by_id[chosen.candidate.trial.trial_id]
 
 
 def _run_folder(folder: Path, run_id: str | None) -> Path:
-    found = [file.parent for file in run_files(folder, RESOLVED)]
-    if not found:
+    runs = [file.parent for file in run_files(folder, RESOLVED)]
+    if not runs:
         raise BenchError(f"no results in {folder}")
     if run_id is None:
-        planned = [run for run in found if (run / PLAN).exists()]
-        return (planned or found)[-1]
-    names = [path.name for path in found]
+        planned = [run for run in runs if (run / PLAN).exists()]
+        return (planned or runs)[-1]
+    names = [run.name for run in runs]
     if run_id in names:
-        return found[names.index(run_id)]
+        return runs[names.index(run_id)]
     guess = nearest(run_id, names)
     hint = f"; did you mean {guess!r}?" if guess else ""
     raise BenchError(f"no run {run_id!r} in {folder}; there are {', '.join(names)}{hint}")
 
 
 def _plan(run: Path) -> Planned:
-    """Trial id -> parameters, in plan order."""
+    """Return trial id -> parameters, in plan order."""
     file = run / PLAN
     if not file.exists():
         raise BenchError(f"{file} is missing; --all reports every trial in the tables")
@@ -151,11 +165,13 @@ def _plan(run: Path) -> Planned:
     return {
         row["trial_id"]: {
             "variant": row["variant"],
-            **{path: param_cell(value, pa.string()) if isinstance(value, dict | list) else value
-               for path, value in row["params"].items()},
+            **{
+                path: param_cell(value, pa.string()) if isinstance(value, dict | list) else value
+                for path, value in row["params"].items()
+            },
         }
         for row in rows
-    }  # fmt: skip
+    }
 
 
 def _configurations(
@@ -182,21 +198,21 @@ def _configurations(
             params={path: params[trial_id].get(path) for path in names},
             row=rows.get(trial_id, {}),
         )
-        for place, trial_id in [*enumerate(ranked, start=1), *((None, one) for one in others)]
+        for place, trial_id in [*enumerate(ranked, start=1), *((None, other) for other in others)]
     ), names
 
 
 def _params(row: Mapping[str, Any]) -> dict[str, Any]:
-    found = {key.removeprefix(PARAMS): row[key] for key in row if key.startswith(PARAMS)}
-    return {"variant": row.get("variant"), **found}
+    params = {key.removeprefix(PARAMS): row[key] for key in row if key.startswith(PARAMS)}
+    return {"variant": row.get("variant"), **params}
 
 
 def _null_choices(params: Planned, planned: Planned, spec: BenchmarkSpec) -> set[tuple[str, str]]:
-    """(trial id, path) where null is a choice of the space, not a parameter that is absent."""
+    """Return (trial id, path) where null is a choice of the space, not an absent parameter."""
     offered = {
-        one.path
-        for one in spec.domains
-        if isinstance(one.domain, Choice) and None in one.domain.values
+        searched.path
+        for searched in spec.domains
+        if isinstance(searched.domain, Choice) and None in searched.domain.values
     }
     return {
         (trial_id, path)
@@ -207,10 +223,12 @@ def _null_choices(params: Planned, planned: Planned, spec: BenchmarkSpec) -> set
 
 
 def _varying(params: Planned, spec: BenchmarkSpec) -> list[str]:
-    """The paths with more than one value among these configurations, in the file's order."""
-    known = dict.fromkeys(path for one in params.values() for path in one)
-    order = dict.fromkeys(["variant", *(one.path for one in spec.domains), *known])
-    return [path for path in order if len({_key(one.get(path)) for one in params.values()}) > 1]
+    """Return the paths with several values among these configurations, in the file's order."""
+    known = dict.fromkeys(path for values in params.values() for path in values)
+    order = dict.fromkeys(["variant", *(searched.path for searched in spec.domains), *known])
+    return [
+        path for path in order if len({_key(values.get(path)) for values in params.values()}) > 1
+    ]
 
 
 def _key(value: Any) -> str:
@@ -232,3 +250,101 @@ def _no_trials() -> "pd.DataFrame":
     import pandas as pd
 
     return pd.DataFrame({"trial_id": [], "status": []})
+
+
+_Count = Annotated[int, Field(ge=0, le=2**53)]
+_Counts = dict[str, _Count]
+_Ids = list[str | int | float]
+
+
+class _Shape(BaseModel):
+    """What the page reads of a JSON file; what is not named here is ignored."""
+
+    model_config = ConfigDict(extra="ignore", strict=True)
+
+
+class _Record(_Shape):
+    """The contents of run.json."""
+
+    command: str | None = None
+
+
+class _Dataset(_Shape):
+    name: str
+    front_end: dict[str, Any] | None = None
+    limit: _Count | None = None
+    train_per_class: _Count | None = None
+
+
+class _Fold(_Shape):
+    repeat: _Count = 1
+    fold: _Count
+    test_part: int | None = None
+    counts: dict[str, _Counts] = {}
+
+
+class _Card(_Shape):
+    """A dataset's entry of data_card.json."""
+
+    title: str | None = None
+    source: str | None = None
+    licence: str | None = None
+    sample_rate_hz: _Count | None = None
+    dataset: _Dataset | None = None
+    n_examples: _Count = 0
+    input_shape: list[_Count] = []
+    counts: _Counts = {}
+    folds: list[_Fold] = []
+    n_groups: _Count | None = None
+    groups_in_two_roles: list[Any] = []
+    n_duplicates: _Count | None = None
+    findings: list[str] = []
+    examples: dict[str, _Ids] = {}
+    set_aside: _Counts = {}
+
+
+class _Class(_Shape):
+    ids: _Ids = []
+    texts: list[Any] = []
+    peaks: list[Annotated[int, Field(ge=-100, le=100)]] = []
+    seconds: float = 0.0
+
+
+class _Previews(_Shape):
+    """A dataset's entry of previews.json."""
+
+    n_classes: _Count = 0
+    classes: list[_Class] = []
+
+
+_SHAPES: Mapping[str, TypeAdapter[Any]] = {
+    RECORD: TypeAdapter(_Record),
+    CARD: TypeAdapter(dict[str, _Card]),
+    PREVIEWS: TypeAdapter(dict[str, _Previews]),
+}
+
+
+def _read_records(run: Path) -> tuple[dict[str, dict[str, Any]], list[str]]:
+    """Read what a run says in JSON of itself and of its data.
+
+    Returns:
+        File name -> contents, and one sentence about each file that is damaged and left out. A
+        file that is missing holds nothing, as in a run that read no data.
+    """
+    records: dict[str, dict[str, Any]] = {}
+    left_out = []
+    for name, shape in _SHAPES.items():
+        records[name] = {}
+        try:
+            contents = read_json(run / name)
+            shape.validate_python(contents)
+            records[name] = contents
+        except FileNotFoundError:
+            continue
+        except DamagedPart as error:
+            left_out.append(f"{error}; left out here")
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(map(str, first["loc"])) or "the whole"
+            left_out.append(f"{run / name}: {where}: {first['msg']}; the file is left out here")
+    return records, left_out

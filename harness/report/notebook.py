@@ -1,6 +1,11 @@
-"""The report's numbers and figures by name, for a notebook: the same as on the page."""
+"""The report's numbers and figures for a notebook, the same as on the page.
+
+`harness.api` imports this module, so pandas, plotly and the sections are imported when a function
+is called.
+"""
 
 import sys
+import textwrap
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,10 +29,16 @@ def load_results(
     run: str | None = None,
     baseline: str | None = None,
 ) -> "BenchmarkResults":
-    """What every function here reads: the results of a benchmark, by name or folder.
+    """Load the results of a benchmark, which every other function here takes.
 
-    run: a run's id, or `all` for every trial in the tables; None takes the last run.
-    baseline: a selector that goes before the file's. Raises BenchError where there is nothing.
+    Args:
+        benchmark: A name or a results folder.
+        results: The folder that holds one folder per benchmark.
+        run: A run's id, or `all` for every trial in the tables; by default the last run.
+        baseline: A selector in place of the file's.
+
+    Raises:
+        BenchError: If there is nothing to load.
     """
     from harness.report.load import load_benchmark_results
     from harness.report.report_writer import results_folders
@@ -37,8 +48,11 @@ def load_results(
 
 
 def leaderboard(results: "BenchmarkResults") -> "pd.DataFrame":
-    """One row for each configuration, best first: parameters, estimates with the ends of their
-    intervals, counts and costs; those that did not complete come last."""
+    """Return one row for each configuration, best first.
+
+    Columns are parameters, estimates with the ends of their intervals, counts and costs;
+    configurations that did not complete come last.
+    """
     import pandas as pd
 
     from harness.report.renderers import csv_rows
@@ -47,45 +61,64 @@ def leaderboard(results: "BenchmarkResults") -> "pd.DataFrame":
 
 
 def learning_curves(results: "BenchmarkResults", *, loss: bool = False) -> "go.Figure":
-    """The objective, or the loss, by epoch: fold means and bands of the best configurations."""
-    return _nth(results, "curves", 1 if loss else 0)
+    """Draw the objective, or the loss, by epoch: fold means and bands of the best ones."""
+    return _nth_figure(results, "curves", 1 if loss else 0)
 
 
 def confusion(results: "BenchmarkResults", *, place: int = 1) -> "go.Figure":
-    """Counts of true and predicted classes. place: 1 is the best on validation."""
-    return _nth(results, "classes", 0, place=place)
+    """Draw counts of true and predicted classes of one configuration.
+
+    Args:
+        results: From `load_results`.
+        place: 1 for the best on validation.
+    """
+    return _nth_figure(results, "classes", 0, place=place)
 
 
 def roc_curves(results: "BenchmarkResults", *, place: int = 1) -> "go.Figure":
-    """One curve a class against the rest."""
-    return _nth(results, "classes", 1, place=place)
+    """Draw one ROC curve a class against the rest; `place` as in `confusion`."""
+    return _nth_figure(results, "classes", 1, place=place)
 
 
 def pareto(results: "BenchmarkResults") -> "go.Figure":
-    """The objective by the number of parameters, and who is beaten on neither."""
-    return _nth(results, "pareto", 0)
+    """Draw the objective by the number of parameters, and the front that nothing beats on both."""
+    return _nth_figure(results, "pareto", 0)
 
 
 def figures(results: "BenchmarkResults", section: str) -> "dict[str, go.Figure]":
-    """Every figure of a section of the report, by its title.
+    """Return every figure of a section of the report by its title.
 
-    section: its key, such as `effects`, `comparisons` or `folds`; those of a configuration's view
-    begin with its place, `#2: …`. Raises BenchError for a key that no section has.
+    Titles in a configuration's view begin with its place, `#2: …`.
+
+    Args:
+        results: From `load_results`.
+        section: The section's key, such as `effects`, `comparisons` or `folds`.
+
+    Raises:
+        BenchError: If no section has this key.
     """
     blocks = _section(results, section).blocks
-    return {title: _titled(title, one) for title, one in _figures(blocks)}
+    return {title: _titled(title, figure) for title, figure in _figures(blocks)}
 
 
 def tables(results: "BenchmarkResults", section: str) -> "list[pd.DataFrame]":
-    """Every table of a section; cells are numbers where the page sorts by them."""
+    """Return every table of a section; cells are numbers if the page sorts by them.
+
+    Args:
+        results: From `load_results`.
+        section: The section's key.
+
+    Raises:
+        BenchError: If no section has this key.
+    """
     import pandas as pd
 
     return [
         pd.DataFrame(
-            [[_value(cell) for cell in row] for row in one.rows],
-            columns=[column.name for column in one.columns],
+            [[_value(cell) for cell in row] for row in table.rows],
+            columns=[column.name for column in table.columns],
         )
-        for one in _tables(_section(results, section).blocks)
+        for table in _tables(_section(results, section).blocks)
     ]
 
 
@@ -93,7 +126,7 @@ def _section(results: "BenchmarkResults", key: str) -> Section:
     from harness.report.chapters import ORDER, build_section
     from harness.report.per_dataset import split_by_dataset
 
-    makers = {getattr(sys.modules[one.__module__], "KEY", one.__name__): one for one in ORDER}
+    makers = {getattr(sys.modules[make.__module__], "KEY", make.__name__): make for make in ORDER}
     if key not in makers:
         close = nearest(key, list(makers))
         hint = f"; did you mean {close!r}?" if close else ""
@@ -101,16 +134,16 @@ def _section(results: "BenchmarkResults", key: str) -> Section:
     return build_section(makers[key], results, split_by_dataset(results))
 
 
-def _nth(
+def _nth_figure(
     results: "BenchmarkResults", key: str, number: int, *, place: int | None = None
 ) -> "go.Figure":
-    part = _section(results, key)
-    mine = "" if place is None else f"#{place}: "
-    found = [(title, one) for title, one in _figures(part.blocks) if title.startswith(mine)]
-    if number >= len(found):
-        said = [block.text for block in part.blocks if isinstance(block, Text)]
-        raise BenchError(" ".join(said[:1]) or f"nothing to draw of place {place}")
-    return _titled(*found[number])
+    blocks = _section(results, key).blocks
+    prefix = "" if place is None else f"#{place}: "
+    named = [(title, figure) for title, figure in _figures(blocks) if title.startswith(prefix)]
+    if number >= len(named):
+        texts = [block.text for block in blocks if isinstance(block, Text)]
+        raise BenchError(" ".join(texts[:1]) or f"nothing to draw of place {place}")
+    return _titled(*named[number])
 
 
 def _figures(blocks: Iterable[Block]) -> "Iterator[tuple[str, go.Figure]]":
@@ -120,8 +153,8 @@ def _figures(blocks: Iterable[Block]) -> "Iterator[tuple[str, go.Figure]]":
         elif isinstance(block, Dropdown):
             for option in block.options:
                 place = option.name.split(" ")[0]
-                for title, one in _figures(option.blocks):
-                    yield title if title.startswith(place) else f"{place}: {title}", one
+                for title, figure in _figures(option.blocks):
+                    yield title if title.startswith(place) else f"{place}: {title}", figure
 
 
 def _tables(blocks: Iterable[Block]) -> Iterator[Table]:
@@ -134,9 +167,7 @@ def _tables(blocks: Iterable[Block]) -> Iterator[Table]:
 
 
 def _titled(title: str, figure: "go.Figure") -> "go.Figure":
-    """A figure that stands by itself: under its title, its texts escaped as on the page."""
-    import textwrap
-
+    """Return a figure that stands alone: under its title, its texts escaped as on the page."""
     import plotly.graph_objects as go
 
     from harness.report.page import escaped_values

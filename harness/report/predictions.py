@@ -12,15 +12,21 @@ from harness.results.table_reader import probability_matrix
 if TYPE_CHECKING:
     import pandas as pd
 
-CLOSE = 3
+SHOWN = 3  # configurations whose predictions a section shows
 Array = NDArray[Any]
 
 
 class Pooled(NamedTuple):
     """The predictions of one configuration over all folds and repeats, for one role.
 
-    role: test where there is one, else validation. targets, predicted: (n,) indices into `names`.
-    probabilities: (n, classes), rows sum to one. once: whether each example occurs once.
+    Attributes:
+        configuration: Whose predictions they are.
+        role: `test` if there are test predictions, else `validation`.
+        names: The classes.
+        example_ids: (n,) texts.
+        targets: (n,) indices into `names`.
+        predicted: (n,) indices into `names`.
+        probabilities: (n, classes), rows sum to one.
     """
 
     configuration: Configuration
@@ -37,8 +43,8 @@ class Pooled(NamedTuple):
         return len(np.unique(self.example_ids)) == len(self.example_ids)
 
 
-def looked_at(results: BenchmarkResults, most: int = CLOSE) -> tuple[Configuration, ...]:
-    """The best configurations and, where one is named, the baseline."""
+def best_and_baseline(results: BenchmarkResults, most: int = SHOWN) -> tuple[Configuration, ...]:
+    """Return the best configurations, the baseline among them if one is named."""
     shown = results.complete[:most]
     baseline = results.baseline
     if baseline is None or not baseline.place or baseline in shown:
@@ -46,22 +52,24 @@ def looked_at(results: BenchmarkResults, most: int = CLOSE) -> tuple[Configurati
     return (*shown[: most - 1], baseline)
 
 
-def pooled(results: BenchmarkResults, one: Configuration) -> Pooled | None:
-    """The predictions of a complete configuration; None where none are kept."""
-    return None if not one.place else pool(results.predictions(one.trial_id), one)
+def pooled(results: BenchmarkResults, configuration: Configuration) -> Pooled | None:
+    """Read the predictions of a complete configuration; None if none are kept."""
+    if not configuration.place:
+        return None
+    return pool(results.predictions(configuration.trial_id), configuration)
 
 
-def pool(rows: "pd.DataFrame", one: Configuration) -> Pooled | None:
-    """Rows of `predictions` of one trial as arrays; None where there are none."""
+def pool(rows: "pd.DataFrame", configuration: Configuration) -> Pooled | None:
+    """Return one trial's rows of `predictions` as arrays; None if there are none."""
     if rows.empty:
         return None
     role = "test" if (rows["role"] == "test").any() else "validation"
     chosen = rows[rows["role"] == role]
     probabilities = probability_matrix(chosen)
     return Pooled(
-        one,
+        configuration,
         role,
-        class_names_of(one, probabilities.shape[1]),
+        class_names_of(configuration, probabilities.shape[1]),
         chosen["example_id"].to_numpy(dtype=str),
         chosen["target"].to_numpy(dtype=int),
         chosen["predicted"].to_numpy(dtype=int),
@@ -69,18 +77,20 @@ def pool(rows: "pd.DataFrame", one: Configuration) -> Pooled | None:
     )
 
 
-def class_names_of(one: Configuration, number: int | None = None) -> tuple[str, ...]:
-    """As its row says; numbers where it names other than `number` classes."""
-    names = tuple(str(name) for name in json.loads(one.row.get("class_names") or "[]"))
+def class_names_of(configuration: Configuration, number: int | None = None) -> tuple[str, ...]:
+    """Return the classes of its row; plain numbers if these are not `number` names."""
+    names = tuple(str(name) for name in json.loads(configuration.row.get("class_names") or "[]"))
     return names if number in (None, len(names)) else tuple(map(str, range(number or 0)))
 
 
-def pooled_text(found: Pooled) -> str:
-    """What was pooled, and whether an example counts more than once."""
-    text = f"{len(found.targets):,} {found.role} predictions of all folds pooled"
-    if found.once:
+def pooled_text(predictions: Pooled) -> str:
+    """Say what was pooled, and whether an example counts more than once."""
+    text = f"{len(predictions.targets):,} {predictions.role} predictions of all folds pooled"
+    if predictions.once:
         return text
-    _, times = np.unique(found.example_ids, return_counts=True)
+    _, times = np.unique(predictions.example_ids, return_counts=True)
     each = "each" if (times > 1).all() else "some"
-    return (f"{text}: {len(times):,} examples, {each} predicted by several folds or repeats, so "
-            "the predictions are not independent")  # fmt: skip
+    return (
+        f"{text}: {len(times):,} examples, {each} predicted by several folds or repeats, so "
+        "the predictions are not independent"
+    )

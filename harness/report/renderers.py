@@ -1,4 +1,8 @@
-"""The report as Markdown, as one CSV table, and as LaTeX tables."""
+"""Render the report as Markdown, as one CSV table, or as LaTeX tables.
+
+The writers are our own: pandas' quote, align and escape otherwise, and none of them keeps a text
+from a results folder from being a link, a picture or a formula of a spreadsheet.
+"""
 
 import csv
 import io
@@ -26,10 +30,10 @@ from harness.report.per_dataset import split_by_dataset
 from harness.report.sections.leaderboard import compute as board_of
 from harness.sanitize import DOCUMENT, csv_text, printable
 
-FITTING = r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%"
+FIT_TO_LINE = r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%"
 LATEX_SECTIONS = ("leaderboard", "published", "comparisons")
-_MARKUP = re.compile(r"[\\\[\]]|!(?=\[)|`(?=``)|~(?=~~)")  # links, pictures, fences
-_ESCAPES = {
+_MARKDOWN_MARKUP = re.compile(r"[\\\[\]]|!(?=\[)|`(?=``)|~(?=~~)")  # links, pictures, fences
+_LATEX_ESCAPES = {
     # in a row's first cell, [ and * would belong to the \\ of the row before
     "[": "{[}", "]": "{]}", "*": "{*}", "\N{REPLACEMENT CHARACTER}": "?",
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
@@ -41,19 +45,24 @@ _ESCAPES = {
 
 
 def render_markdown(chapters: Sequence[Chapter]) -> str:
-    """Every section as text and tables; a figure is its finding in words."""
+    """Return every section as text and tables; a figure is its finding in words."""
     lines: list[str] = []
     for chapter in chapters:
-        lines += [f"# {_line(chapter.question)}", "", f"Benchmark {_line(chapter.name)}", ""]
+        lines += [
+            f"# {_one_line(chapter.question)}",
+            "",
+            f"Benchmark {_one_line(chapter.name)}",
+            "",
+        ]
         for section in chapter.sections:
-            lines += [f"## {_line(section.title)}", ""]
+            lines += [f"## {_one_line(section.title)}", ""]
             for block in section.blocks:
                 lines += [_markdown(block), ""]
     return "\n".join(lines).rstrip() + "\n"
 
 
 def render_csv(benchmarks: Sequence[BenchmarkResults]) -> str:
-    """One row for each configuration, best first: parameters, estimates, counts and costs."""
+    """Return one row for each configuration, best first: parameters, estimates, counts, costs."""
     rows = [row for results in benchmarks for row in csv_rows(results)]
     columns = list(dict.fromkeys(name for row in rows for name in row))
     out = io.StringIO()
@@ -70,7 +79,7 @@ def _csv_cell(value: object) -> object:
 
 
 def render_latex(chapters: Sequence[Chapter]) -> str:
-    """The leaderboard, the published numbers and the comparisons as booktabs tables."""
+    """Return the tables of `LATEX_SECTIONS` for the package booktabs."""
     tables = [
         _latex(table, section, chapter)
         for chapter in chapters
@@ -85,24 +94,26 @@ def render_latex(chapters: Sequence[Chapter]) -> str:
 def _markdown(block: Block) -> str:
     match block:
         case Text(text):
-            return _plain(text)
+            return _escaped(text)
         case Code(text):
             fence = "`" * max(3, 1 + max(map(len, re.findall("`+", text)), default=0))
             return f"{fence}\n{printable(text.rstrip(), kept=DOCUMENT)}\n{fence}"
         case Figure(title):
-            return f"*Figure: {_line(title)}*"
+            return f"*Figure: {_one_line(title)}*"
         case Gallery(title, examples):
-            texts = [f"- {_line(one.name)}: {_line(text)}" for one in examples
+            texts = [f"- {_one_line(one.name)}: {_one_line(text)}" for one in examples
                      for text in one.texts]  # fmt: skip
-            return "\n".join([f"*{_line(title)}*", *(["", *texts] if texts else [])])
+            return "\n".join([f"*{_one_line(title)}*", *(["", *texts] if texts else [])])
         case Dropdown(_, options):
-            return "\n\n".join(_markdown_option(one) for one in options)
+            return "\n\n".join(map(_markdown_option, options))
         case Table():
             return _markdown_table(block)
 
 
 def _markdown_option(option: Option) -> str:
-    return "\n\n".join([f"### {_line(option.name)}", *(_markdown(one) for one in option.blocks)])
+    return "\n\n".join(
+        [f"### {_one_line(option.name)}", *(_markdown(one) for one in option.blocks)]
+    )
 
 
 def _markdown_table(table: Table) -> str:
@@ -110,28 +121,28 @@ def _markdown_table(table: Table) -> str:
     rows = [[column.name for column in table.columns], rules,
             *([cell.text for cell in row] for row in table.rows)]  # fmt: skip
     lines = ["| " + " | ".join(_cell(text) for text in row) + " |" for row in rows]
-    return "\n".join([*([_line(table.caption), ""] if table.caption else []), *lines])
+    return "\n".join([*([_one_line(table.caption), ""] if table.caption else []), *lines])
 
 
 def _cell(text: str) -> str:
-    return _line(text).replace("|", "\\|")
+    return _one_line(text).replace("|", "\\|")
 
 
-def _line(text: str) -> str:
-    """As one line, where another one would begin a heading, a list or a block."""
-    return _plain(" ".join(text.split()))
+def _one_line(text: str) -> str:
+    """Return text as one line: a second one could begin a heading, a list or a block."""
+    return _escaped(" ".join(text.split()))
 
 
-def _plain(text: str) -> str:
-    """Text that neither links nor loads a picture, begins no block, and commands no terminal."""
-    return _MARKUP.sub(r"\\\g<0>", printable(text, kept=DOCUMENT)).replace("<", "&lt;")
+def _escaped(text: str) -> str:
+    """Escape text so that it links to nothing, loads nothing, begins no block and is no control."""
+    return _MARKDOWN_MARKUP.sub(r"\\\g<0>", printable(text, kept=DOCUMENT)).replace("<", "&lt;")
 
 
 def csv_rows(results: BenchmarkResults) -> list[dict[str, object]]:
-    """One row for each configuration, in the order of the leaderboard.
+    """Return one row for each configuration, in the order of the leaderboard.
 
-    Configurations of several datasets come one dataset after the other, each with places of its
-    own, and a column that names it.
+    Configurations of several datasets come one dataset after the other, with places of their own
+    and a column that names the dataset.
     """
     parts = split_by_dataset(results)
     return [
@@ -167,7 +178,7 @@ def _latex(table: Table, section: Section, chapter: Chapter) -> str:
     rows = [[_latex_cell(cell, best) for cell, best in zip(row, bests, strict=True)]
             for row in table.rows]  # fmt: skip
     return "\n".join([
-        r"\begin{table}", r"\centering", rf"\caption{{{_tex(title)}}}", FITTING,
+        r"\begin{table}", r"\centering", rf"\caption{{{_tex(title)}}}", FIT_TO_LINE,
         rf"\begin{{tabular}}{{{kinds}}}", r"\toprule",
         _latex_row([_tex(column.name) for column in table.columns]),
         r"\midrule", *map(_latex_row, rows),
@@ -192,4 +203,4 @@ def _latex_row(texts: Sequence[str]) -> str:
 
 def _tex(text: str) -> str:
     shown = printable(" ".join(text.split()), kept="")
-    return "".join(_ESCAPES.get(letter, letter) for letter in shown)
+    return "".join(_LATEX_ESCAPES.get(letter, letter) for letter in shown)

@@ -1,4 +1,4 @@
-"""Writing the report's files: which folders, which formats, where to."""
+"""Write the report's files: of which folders, in which formats, where to."""
 
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -16,13 +16,18 @@ from harness.report.renderers import render_csv, render_latex, render_markdown
 from harness.report.sections.data_card import KEY, TITLE, card_blocks
 from harness.results.layout import create_plain
 
-SUFFIXES = {"html": ".html", "md": ".md", "csv": ".csv", "latex": ".tex"}
+SUFFIX_OF = {"html": ".html", "md": ".md", "csv": ".csv", "latex": ".tex"}
 
 
 def results_folders(results: Path, benchmarks: Sequence[str]) -> list[Path]:
-    """The folder of each benchmark, given by name or path; all under `results` for none.
+    """Return the folders of benchmarks.
 
-    Raises BenchError where there is no such folder or none at all.
+    Args:
+        results: The folder that holds one folder per benchmark.
+        benchmarks: Names or paths; all benchmarks in `results` if there are none.
+
+    Raises:
+        BenchError: If there is no such folder, or none at all.
     """
     known = sorted(path.parent.name for path in results.glob("*/runs") if path.is_dir())
     if not benchmarks and not known:
@@ -41,13 +46,24 @@ def write_report(
     reload_s: int | None = None,
     tell: Callable[[str], object] = lambda text: None,
 ) -> list[Path]:
-    """Writes the report of these results folders and returns its files, one for each format.
+    """Write the report of results folders.
 
-    out: its suffix gives way to the format's where several are written. reload_s: of a page that
-    is written again and again, see `render_page`. baseline: applies where it means something, which
-    must be one of the benchmarks at least; tell hears of those that keep their own, and of what
-    is left out of a folder. Raises BenchError where there is nothing to read or the file can't be
-    written.
+    Args:
+        folders: One for each benchmark.
+        results: The folder that holds them; a report of several lies there.
+        out: The file to write. With several formats, its suffix gives way to theirs.
+        formats: Of `SUFFIX_OF`.
+        baseline: A selector. It has to mean a configuration of one benchmark at least; the others
+            keep their own baselines.
+        run_id: A run, or `all`; by default the last one.
+        reload_s: For a page that is written again and again, see `render_page`.
+        tell: Called with each notice: whose baseline was kept, what is left out of a folder.
+
+    Returns:
+        The files, one for each format.
+
+    Raises:
+        BenchError: If there is nothing to read, or a file can't be written.
     """
     benchmarks = _load_benchmarks(folders, run_id=run_id, baseline=baseline, tell=tell)
     for note in dict.fromkeys(note for results in benchmarks for note in results.notes):
@@ -56,9 +72,9 @@ def write_report(
     place = out or report_file(folders, results)
     files = []
     for name in formats:
-        chosen = place if out and len(formats) == 1 else place.with_suffix(SUFFIXES[name])
-        write_text(chosen, _render(name, benchmarks, chapters, reload_s=reload_s))
-        files.append(chosen)
+        file = place if out and len(formats) == 1 else place.with_suffix(SUFFIX_OF[name])
+        write_text(file, _render(name, benchmarks, chapters, reload_s=reload_s))
+        files.append(file)
     return files
 
 
@@ -69,7 +85,7 @@ def _load_benchmarks(
     baseline: str | None,
     tell: Callable[[str], object],
 ) -> list[BenchmarkResults]:
-    """A selector of several benchmarks need not mean something in all of them."""
+    """Load every folder; a selector need not mean something in all of them."""
     benchmarks, refused = [], []
     for folder in folders:
         try:
@@ -79,20 +95,27 @@ def _load_benchmarks(
             benchmarks.append(load_benchmark_results(folder, run_id=run_id))
     if len(refused) == len(folders) and refused:
         raise refused[0]
-    for one in refused:
-        tell(f"{one}; it keeps the file's own baseline, or its best")
+    for refusal in refused:
+        tell(f"{refusal}; it keeps the file's own baseline, or its best")
     return benchmarks
 
 
 def report_file(folders: Sequence[Path], results: Path) -> Path:
-    """Where the page of these folders lies unless said otherwise."""
+    """Return where the page of these folders is, unless `out` says otherwise."""
     return (folders[0] if len(folders) == 1 else results) / "report.html"
 
 
 def write_card(card: Mapping[str, Any], shown: Mapping[str, Any], *, name: str, out: Path) -> Path:
-    """Writes the page of one dataset: its card and its previews.
+    """Write the page of one dataset: its card and its previews.
 
-    Raises BenchError where it can't be written.
+    Args:
+        card: An entry of data_card.json.
+        shown: Its entry of previews.json.
+        name: The dataset's name.
+        out: The file to write.
+
+    Raises:
+        BenchError: If the file can't be written.
     """
     part = section(KEY, TITLE, *card_blocks(card, shown))
     title = str(card.get("title") or name)
@@ -130,7 +153,11 @@ def _folder(results: Path, name: str, known: Sequence[str]) -> Path:
 
 
 def write_text(file: Path, text: str) -> None:
-    """Writes the file as a whole, or not at all. Raises BenchError where it can't be."""
+    """Write a file as a whole, or not at all.
+
+    Raises:
+        BenchError: If it can't be written.
+    """
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         beside = file.with_name(f".{file.name}.{os.getpid()}.tmp")

@@ -1,9 +1,10 @@
 """How figures look: the colours of the configurations, and layouts for light, dark and print."""
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
 
 PALETTE = (
     "#0072b2",
@@ -18,7 +19,7 @@ PALETTE = (
 """One colour for each of the best configurations, safe for colour-blind readers: Okabe and Ito
 (2008) without black and yellow, which vanish on dark and on light paper, and two more."""
 
-OTHER = "#8f959e"
+OTHER = "#8f959e"  # configurations beyond the palette, and lines that stand for none
 SCALE = "Viridis"
 DASHES = ("solid", "dash", "dot", "dashdot")
 GRID = "rgba(128,134,145,0.22)"
@@ -46,21 +47,24 @@ def faded(colour: str, opacity: float) -> str:
 
 
 def figure(*, x: str = "", y: str = "", height_px: int = 380, legend: bool = False) -> "go.Figure":
-    """An empty figure; x, y: axis titles with their units."""
-    import plotly.graph_objects as go
+    """Return an empty figure.
 
+    Args:
+        x: Title of the x axis, with its unit.
+        y: Title of the y axis, with its unit.
+        height_px: Height in pixels.
+        legend: Whether it has a legend.
+    """
     axes = {"xaxis": {"title": _title(x), **axis()}, "yaxis": {"title": _title(y), **axis()}}
     return go.Figure(layout={**layout(height_px=height_px, legend=legend), **axes})
 
 
 def panels(columns: int, titles: list[str], *, height_px: int = 380, **choices: Any) -> "go.Figure":
-    """Panels side by side, sharing their y axis unless said otherwise."""
-    from plotly.subplots import make_subplots
-
+    """Return panels side by side that share their y axis unless `choices` say otherwise."""
+    options = {"shared_yaxes": True, **choices}
     made = make_subplots(
-        rows=1, cols=columns, subplot_titles=titles, horizontal_spacing=0.06,
-        **{"shared_yaxes": True, **choices},
-    )  # fmt: skip
+        rows=1, cols=columns, subplot_titles=titles, horizontal_spacing=0.06, **options
+    )
     made.update_layout(**layout(height_px=height_px, legend=False))
     made.update_xaxes(title=_title(""), **axis())
     made.update_yaxes(title=_title(""), **axis())
@@ -69,7 +73,7 @@ def panels(columns: int, titles: list[str], *, height_px: int = 380, **choices: 
 
 
 def layout(*, height_px: int, legend: bool) -> dict[str, Any]:
-    """What every figure shares. Paper is transparent: the page's colour shows through."""
+    """Return the layout that every figure shares; its paper lets the page's colour through."""
     return {
         "template": "none",
         "height": height_px,
@@ -85,13 +89,50 @@ def layout(*, height_px: int, legend: bool) -> dict[str, Any]:
 
 
 def escaped(text: str) -> str:
-    """Text from files inside a hover template, whose tags plotly would read."""
+    """Escape text from files for a hover template, whose tags plotly reads."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def axis() -> dict[str, Any]:
-    """A quiet grid and room for the labels."""
-    return {"gridcolor": GRID, "zeroline": False, "automargin": True, "ticks": ""}  # fmt: skip
+    """Return an axis with a quiet grid and room for its labels."""
+    return {"gridcolor": GRID, "zeroline": False, "automargin": True, "ticks": ""}
+
+
+class ForestRow(NamedTuple):
+    """A difference with its interval, in a configuration's name and colour."""
+
+    name: str
+    colour: str
+    mean: float
+    low: float
+    high: float
+
+
+def forest_plot(rows: Sequence[ForestRow], *, x: str) -> "go.Figure":
+    """Draw differences with intervals around the line of no difference, the first on top.
+
+    Args:
+        rows: One line each.
+        x: What differs, with its unit.
+    """
+    made = figure(x=x, height_px=100 + 21 * len(rows))
+    made.add_vline(x=0, line={"color": OTHER, "dash": "dot"})
+    for row in rows:
+        bars = {"array": [row.high - row.mean], "arrayminus": [row.mean - row.low]}
+        made.add_trace(
+            go.Scatter(
+                x=[row.mean],
+                y=[row.name],
+                mode="markers",
+                showlegend=False,
+                marker={"color": row.colour, "size": 9},
+                name=row.name,
+                error_x={**bars, "color": row.colour, "thickness": 1.6},
+                hovertemplate="%{y}: %{x:+.4f}<extra></extra>",
+            )
+        )
+    made.update_yaxes(autorange="reversed", type="category")
+    return made
 
 
 def _title(text: str) -> dict[str, Any]:

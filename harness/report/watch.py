@@ -1,4 +1,4 @@
-"""Writing the page again while a run lasts: whenever its tables have grown, and not too often."""
+"""Write the page again while a run lasts: whenever its tables have grown, and not too often."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -10,12 +10,13 @@ from harness.report.report_writer import write_text
 from harness.results.lock import is_held
 
 POLL_S = 1.0
-EVERY_S = 5.0  # at most so often
-BUSY_SHARE = 0.05  # at most so much of one core, while others train on it
-RELOAD_S = 10
+EVERY_S = 5.0  # the page is written at most so often
+BUSY_SHARE = 0.05  # and takes at most this share of one core, as trials train on it
+RELOAD_S = 10  # a browser reads the page again; an open plot is lost by it, so not more often
 WATCHED = ("runs/*/*", "*/*.parquet")
 
 Stamp = frozenset[tuple[str, int, int]]
+"""Path, time of change in ns, and size of each file that a report reads."""
 
 
 def watch(
@@ -26,12 +27,20 @@ def watch(
     sleep: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
 ) -> None:
-    """Writes the page when something changed, until a run that was under way has ended.
+    """Write the page whenever something changed, until a run that was under way has ended.
 
-    write: makes the page, reading itself anew after so many seconds, or never for None. Where no
-    run is under way, the first one is waited for. Raises BenchError where the page can't be made
-    at the end; before it, another attempt follows. After KeyboardInterrupt, which passes through,
-    the page no longer reads itself anew.
+    If no run is under way, the first one is waited for. After KeyboardInterrupt, which passes
+    through, the page no longer reloads.
+
+    Args:
+        folders: Results folders.
+        write: Writes the page, which then reloads after so many seconds; None: never.
+        on_written: Called with the page each time it was written.
+        sleep: As `time.sleep`.
+        clock: As `time.monotonic`.
+
+    Raises:
+        BenchError: If the page can't be made at the end; before it, another attempt follows.
     """
     began, last, due_s, page = False, None, 0.0, None
     try:
@@ -39,12 +48,12 @@ def watch(
             running = any(map(is_held, folders))
             ended = began and not running
             began = began or running
-            found = stamp(folders)
-            if ended or (found != last and clock() >= due_s):
+            current = stamp(folders)
+            if ended or (current != last and clock() >= due_s):
                 started_s = clock()
                 page = _written(write, ended=ended)
                 if page is not None:
-                    last = found
+                    last = current
                     on_written(page)
                 due_s = clock() + max(EVERY_S, (clock() - started_s) / BUSY_SHARE)
             if ended:
@@ -52,30 +61,30 @@ def watch(
             sleep(POLL_S)
     except KeyboardInterrupt:
         if page is not None:
-            settle(page)
+            stop_reloading(page)
         raise
 
 
 def stamp(folders: Sequence[Path]) -> Stamp:
-    """Equal as long as nothing that a report reads has changed."""
-    found = set()
+    """Return a value that stays equal as long as nothing that a report reads has changed."""
+    states = set()
     for file in (file for folder in folders for kind in WATCHED for file in folder.glob(kind)):
         try:
-            about = file.stat()
+            status = file.stat()
         except OSError:  # a compaction took it away
             continue
-        found.add((str(file), about.st_mtime_ns, about.st_size))
-    return frozenset(found)
+        states.add((str(file), status.st_mtime_ns, status.st_size))
+    return frozenset(states)
 
 
-def settle(page: Path) -> None:
-    """The page no longer reads itself anew."""
+def stop_reloading(page: Path) -> None:
+    """Write the page again without what makes a browser reload it."""
     text = without_live_script(page.read_text(encoding="utf-8"))
     write_text(page, text)
 
 
 def _written(write: Callable[[int | None], Path], *, ended: bool) -> Path | None:
-    """The page; None where the tables are not there yet, or change while they are read."""
+    """Return the page; None if the tables are not there yet, or change while they are read."""
     if ended:
         return write(None)
     try:

@@ -19,7 +19,7 @@ from harness.report.blocks import (
     section,
 )
 from harness.report.formatting import number
-from harness.report.predictions import Pooled, looked_at, pooled, pooled_text
+from harness.report.predictions import Pooled, best_and_baseline, pooled, pooled_text
 from harness.report.theme import OTHER, figure
 from harness.statistics.intervals import wilson
 
@@ -65,7 +65,7 @@ class Calibration(NamedTuple):
 
 def calibration(results: BenchmarkResults) -> Section:
     """The calibration as a section."""
-    kept = [one for one in (pooled(results, each) for each in looked_at(results)) if one]
+    kept = [one for one in (pooled(results, each) for each in best_and_baseline(results)) if one]
     if not kept:
         return empty_section(KEY, TITLE, "No predictions of a complete configuration are kept.")
     found = tuple(compute(one) for one in kept)

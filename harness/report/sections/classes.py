@@ -20,7 +20,7 @@ from harness.report.blocks import (
     section,
 )
 from harness.report.formatting import number, plural
-from harness.report.predictions import Pooled, looked_at, pooled, pooled_text
+from harness.report.predictions import Pooled, best_and_baseline, pooled, pooled_text
 from harness.report.theme import DASHES, OTHER, escaped, figure
 from harness.statistics.intervals import wilson
 
@@ -56,7 +56,7 @@ class Classes(NamedTuple):
 
 def classes(results: BenchmarkResults) -> Section:
     """The classes as a section; it reads the predictions of a few trials."""
-    found = [one for one in (pooled(results, each) for each in looked_at(results)) if one]
+    found = [one for one in (pooled(results, each) for each in best_and_baseline(results)) if one]
     if not found:
         return empty_section(KEY, TITLE, "No predictions of a complete configuration are kept.")
     options = tuple(_option(one) for one in found)

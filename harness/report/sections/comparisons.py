@@ -20,7 +20,6 @@ from harness.report.blocks import (
     empty_section,
     section,
 )
-from harness.report.forest_plot import Branch, draw_forest
 from harness.report.formatting import (
     against_baseline,
     interval_text,
@@ -31,6 +30,7 @@ from harness.report.formatting import (
     plural,
     signed,
 )
+from harness.report.theme import ForestRow, forest_plot
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -72,13 +72,14 @@ def table(found: Comparisons) -> Table:
 
 def draw(found: Comparisons, metric: str) -> "go.Figure":
     """Differences with intervals around the line of no difference."""
-    branches = [
-        Branch(one.configuration, one.difference.mean, one.difference.low, one.difference.high)
+    rows = [
+        ForestRow(one.configuration.name, one.configuration.colour, gap.mean, gap.low, gap.high)
         for one in found.rows
-        if one.difference.low is not None and one.difference.high is not None
-    ]  # fmt: skip
-    role = ROLE_OF[found.split]
-    return draw_forest(branches[:SHOWN], f"{role} {metric}: difference to {found.baseline.name}")
+        for gap in [one.difference]
+        if gap.low is not None and gap.high is not None
+    ]
+    axis = f"{ROLE_OF[found.split]} {metric}: difference to {found.baseline.name}"
+    return forest_plot(rows[:SHOWN], x=axis)
 
 
 def _row(one: Against) -> tuple[Cell, ...]:

@@ -16,7 +16,7 @@ from harness.report.blocks import (
 from harness.report.formatting import metric_name, number, plural
 from harness.report.overfitting import Ending, endings
 from harness.report.overfitting import table as endings_table
-from harness.report.predictions import looked_at
+from harness.report.predictions import best_and_baseline
 from harness.report.pruned import MOST_DRAWN, faint, sentence, stopped
 from harness.report.theme import faded, figure
 
@@ -53,8 +53,8 @@ class FoldCurve(NamedTuple):
 
 def curves(results: BenchmarkResults) -> Section:
     """The learning curves as a section."""
-    shown = looked_at(results, SHOWN)
-    rows = _training(results.epochs([one.trial_id for one in looked_at(results, COMPARED)]))
+    shown = best_and_baseline(results, SHOWN)
+    rows = _training(results.epochs([one.trial_id for one in best_and_baseline(results, COMPARED)]))
     scores = compute(rows, shown, f"val_{results.objective}", f"train_{results.objective}")
     losses = compute(rows, shown, "val_loss", "train_loss")
     if not scores and not losses:
@@ -72,8 +72,13 @@ def curves(results: BenchmarkResults) -> Section:
         blocks.append(Figure(_loss_finding(losses), made, True))
     options = tuple(_option(rows, curve, results) for curve in scores or losses)
     blocks.append(Dropdown("every fold of", options))
-    found = endings(rows, looked_at(results, COMPARED), metric=results.objective, mode=results.mode,
-                    size_ratio=results.size_ratio("val"))  # fmt: skip
+    found = endings(
+        rows,
+        best_and_baseline(results, COMPARED),
+        metric=results.objective,
+        mode=results.mode,
+        size_ratio=results.size_ratio("val"),
+    )
     if not found:
         return section(KEY, TITLE, *blocks)
     return section(KEY, TITLE, *blocks, Text(_endings_text(found, results)), endings_table(found))

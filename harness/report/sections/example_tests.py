@@ -14,7 +14,6 @@ from harness.report.blocks import (
     section,
     without_empty_columns,
 )
-from harness.report.forest_plot import Branch, draw_forest
 from harness.report.formatting import (
     NOTHING,
     against_baseline,
@@ -24,6 +23,7 @@ from harness.report.formatting import (
     p_text,
     signed,
 )
+from harness.report.theme import ForestRow, forest_plot
 from harness.statistics.example_tests import ExampleComparison, compare_examples
 from harness.statistics.multiplicity import ALPHA, holm
 
@@ -105,9 +105,12 @@ def table(found: Items) -> Table:
 
 def draw(found: Items) -> "go.Figure":
     """Differences of accuracy over examples."""
-    branches = [Branch(one.configuration, drawn.mean, drawn.low, drawn.high)
-                for one in found.pairs for drawn in [one.found.difference]]  # fmt: skip
-    return draw_forest(branches, f"{found.role} accuracy: difference to {found.baseline.name}")
+    rows = [
+        ForestRow(one.configuration.name, one.configuration.colour, gap.mean, gap.low, gap.high)
+        for one in found.pairs
+        for gap in [one.found.difference]
+    ]
+    return forest_plot(rows, x=f"{found.role} accuracy: difference to {found.baseline.name}")
 
 
 def _row(one: Pair) -> tuple[Cell, ...]:

@@ -7,7 +7,7 @@ import pytest
 
 from harness.errors import BenchError
 from harness.report.page import Chapter, live_script, render_page, without_live_script
-from harness.report.watch import RELOAD_S, settle, stamp, watch
+from harness.report.watch import RELOAD_S, stamp, stop_reloading, watch
 from harness.results.lock import hold, is_held
 
 
@@ -113,7 +113,7 @@ def test_the_script_can_be_taken_out_of_a_page(tmp_path: Path) -> None:
     plain = render_page(chapters, title="X", made_at="now")
     file.write_text(render_page(chapters, title="X", made_at="now", reload_s=7))
     assert "1000 * 7" in file.read_text()
-    settle(file)
+    stop_reloading(file)
     assert file.read_text() == plain == without_live_script(plain)
 
 
