@@ -1,4 +1,4 @@
-"""Numbers, values and names as they are printed."""
+"""Format numbers, values and names as they are printed, in every format of the report."""
 
 import json
 import math
@@ -14,17 +14,17 @@ NOTHING = "–"
 
 
 def number(value: float | None, digits: int = 4) -> str:
-    """`0.9413`; a dash where there is none."""
+    """Return `0.9413`; a dash if there is no value."""
     return NOTHING if is_missing(value) else f"{value:z.{digits}f}".replace("-", "−")
 
 
 def signed(value: float | None, digits: int = 4) -> str:
-    """`+0.0120`; a dash where there is none."""
+    """Return `+0.0120`; a dash if there is no value."""
     return NOTHING if is_missing(value) else f"{value:+z.{digits}f}".replace("-", "−")
 
 
 def estimate_text(estimate: Estimate, digits: int = 4) -> str:
-    """`0.9413 [0.9200, 0.9626]`, or the mean alone where there is no interval."""
+    """Return `0.9413 [0.9200, 0.9626]`, or the mean alone if there is no interval."""
     mean = number(estimate.mean, digits)
     if estimate.low is None or estimate.high is None:
         return mean
@@ -32,7 +32,7 @@ def estimate_text(estimate: Estimate, digits: int = 4) -> str:
 
 
 def estimate_cell(estimate: Estimate) -> Cell:
-    """The estimate as a cell, `0.9413 ± 0.0213`, that sorts by its mean."""
+    """Return a cell `0.9413 ± 0.0213` that sorts by the mean."""
     text = number(estimate.mean)
     if estimate.mean is not None and estimate.high is not None:
         text += f" ± {number(estimate.high - estimate.mean)}"
@@ -40,22 +40,22 @@ def estimate_cell(estimate: Estimate) -> Cell:
 
 
 def p_text(p: float | None) -> str:
-    """Three digits, `< 0.001` below them."""
+    """Return three digits, or `< 0.001`."""
     return "< 0.001" if p is not None and p < 0.0005 else number(p, 3)
 
 
 def interval_text(low: float | None, high: float | None) -> str:
-    """`[+0.0100, +0.0230]`, the bounds of a difference."""
+    """Return the bounds of a difference, `[+0.0100, +0.0230]`."""
     return f"[{signed(low)}, {signed(high)}]"
 
 
 def count(value: float | None) -> str:
-    """`50,842`; a dash where there is none."""
+    """Return `50,842`; a dash if there is no value."""
     return NOTHING if is_missing(value) else f"{int(value or 0):,}"
 
 
 def magnitude(value: float | None) -> str:
-    """`7.47 M`: three figures and the thousands they are counted in."""
+    """Return `7.47 M`, three figures and their unit; a dash if there is no value."""
     if value is None or is_missing(value):
         return NOTHING
     for size, unit in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
@@ -65,32 +65,39 @@ def magnitude(value: float | None) -> str:
 
 
 def time_text(seconds: float | None) -> str:
-    """A span of time, where it is known."""
+    """Return a span of time in words; a dash if it is not known."""
     return NOTHING if seconds is None or is_missing(seconds) else duration(seconds)
 
 
 def value_text(value: Any) -> str:
-    """A parameter's value."""
+    """Return a parameter's value as text; a dash if it has none."""
     if is_missing(value):
         return NOTHING
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def params_text(params: Mapping[str, Any], names: Mapping[str, str]) -> str:
-    """`num_heads=4, lr=0.001` of the parameters in `names` that exist in this configuration."""
-    parts = [f"{name}={value_text(params[path])}" for path, name in names.items()
-             if not is_missing(params.get(path))]  # fmt: skip
+    """Return `num_heads=4, lr=0.001` of the parameters in `names` that a configuration has."""
+    parts = [
+        f"{name}={value_text(params[path])}"
+        for path, name in names.items()
+        if not is_missing(params.get(path))
+    ]
     return ", ".join(parts) or "the file as it is"
 
 
 def readable(
     params: Mapping[str, Mapping[str, Any]], null_choices: Collection[tuple[str, str]]
 ) -> dict[str, dict[str, Any]]:
-    """The parameters of each configuration as a reader wants them.
+    """Return the parameters of each configuration as a reader expects them.
 
-    A null that was chosen is `none`; a mapping is its `name`, else the names of its keys,
-    `time_shift + mixup`, and is written out, `time_shift(fraction=0.5) + mixup(alpha=0.4)`, where
-    another one has the same. null_choices: (trial id, path).
+    A null that was chosen becomes `none`. A mapping becomes its `name`, else the names of its keys,
+    `time_shift + mixup`, written out as `time_shift(fraction=0.5) + mixup(alpha=0.4)` if another
+    mapping has the same names.
+
+    Args:
+        params: Trial id -> path -> value; mappings are JSON text.
+        null_choices: (trial id, path) where null is a choice of the space.
     """
     found: dict[str, dict[str, Any]] = {
         trial_id: {
@@ -121,7 +128,7 @@ def _written_out(mapping: Mapping[str, Any]) -> str:
 
 
 def _with_options(name: str, value: Any) -> str:
-    """`mixup(alpha=0.4)` of a mapping, `padding=4` of a plain value."""
+    """Return `mixup(alpha=0.4)` of a mapping, `padding=4` of a plain value."""
     if not isinstance(value, Mapping):
         return f"{name}={json.dumps(value) if isinstance(value, list) else value_text(value)}"
     options = ", ".join(_with_options(key, one) for key, one in value.items())
@@ -129,7 +136,7 @@ def _with_options(name: str, value: Any) -> str:
 
 
 def _mapping(value: Any) -> dict[str, Any]:
-    """What a mapping's JSON text holds; empty for any other value."""
+    """Return the mapping that a JSON text holds; empty for any other value."""
     if not isinstance(value, str) or not value.startswith("{"):
         return {}
     try:
@@ -140,32 +147,36 @@ def _mapping(value: Any) -> dict[str, Any]:
 
 
 def short_names(paths: Sequence[str]) -> dict[str, str]:
-    """Path -> its last part, or the whole where two paths end alike."""
+    """Return path -> its last part, or the whole path if two of them end alike."""
     ends = [path.rpartition(".")[2] for path in paths]
-    return {path: end if ends.count(end) == 1 else path
-            for path, end in zip(paths, ends, strict=True)}  # fmt: skip
+    return {
+        path: end if ends.count(end) == 1 else path for path, end in zip(paths, ends, strict=True)
+    }
 
 
 def metric_name(metric: str) -> str:
-    """`macro_f1` as a reader says it."""
+    """Return a metric's name as prose, such as `macro F1` for `macro_f1`."""
     return METRICS[metric].title if metric in METRICS else metric.replace("_", " ")
 
 
 def plural(amount: int, noun: str) -> str:
-    """`1 fold`, `4 folds`."""
+    """Return `1 fold` or `4 folds`."""
     return f"{amount:,} {noun}" if amount == 1 else f"{amount:,} {noun}s"
 
 
 def listed(texts: Sequence[str]) -> str:
-    """`4, 2 and 16`."""
+    """Return `4, 2 and 16`."""
     return " and ".join([part for part in (", ".join(texts[:-1]), texts[-1]) if part])
 
 
 def against_baseline(differing: int, others: int) -> str:
-    """How many of the others can be told apart from the baseline, in words."""
+    """Say how many of the others can be told apart from the baseline."""
     if others == 1:
-        return "The other one differs from the baseline" if differing else (
-            "No difference seen between the other one and the baseline")  # fmt: skip
+        return (
+            "The other one differs from the baseline"
+            if differing
+            else ("No difference seen between the other one and the baseline")
+        )
     if not differing:
         return f"No difference seen between any of the {others:,} others and the baseline"
     verb = "differs" if differing == 1 else "differ"
@@ -173,5 +184,5 @@ def against_baseline(differing: int, others: int) -> str:
 
 
 def is_missing(value: Any) -> bool:
-    """Whether a table's cell is null."""
+    """Return whether a table's cell is null."""
     return value is None or (isinstance(value, float) and math.isnan(value))

@@ -179,11 +179,17 @@ def _titled(title: str, figure: "go.Figure") -> "go.Figure":
     margin = made.layout.margin.t or 30
     height = made.layout.height or 380
     return made.update_layout(
-        title={"text": "<br>".join(map(escaped, lines)), "x": 0.02, "yref": "container",
-               "y": 1 - 10 / (height + room), "yanchor": "top", "font": {"size": 15}},
+        title={
+            "text": "<br>".join(map(escaped, lines)),
+            "x": 0.02,
+            "yref": "container",
+            "y": 1 - 10 / (height + room),
+            "yanchor": "top",
+            "font": {"size": 15},
+        },
         margin_t=margin + room,
         height=height + room,
-    )  # fmt: skip
+    )
 
 
 def _value(cell: Cell) -> Any:

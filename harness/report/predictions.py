@@ -16,7 +16,7 @@ SHOWN = 3  # configurations whose predictions a section shows
 Array = NDArray[Any]
 
 
-class Pooled(NamedTuple):
+class PooledPredictions(NamedTuple):
     """The predictions of one configuration over all folds and repeats, for one role.
 
     Attributes:
@@ -52,21 +52,21 @@ def best_and_baseline(results: BenchmarkResults, most: int = SHOWN) -> tuple[Con
     return (*shown[: most - 1], baseline)
 
 
-def pooled(results: BenchmarkResults, configuration: Configuration) -> Pooled | None:
+def pooled(results: BenchmarkResults, configuration: Configuration) -> PooledPredictions | None:
     """Read the predictions of a complete configuration; None if none are kept."""
     if not configuration.place:
         return None
     return pool(results.predictions(configuration.trial_id), configuration)
 
 
-def pool(rows: "pd.DataFrame", configuration: Configuration) -> Pooled | None:
+def pool(rows: "pd.DataFrame", configuration: Configuration) -> PooledPredictions | None:
     """Return one trial's rows of `predictions` as arrays; None if there are none."""
     if rows.empty:
         return None
     role = "test" if (rows["role"] == "test").any() else "validation"
     chosen = rows[rows["role"] == role]
     probabilities = probability_matrix(chosen)
-    return Pooled(
+    return PooledPredictions(
         configuration,
         role,
         class_names_of(configuration, probabilities.shape[1]),
@@ -83,7 +83,7 @@ def class_names_of(configuration: Configuration, number: int | None = None) -> t
     return names if number in (None, len(names)) else tuple(map(str, range(number or 0)))
 
 
-def pooled_text(predictions: Pooled) -> str:
+def pooled_text(predictions: PooledPredictions) -> str:
     """Say what was pooled, and whether an example counts more than once."""
     text = f"{len(predictions.targets):,} {predictions.role} predictions of all folds pooled"
     if predictions.once:

@@ -1,59 +1,40 @@
-"""Trials that a scheduler stopped early: when, and what they had reached. In no mean, ever."""
+"""Trials that a scheduler stopped early: they are reported, but are in no mean and no ranking."""
 
 from collections import Counter
-from collections.abc import Sequence
 from statistics import median
-from typing import TYPE_CHECKING, Protocol
 
 from harness.report.benchmark_results import BenchmarkResults, Configuration
 from harness.report.blocks import Cell, Column, Table
 from harness.report.formatting import plural
-from harness.report.theme import OTHER, faded
-
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
-
-MOST_DRAWN = 30
-FAINTNESS = 0.45
 
 
-class Line(Protocol):
-    """A mean over folds, epoch by epoch."""
-
-    @property
-    def configuration(self) -> Configuration:
-        """Whose it is."""
-
-    @property
-    def epochs(self) -> Sequence[int]:
-        """From 1."""
-
-    @property
-    def mean(self) -> Sequence[float]:
-        """One value an epoch."""
-
-
-def stopped(results: BenchmarkResults) -> tuple[Configuration, ...]:
-    """The pruned configurations, those that came furthest first."""
-    pruned = [one for one in results.configurations if one.status == "pruned"]
+def pruned_configurations(results: BenchmarkResults) -> tuple[Configuration, ...]:
+    """Return the pruned configurations, those that came furthest first."""
+    pruned = [
+        configuration
+        for configuration in results.configurations
+        if configuration.status == "pruned"
+    ]
     return tuple(sorted(pruned, key=_epochs, reverse=True))
 
 
-def sentence(results: BenchmarkResults) -> str:
-    """How many were stopped and after how many epochs; empty where none was."""
-    found = [_epochs(one) for one in stopped(results)]
-    if not found:
+def pruned_text(results: BenchmarkResults) -> str:
+    """Say how many were pruned and after how many epochs; empty if none was."""
+    epochs = [_epochs(configuration) for configuration in pruned_configurations(results)]
+    if not epochs:
         return ""
-    low, high = min(found), max(found)
-    span = f"{low}" if low == high else f"{low} to {high} (median {median(found):g})"
-    were = "was" if len(found) == 1 else "were"
-    return (f"{plural(len(found), 'configuration')} {were} stopped after {span} epochs, since the "
-            "mean over folds had fallen behind the others' at the same epoch")  # fmt: skip
+    low, high = min(epochs), max(epochs)
+    span = f"{low}" if low == high else f"{low} to {high} (median {median(epochs):g})"
+    were = "was" if len(epochs) == 1 else "were"
+    return (
+        f"{plural(len(epochs), 'configuration')} {were} stopped after {span} epochs, since the "
+        "mean over folds had fallen behind the others' at the same epoch"
+    )
 
 
-def table(results: BenchmarkResults) -> Table:
-    """How many were stopped after which epoch."""
-    counts = Counter(_epochs(one) for one in stopped(results))
+def pruned_table(results: BenchmarkResults) -> Table:
+    """Return how many were pruned after which epoch."""
+    counts = Counter(_epochs(configuration) for configuration in pruned_configurations(results))
     rows = tuple(
         (Cell(f"{epoch:,}", epoch), Cell(f"{n:,}", n)) for epoch, n in sorted(counts.items())
     )
@@ -61,21 +42,5 @@ def table(results: BenchmarkResults) -> Table:
     return Table(columns, rows, caption="Pruned: done, never ranked, in no mean")
 
 
-def faint(lines: Sequence[Line]) -> list["go.Scatter"]:
-    """Thin grey lines that end where the trials did."""
-    import plotly.graph_objects as go
-
-    return [
-        go.Scatter(
-            x=list(one.epochs), y=[float(f"{value:.5g}") for value in one.mean],
-            mode="lines+markers", marker={"size": [0] * (len(one.epochs) - 1) + [5]},
-            line={"color": faded(OTHER, FAINTNESS), "width": 1}, name="pruned",
-            legendgroup="pruned", showlegend=place == 0,
-            hovertemplate=f"{name} pruned, epoch %{{x}}: %{{y:.4f}}<extra></extra>",
-        )
-        for place, one in enumerate(lines) for name in [one.configuration.name]
-    ]  # fmt: skip
-
-
-def _epochs(one: Configuration) -> int:
-    return int(one.row.get("epochs_trained") or 0)
+def _epochs(configuration: Configuration) -> int:
+    return int(configuration.row.get("epochs_trained") or 0)

@@ -1,4 +1,4 @@
-"""Which of our numbers a published one stands beside."""
+"""Find our number that a published one is compared with."""
 
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -13,7 +13,7 @@ SIZE_COLUMN = {"val": "n_validation", "test": "n_test", "train": "n_train"}
 MOST_DECIMALS = 9  # beyond it a float's own rounding speaks
 
 
-class Ours(NamedTuple):
+class ReproducedScore(NamedTuple):
     """Our number, and in words which rows it comes from."""
 
     estimate: Estimate
@@ -21,44 +21,51 @@ class Ours(NamedTuple):
 
 
 def needs_epochs(row: Published, column: str) -> bool:
-    """Whether a published number of an epoch has a column in `epochs`."""
+    """Return whether a published number belongs to an epoch that the table `epochs` has."""
     return row.epoch not in (None, "best") and column.startswith(("val_", "train_"))
 
 
-def find_ours(
+def find_reproduced_score(
     results: BenchmarkResults,
     row: Published,
     column: str,
-    one: Configuration,
+    configuration: Configuration,
     epochs: "pd.DataFrame",
-) -> Ours:
-    """Our number of the same fold, or mean over folds, and of the same epoch where it is kept.
+) -> ReproducedScore:
+    """Return our number of the same fold, or mean over folds, and of the same epoch if it is kept.
 
-    epochs: rows of `epochs`, at least those of this configuration where `needs_epochs`.
+    Args:
+        results: Of the benchmark.
+        row: The published row.
+        column: The column of `folds` or `epochs` that its number belongs to.
+        configuration: The configuration that it is compared with.
+        epochs: Rows of `epochs`, at least those of this configuration if `needs_epochs`.
     """
     where = "mean over folds" if row.fold is None else f"fold {row.fold}"
-    folds = results.folds[results.folds["trial_id"] == one.trial_id]
+    folds = results.folds[results.folds["trial_id"] == configuration.trial_id]
     if row.fold is not None:
         repeats = _repeats_of(folds, row.fold)
         folds = folds[folds["repeat"].isin(repeats)]
         epochs = epochs[epochs["repeat"].isin(repeats)] if "repeat" in epochs.columns else epochs
     if needs_epochs(row, column) and column in epochs.columns and epochs[column].notna().any():
-        found = _of_epoch(epochs[epochs["trial_id"] == one.trial_id], row.epoch)
+        found = _of_epoch(epochs[epochs["trial_id"] == configuration.trial_id], row.epoch)
         running = ", running value" if column.startswith("train_") else ""
         epoch = _last(found) if row.epoch == "last" else f"epoch {row.epoch}"
-        return Ours(
+        return ReproducedScore(
             _estimate(results, found, folds, column, row.fold), f"{where}, {epoch}{running}"
         )
     chosen = next(iter(folds["weights_source"].dropna()), None)
     if row.epoch is not None and row.epoch != chosen and chosen is not None:
         where += f", our {chosen} epoch"
-    return Ours(_estimate(results, folds, folds, column, row.fold), where)
+    return ReproducedScore(_estimate(results, folds, folds, column, row.fold), where)
 
 
-def impossible(results: BenchmarkResults, row: Published, column: str, value: float) -> int | None:
-    """The number of examples that can't give this published accuracy; None where it is possible.
+def impossible_count(
+    results: BenchmarkResults, row: Published, column: str, value: float
+) -> int | None:
+    """Return the number of examples that can't give a published accuracy; None if they can.
 
-    The fold's size is ours; where no fold is named, all folds of one repeat together.
+    The size of a fold is ours; if the row names none, all folds of one repeat count together.
     """
     split, _, metric = column.partition("_")
     limited = any(variant.dataset.limit is not None for variant in results.spec.variants)
@@ -74,9 +81,9 @@ def impossible(results: BenchmarkResults, row: Published, column: str, value: fl
 
 
 def _repeats_of(folds: "pd.DataFrame", fold: int) -> list[int]:
-    """The repeats in which this fold holds the examples that it holds in the first.
+    """Return the repeats in which a fold holds the examples that it holds in the first.
 
-    Repeats of parts that are cut anew have other examples under the same number.
+    Repeats of parts that are cut again have other examples under the same number.
     """
     own = folds[folds["fold"] == fold].sort_values("repeat")
     if own.empty or "split_hash" not in own.columns or own["split_hash"].isna().all():
@@ -87,11 +94,13 @@ def _repeats_of(folds: "pd.DataFrame", fold: int) -> list[int]:
 
 def _last(rows: "pd.DataFrame") -> str:
     numbers = sorted({int(epoch) for epoch in rows["epoch"]})
-    return f"last epoch ({' to '.join(str(one) for one in numbers[:: len(numbers) - 1 or 1])})"
+    return (
+        f"last epoch ({' to '.join(str(number) for number in numbers[:: len(numbers) - 1 or 1])})"
+    )
 
 
 def _of_epoch(rows: "pd.DataFrame", epoch: int | str | None) -> "pd.DataFrame":
-    """The rows of that epoch of training, or of the last one of each fold."""
+    """Return the rows of an epoch of training, or of the last one of each fold."""
     training = rows[rows["stage"] == "training"]
     if epoch == "last":
         ordered = training.sort_values("epoch", kind="stable")
@@ -107,7 +116,7 @@ def _estimate(
     column: str,
     fold: int | None,
 ) -> Estimate:
-    """Over folds with corrected t; of one fold over repeats, Wilson's interval for an accuracy."""
+    """Return the mean over folds, or of one fold over repeats, with the interval that it allows."""
     split, _, metric = column.partition("_")
     if column not in rows.columns:
         return Estimate(None)

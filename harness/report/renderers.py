@@ -35,13 +35,37 @@ LATEX_SECTIONS = ("leaderboard", "published", "comparisons")
 _MARKDOWN_MARKUP = re.compile(r"[\\\[\]]|!(?=\[)|`(?=``)|~(?=~~)")  # links, pictures, fences
 _LATEX_ESCAPES = {
     # in a row's first cell, [ and * would belong to the \\ of the row before
-    "[": "{[}", "]": "{]}", "*": "{*}", "\N{REPLACEMENT CHARACTER}": "?",
-    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
-    "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
-    "±": r"$\pm$", "−": "$-$", "–": "--", "…": r"\dots{}", "<": "$<$", ">": "$>$", "|": r"$|$",
-    "≤": r"$\leq$", "≥": r"$\geq$", "×": r"$\times$", "²": r"$^2$", "·": r"$\cdot$",
-    "“": "``", "”": "''", "→": r"$\to$", '"': "''",
-}  # fmt: skip
+    "[": "{[}",
+    "]": "{]}",
+    "*": "{*}",
+    "\N{REPLACEMENT CHARACTER}": "?",
+    "\\": r"\textbackslash{}",
+    "&": r"\&",
+    "%": r"\%",
+    "$": r"\$",
+    "#": r"\#",
+    "_": r"\_",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "±": r"$\pm$",
+    "−": "$-$",
+    "–": "--",
+    "…": r"\dots{}",
+    "<": "$<$",
+    ">": "$>$",
+    "|": r"$|$",
+    "≤": r"$\leq$",
+    "≥": r"$\geq$",
+    "×": r"$\times$",
+    "²": r"$^2$",
+    "·": r"$\cdot$",
+    "“": "``",
+    "”": "''",
+    "→": r"$\to$",
+    '"': "''",
+}
 
 
 def render_markdown(chapters: Sequence[Chapter]) -> str:
@@ -101,8 +125,11 @@ def _markdown(block: Block) -> str:
         case Figure(title):
             return f"*Figure: {_one_line(title)}*"
         case Gallery(title, examples):
-            texts = [f"- {_one_line(one.name)}: {_one_line(text)}" for one in examples
-                     for text in one.texts]  # fmt: skip
+            texts = [
+                f"- {_one_line(example.name)}: {_one_line(text)}"
+                for example in examples
+                for text in example.texts
+            ]
             return "\n".join([f"*{_one_line(title)}*", *(["", *texts] if texts else [])])
         case Dropdown(_, options):
             return "\n\n".join(map(_markdown_option, options))
@@ -118,8 +145,11 @@ def _markdown_option(option: Option) -> str:
 
 def _markdown_table(table: Table) -> str:
     rules = ["---:" if column.numeric else "---" for column in table.columns]
-    rows = [[column.name for column in table.columns], rules,
-            *([cell.text for cell in row] for row in table.rows)]  # fmt: skip
+    rows = [
+        [column.name for column in table.columns],
+        rules,
+        *([cell.text for cell in row] for row in table.rows),
+    ]
     lines = ["| " + " | ".join(_cell(text) for text in row) + " |" for row in rows]
     return "\n".join([*([_one_line(table.caption), ""] if table.caption else []), *lines])
 
@@ -155,15 +185,19 @@ def csv_rows(results: BenchmarkResults) -> list[dict[str, object]]:
 def _rows_of(results: BenchmarkResults, data: dict[str, object]) -> list[dict[str, object]]:
     board = board_of(results)
     rows = []
-    for place, one in enumerate(results.configurations, start=1):
-        row: dict[str, object] = {"benchmark": results.name, **data,
-                                  "place": place if one.place else None,
-                                  "trial_id": one.trial_id, "status": one.status}  # fmt: skip
-        row |= {path: one.params[path] for path in results.names}
-        for column, found in board.scores.get(one.trial_id, {}).items():
+    for place, configuration in enumerate(results.configurations, start=1):
+        row: dict[str, object] = {
+            "benchmark": results.name,
+            **data,
+            "place": place if configuration.place else None,
+            "trial_id": configuration.trial_id,
+            "status": configuration.status,
+        }
+        row |= {path: configuration.params[path] for path in results.names}
+        for column, found in board.scores.get(configuration.trial_id, {}).items():
             row |= {column: found.mean, f"{column}_low": found.low, f"{column}_high": found.high}
         costs = ("n_folds", "n_repeats", "n_parameters", "mult_adds", "fit_time_s", "error")
-        rows.append(row | {name: one.row.get(name) for name in costs})
+        rows.append(row | {name: configuration.row.get(name) for name in costs})
     return rows
 
 
@@ -173,17 +207,30 @@ def _latex(table: Table, section: Section, chapter: Chapter) -> str:
     title = f"{chapter.name}: {table.caption or section.title}"
     if any("±" in cell.text for row in table.rows for cell in row):
         title += "; ± is half a 95 % interval"
-    bests = [_best(column, [row[index] for row in table.rows])
-             for index, column in enumerate(table.columns)]  # fmt: skip
-    rows = [[_latex_cell(cell, best) for cell, best in zip(row, bests, strict=True)]
-            for row in table.rows]  # fmt: skip
-    return "\n".join([
-        r"\begin{table}", r"\centering", rf"\caption{{{_tex(title)}}}", FIT_TO_LINE,
-        rf"\begin{{tabular}}{{{kinds}}}", r"\toprule",
-        _latex_row([_tex(column.name) for column in table.columns]),
-        r"\midrule", *map(_latex_row, rows),
-        r"\bottomrule", r"\end{tabular}}", r"\end{table}",
-    ])  # fmt: skip
+    bests = [
+        _best(column, [row[index] for row in table.rows])
+        for index, column in enumerate(table.columns)
+    ]
+    rows = [
+        [_latex_cell(cell, best) for cell, best in zip(row, bests, strict=True)]
+        for row in table.rows
+    ]
+    return "\n".join(
+        [
+            r"\begin{table}",
+            r"\centering",
+            rf"\caption{{{_tex(title)}}}",
+            FIT_TO_LINE,
+            rf"\begin{{tabular}}{{{kinds}}}",
+            r"\toprule",
+            _latex_row([_tex(column.name) for column in table.columns]),
+            r"\midrule",
+            *map(_latex_row, rows),
+            r"\bottomrule",
+            r"\end{tabular}}",
+            r"\end{table}",
+        ]
+    )
 
 
 def _best(column: Column, cells: Sequence[Cell]) -> float | None:

@@ -46,7 +46,7 @@ def faded(colour: str, opacity: float) -> str:
     return f"rgba({red},{green},{blue},{opacity})"
 
 
-def figure(*, x: str = "", y: str = "", height_px: int = 380, legend: bool = False) -> "go.Figure":
+def figure(*, x: str = "", y: str = "", height_px: int = 380, legend: bool = False) -> go.Figure:
     """Return an empty figure.
 
     Args:
@@ -59,7 +59,7 @@ def figure(*, x: str = "", y: str = "", height_px: int = 380, legend: bool = Fal
     return go.Figure(layout={**layout(height_px=height_px, legend=legend), **axes})
 
 
-def panels(columns: int, titles: list[str], *, height_px: int = 380, **choices: Any) -> "go.Figure":
+def panels(columns: int, titles: list[str], *, height_px: int = 380, **choices: Any) -> go.Figure:
     """Return panels side by side that share their y axis unless `choices` say otherwise."""
     options = {"shared_yaxes": True, **choices}
     made = make_subplots(
@@ -108,7 +108,7 @@ class ForestRow(NamedTuple):
     high: float
 
 
-def forest_plot(rows: Sequence[ForestRow], *, x: str) -> "go.Figure":
+def forest_plot(rows: Sequence[ForestRow], *, x: str) -> go.Figure:
     """Draw differences with intervals around the line of no difference, the first on top.
 
     Args:

@@ -46,8 +46,11 @@ def across(benchmarks: Sequence[BenchmarkResults]) -> tuple[Section, ...]:
     met = [one for one in found.meetings if not isinstance(one.found, str)]
     if met:
         blocks += [Text(_explanation(found)), meetings_table(met)]
-    apart = [f"{one.a.name} and {one.b.name}: {one.found}" for one in found.meetings
-             if isinstance(one.found, str)]  # fmt: skip
+    apart = [
+        f"{one.a.name} and {one.b.name}: {one.found}"
+        for one in found.meetings
+        if isinstance(one.found, str)
+    ]
     if apart:
         blocks.append(Text(f"Not compared: {'; '.join(apart)}."))
     if found.ranks is not None:
@@ -57,19 +60,32 @@ def across(benchmarks: Sequence[BenchmarkResults]) -> tuple[Section, ...]:
 
 def bests_table(benchmarks: Sequence[BenchmarkResults]) -> Table:
     """The best configuration of each benchmark, what it scores and what it costs."""
-    columns = (Column("benchmark"), Column("best configuration"), Column("objective"),
-               Column("validation", numeric=True), Column("test", numeric=True),
-               Column("parameters", numeric=True), Column("multiply-adds", numeric=True),
-               Column("fit time", numeric=True), Column("complete", numeric=True))  # fmt: skip
-    rows = tuple(_best_row(part.results, part.name if len(parts) > 1 else "")
-                 for parts in map(split_by_dataset, benchmarks) for part in parts)  # fmt: skip
+    columns = (
+        Column("benchmark"),
+        Column("best configuration"),
+        Column("objective"),
+        Column("validation", numeric=True),
+        Column("test", numeric=True),
+        Column("parameters", numeric=True),
+        Column("multiply-adds", numeric=True),
+        Column("fit time", numeric=True),
+        Column("complete", numeric=True),
+    )
+    rows = tuple(
+        _best_row(part.results, part.name if len(parts) > 1 else "")
+        for parts in map(split_by_dataset, benchmarks)
+        for part in parts
+    )
     return Table(columns, rows, sortable=True)
 
 
 def meetings_table(meetings: Sequence[Meeting]) -> Table:
     """One row for each two configurations that met."""
     columns = (
-        Column("first"), Column("second"), Column("verdict"), Column("scores"),
+        Column("first"),
+        Column("second"),
+        Column("verdict"),
+        Column("scores"),
         Column("difference", numeric=True, hint="second minus first, mean over folds"),
         Column("95 % interval", numeric=True),
         Column("p, Holm", numeric=True, hint="corrected t on paired folds"),
@@ -79,7 +95,7 @@ def meetings_table(meetings: Sequence[Meeting]) -> Table:
         Column("visible", numeric=True, hint="smallest difference found four times in five"),
         Column("by example", numeric=True, hint="accuracy over examples, bootstrap interval"),
         Column("p, McNemar", numeric=True),
-    )  # fmt: skip
+    )
     return without_empty_columns(Table(columns, tuple(_meeting_row(one) for one in meetings)))
 
 
@@ -98,21 +114,26 @@ def _best_row(results: BenchmarkResults, data: str) -> tuple[Cell, ...]:
     best = results.best
     done = f"{len(results.complete):,} of {len(results.configurations):,}"
     name = f"{results.name}, {data}" if data else results.name
-    first = (Cell(name), Cell(best.label if best else "none is complete"),
-             Cell(metric_name(results.objective)))  # fmt: skip
+    first = (
+        Cell(name),
+        Cell(best.label if best else "none is complete"),
+        Cell(metric_name(results.objective)),
+    )
     if best is None:
         return (*first, *(Cell("–"),) * 5, Cell(done, 0))
     estimates = [results.estimates(f"{split}_{results.objective}") for split in ("val", "test")]
     row = best.row
     return (
         *first,
-        *(estimate_cell(found[best.trial_id]) if best.trial_id in found else Cell("–")
-          for found in estimates),
+        *(
+            estimate_cell(found[best.trial_id]) if best.trial_id in found else Cell("–")
+            for found in estimates
+        ),
         Cell(count(row.get("n_parameters")), row.get("n_parameters")),
         Cell(magnitude(row.get("mult_adds")), row.get("mult_adds")),
         Cell(time_text(row.get("fit_time_s")), row.get("fit_time_s")),
         Cell(done, len(results.complete)),
-    )  # fmt: skip
+    )
 
 
 def _meeting_row(one: Meeting) -> tuple[Cell, ...]:
@@ -148,8 +169,10 @@ def _example_cells(examples: ExampleComparison | str) -> tuple[Cell, Cell]:
 def _lead(found: SideBySide) -> str:
     compared = [one for one in found.meetings if not isinstance(one.found, str)]
     if not compared:
-        return (f"{plural(len(found.benchmarks), 'benchmark')}; no two were scored on the same "
-                "examples, so their scores stand side by side without a test.")  # fmt: skip
+        return (
+            f"{plural(len(found.benchmarks), 'benchmark')}; no two were scored on the same "
+            "examples, so their scores stand side by side without a test."
+        )
     if len(compared) == 1:
         return _only_lead(compared[0])
     clear = [one for one in compared if _is_clear(one)]
@@ -197,6 +220,8 @@ def _explanation(found: SideBySide) -> str:
 
 def _ranks_text(found: SideBySide) -> str:
     assert found.ranks is not None
-    return (f"Mean ranks of the {len(found.ranks.names)} {found.ranked} that all "
-            f"{found.ranks.n_benchmarks} benchmarks hold, by validation mean; "
-            f"{found.ranks.label}.")  # fmt: skip
+    return (
+        f"Mean ranks of the {len(found.ranks.names)} {found.ranked} that all "
+        f"{found.ranks.n_benchmarks} benchmarks hold, by validation mean; "
+        f"{found.ranks.label}."
+    )

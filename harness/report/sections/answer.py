@@ -16,7 +16,7 @@ from harness.report.formatting import (
     plural,
     signed,
 )
-from harness.report.pruned import stopped
+from harness.report.pruned import pruned_configurations
 from harness.report.sections.effects import of_study
 from harness.statistics.factors import is_balanced
 from harness.statistics.intervals import Estimate, estimate, wilson
@@ -27,11 +27,18 @@ KEY, TITLE = "answer", "Answer"
 
 
 class Answer(NamedTuple):
-    """The winner and how it stands against the others.
+    """The best configuration and how it compares with the others.
 
-    others: each against the winner; tied: how many of them can't be told apart from it (Holm over
-    all of them), None without a test. baseline: the winner against the named baseline, where it is
-    another. optimism, nested: what choosing on validation did; None without test scores.
+    Attributes:
+        best: The best on validation.
+        validation: Its validation score.
+        test: Its test score.
+        others: Each of the others against it.
+        tied: How many of them can't be told apart from it (Holm over all); None without a test.
+        tried: The number of complete configurations.
+        baseline: It against the named baseline; None if it is the baseline, or none is named.
+        optimism: How far choosing on validation flatters it; None without test scores.
+        nested: The nested estimate; None without test scores.
     """
 
     best: Configuration
@@ -46,7 +53,7 @@ class Answer(NamedTuple):
 
 
 def answer(results: BenchmarkResults) -> Section:
-    """The answer as a section."""
+    """Return the section."""
     found = compute(results)
     status = Text(_status(results))
     if found is None:
@@ -63,7 +70,7 @@ def answer(results: BenchmarkResults) -> Section:
 
 
 def compute(results: BenchmarkResults) -> Answer | None:
-    """The winner on validation; None where no configuration is complete."""
+    """Compute the answer; None if no configuration is complete."""
     best = results.best
     if best is None:
         return None
@@ -87,7 +94,7 @@ def compute(results: BenchmarkResults) -> Answer | None:
 
 
 def sentence(found: Answer, results: BenchmarkResults) -> str:
-    """Which configuration, how good, on what; or that no difference was seen."""
+    """Say which configuration is best, how good, on what; or that no difference was seen."""
     name = metric_name(results.objective)
     best = f"{found.best.label}, with {name} {estimate_text(found.validation)}"
     best += f" ({_over(found, results)})"
@@ -98,17 +105,21 @@ def sentence(found: Answer, results: BenchmarkResults) -> str:
     if found.tied is None or found.tied < found.tried - 1 or able is None:
         return text + "."
     others = "the other one" if found.tied == 1 else f"any of the {found.tied:,} others"
-    return (f"{text}; no difference to {others} was seen, and the smallest that could have been "
-            f"seen is about {number(able.of_all, 3)}.")  # fmt: skip
+    return (
+        f"{text}; no difference to {others} was seen, and the smallest that could have been "
+        f"seen is about {number(able.of_all, 3)}."
+    )
 
 
-def _estimate(results: BenchmarkResults, one: Configuration, split: str) -> Estimate:
-    """The mean with its interval; over the examples of a single fold where that is an accuracy."""
-    found = results.estimates(f"{split}_{results.objective}").get(one.trial_id, Estimate(None))
+def _estimate(results: BenchmarkResults, configuration: Configuration, split: str) -> Estimate:
+    """Return a mean with its interval; of a single fold's accuracy, over its examples."""
+    found = results.estimates(f"{split}_{results.objective}").get(
+        configuration.trial_id, Estimate(None)
+    )
     if found.mean is None or found.low is not None or results.objective != "accuracy":
         return found
     column = {"val": "n_validation", "test": "n_test"}[split]
-    n = int(results.folds.loc[results.folds["trial_id"] == one.trial_id, column].sum())
+    n = int(results.folds.loc[results.folds["trial_id"] == configuration.trial_id, column].sum())
     if n < 1:
         return found
     share = wilson(min(n, found.mean * n), n)
@@ -120,16 +131,18 @@ def _against_baseline(results: BenchmarkResults) -> Against | None:
         return None
     found = compare_all(results, results.baseline)
     return (
-        next((one for one in found.rows if one.configuration is results.best), None)
+        next((row for row in found.rows if row.configuration is results.best), None)
         if found
         else None
     )
 
 
 def _chosen(results: BenchmarkResults) -> Optimism | None:
-    matrices = [results.scores(f"{split}_{results.objective}").to_numpy(dtype=float)
-                for split in ("val", "test")]  # fmt: skip
-    whole = all(one.size and np.isfinite(one).all() for one in matrices)
+    matrices = [
+        results.scores(f"{split}_{results.objective}").to_numpy(dtype=float)
+        for split in ("val", "test")
+    ]
+    whole = all(scores.size and np.isfinite(scores).all() for scores in matrices)
     if len(results.complete) < 2 or not whole:
         return None
     return optimism(*matrices, mode=results.mode, test_rotates=results.test_rotates)
@@ -147,12 +160,15 @@ def _over(found: Answer, results: BenchmarkResults) -> str:
 
 
 def _factors(results: BenchmarkResults) -> str:
-    """What each parameter does on average over the others, in a sentence."""
+    """Say what each parameter does on average over the others."""
     all_effects = of_study(results)
-    if not is_balanced([one.factor for one in all_effects]):
+    if not is_balanced([effect.factor for effect in all_effects]):
         return ""  # a mean would also hold the company that its value happened to keep
-    found = [(one.factor, one.lead) for one in all_effects
-             if one.lead is not None and one.lead.difference.p_holm is not None]  # fmt: skip
+    found = [
+        (effect.factor, effect.lead)
+        for effect in all_effects
+        if effect.lead is not None and effect.lead.difference.p_holm is not None
+    ]
     p_values = holm([lead.difference.p_holm for _, lead in found])
     apart, alike = [], []
     for (factor, lead), p in zip(found, p_values, strict=True):
@@ -168,8 +184,10 @@ def _factors(results: BenchmarkResults) -> str:
     text = f"On average over everything else, {'; '.join(apart)}. " if apart else ""
     if alike:
         text += f"No difference seen between the best two values of {', nor of '.join(alike)}. "
-    return (f"{text}(Validation {metric_name(results.objective)}, corrected t on the same folds, "
-            "Holm over the parameters, 5 %.)")  # fmt: skip
+    return (
+        f"{text}(Validation {metric_name(results.objective)}, corrected t on the same folds, "
+        "Holm over the parameters, 5 %.)"
+    )
 
 
 def _doubt(found: Answer, results: BenchmarkResults) -> str:
@@ -208,10 +226,12 @@ def _baseline(found: Answer, results: BenchmarkResults) -> str:
 def _optimism(found: Answer, results: BenchmarkResults) -> str:
     if found.tried < 2:
         return ""
-    pruned = len(stopped(results))
+    pruned = len(pruned_configurations(results))
     early = f" ({pruned:,} of them stopped early)" if pruned else ""
-    text = (f"{found.tried + pruned:,} configurations{early} were tried and the best was picked by "
-            "its validation score, so that score flatters it: some of it is luck")  # fmt: skip
+    text = (
+        f"{found.tried + pruned:,} configurations{early} were tried and the best was picked by "
+        "its validation score, so that score flatters it: some of it is luck"
+    )
     seen = found.optimism
     if seen is None:
         return f"{text}. No test score tells how much."
@@ -221,9 +241,11 @@ def _optimism(found: Answer, results: BenchmarkResults) -> str:
     text += f"; its test score, which chose nothing, is {apart}"
     if found.nested is None or math.isnan(found.nested.mean or 0.0):
         return text + "."
-    return (f"{text}. Had each fold picked its own winner by its own validation, the picked ones "
-            f"would reach {estimate_text(found.nested)} on test (nested estimate): what to expect "
-            "when the whole search is done again on new data.")  # fmt: skip
+    return (
+        f"{text}. Had each fold picked its own winner by its own validation, the picked ones "
+        f"would reach {estimate_text(found.nested)} on test (nested estimate): what to expect "
+        "when the whole search is done again on new data."
+    )
 
 
 def _all(others: int) -> str:
@@ -234,16 +256,17 @@ def _status(results: BenchmarkResults) -> str:
     planned = len(results.configurations)
     text = f"{len(results.complete):,} of {plural(planned, 'configuration')} complete"
     for status in ("failed", "pruned", "interrupted", "missing"):
-        amount = sum(one.status == status for one in results.configurations)
+        amount = sum(configuration.status == status for configuration in results.configurations)
         text += f", {amount:,} {status}" if amount else ""
     short = sum(
-        int(one.row.get("n_repeats") or 1) < results.spec.repeats for one in results.complete
+        int(configuration.row.get("n_repeats") or 1) < results.spec.repeats
+        for configuration in results.complete
     )
     if short:
         text += f"; {short:,} of the complete ones have fewer than {results.spec.repeats} repeats"
     shared = len({repeat for repeat, _ in results.shared_folds})
     if results.complete and any(
-        int(one.row.get("n_repeats") or 1) > shared for one in results.complete
+        int(configuration.row.get("n_repeats") or 1) > shared for configuration in results.complete
     ):
         text += f"; comparisons take the {plural(shared, 'repeat')} that all of them have"
     return text + "."

@@ -1,7 +1,9 @@
-"""Which tokens the model attends to, class by class, beside those that are merely frequent."""
+"""The tokens that a model attends to, class by class, beside those that are merely frequent."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
+
+import plotly.graph_objects as go
 
 from harness.report.benchmark_results import BenchmarkResults, Configuration
 from harness.report.blocks import (
@@ -22,8 +24,6 @@ from harness.report.theme import figure
 
 if TYPE_CHECKING:
     import pandas as pd
-    import plotly.graph_objects as go
-
 KEY, TITLE = "attention", "Attention by class"
 SHOWN = 10  # tokens of each ranking
 MIN_COUNT = 5  # occurrences below which a mean says nothing
@@ -35,7 +35,14 @@ Place = tuple[int | None, int | None]  # block and head, None for all of them
 
 
 class Token(NamedTuple):
-    """score_sum: over blocks, heads and occurrences; mean: per block, head and occurrence."""
+    """A token's attention over all its occurrences.
+
+    Attributes:
+        text: The token.
+        occurrences: How often it occurs.
+        score_sum: Sum over blocks, heads and occurrences.
+        mean: Mean over blocks, heads and occurrences.
+    """
 
     text: str
     occurrences: int
@@ -46,8 +53,12 @@ class Token(NamedTuple):
 class ClassTokens(NamedTuple):
     """The first tokens of one predicted class by three rankings.
 
-    by_mean: among tokens with at least MIN_COUNT occurrences. shared: how many of the first by
-    score_sum are also among the first by count.
+    Attributes:
+        name: The class.
+        by_sum: By `score_sum`.
+        by_mean: By `mean`, among tokens with at least MIN_COUNT occurrences.
+        by_count: By the number of occurrences.
+        shared: How many of `by_sum` are also in `by_count`.
     """
 
     name: str
@@ -58,12 +69,20 @@ class ClassTokens(NamedTuple):
 
 
 def attention(results: BenchmarkResults) -> Section:
-    """The rankings as a section; only where a model shows its attention."""
-    frames = [(one, results.attention(one.trial_id)) for one in results.complete[:MOST_LOOKED_AT]]
-    shown = [(one, rows) for one, rows in frames if not rows.empty][:MOST_CONFIGURATIONS]
+    """Return the section; only models that show their attention have something in it."""
+    frames = [
+        (configuration, results.attention(configuration.trial_id))
+        for configuration in results.complete[:MOST_LOOKED_AT]
+    ]
+    shown = [(configuration, rows) for configuration, rows in frames if not rows.empty][
+        :MOST_CONFIGURATIONS
+    ]
     if not shown:
         return empty_section(KEY, TITLE, "No complete configuration shows what it attends to.")
-    found = [(one, compute(rows, class_names_of(one))) for one, rows in shown]
+    found = [
+        (configuration, compute(rows, class_names_of(configuration)))
+        for configuration, rows in shown
+    ]
     best, rows = shown[0]
     views = [(place, compute(rows, class_names_of(best), place)) for place in places(rows)]
     return section(
@@ -78,9 +97,12 @@ def attention(results: BenchmarkResults) -> Section:
 def compute(
     rows: "pd.DataFrame", names: Sequence[str], place: Place = (None, None)
 ) -> tuple[ClassTokens, ...]:
-    """The rankings of every predicted class over all folds, for all blocks and heads or some.
+    """Rank the tokens of every predicted class over all folds.
 
-    rows: of the table `attention`, one trial's. names: the classes, in their order.
+    Args:
+        rows: One trial's rows of `attention`.
+        names: The classes, in their order.
+        place: The block and the head; None for all of them.
     """
     for column, wanted in zip(("block", "head"), place, strict=True):
         if wanted is not None:
@@ -98,7 +120,7 @@ def compute(
 
 
 def places(rows: "pd.DataFrame") -> list[Place]:
-    """What can be looked at: everything, each block, and each head where there are few."""
+    """Return what can be shown: everything, each block, and each head if they are few."""
     heads = sorted({(int(b), int(h)) for b, h in zip(rows["block"], rows["head"], strict=True)})
     blocks = sorted({block for block, _ in heads})
     whole: list[Place] = [(None, None)]
@@ -108,45 +130,66 @@ def places(rows: "pd.DataFrame") -> list[Place]:
 
 
 def table(found: Sequence[ClassTokens]) -> Table:
-    """One row a class: its first tokens by each ranking."""
+    """Return one row a class: its first tokens by each ranking."""
     columns = (
         Column("predicted class"),
         Column("summed attention", hint="what the reports rank by; frequent tokens lead"),
         Column("mean attention", hint=f"per occurrence, of tokens seen {MIN_COUNT} times or more"),
         Column("most frequent", hint="the control: no model is asked"),
-        Column("in common", numeric=True, hint="of the first by summed attention, among the most "
-                                               "frequent"),
-    )  # fmt: skip
+        Column(
+            "in common",
+            numeric=True,
+            hint="of the first by summed attention, among the most frequent",
+        ),
+    )
     rows = tuple(
-        (Cell(one.name), Cell(_listed(one.by_sum)), Cell(_listed(one.by_mean)),
-         Cell(_listed(one.by_count)), Cell(f"{one.shared} of {len(one.by_sum)}", one.shared))
-        for one in found
-    )  # fmt: skip
+        (
+            Cell(ranked.name),
+            Cell(_listed(ranked.by_sum)),
+            Cell(_listed(ranked.by_mean)),
+            Cell(_listed(ranked.by_count)),
+            Cell(f"{ranked.shared} of {len(ranked.by_sum)}", ranked.shared),
+        )
+        for ranked in found
+    )
     return Table(columns, rows)
 
 
-def draw(found: Sequence[ClassTokens], ranking: str) -> "go.Figure":
-    """Ranks by classes, tokens written in; the colour is the score as a share of the class's first.
+def draw(found: Sequence[ClassTokens], ranking: str) -> go.Figure:
+    """Draw ranks by classes, as tokens coloured by their share of the class's first score.
 
-    ranking: `by_sum` or `by_mean`.
+    Args:
+        found: The rankings.
+        ranking: `by_sum` or `by_mean`.
     """
-    import plotly.graph_objects as go
-
     shown = found[:MOST_CLASSES]
-    columns = [getattr(one, ranking) for one in shown]
+    columns = [getattr(ranked, ranking) for ranked in shown]
     depth = max((len(tokens) for tokens in columns), default=0)
-    scores = [[token.mean if ranking == "by_mean" else token.score_sum for token in tokens]
-              for tokens in columns]  # fmt: skip
+    scores = [
+        [token.mean if ranking == "by_mean" else token.score_sum for token in tokens]
+        for tokens in columns
+    ]
     made = figure(x="predicted class", y="rank", height_px=90 + 26 * depth)
-    made.add_trace(go.Heatmap(
-        z=[[_share(column, rank) for column in scores] for rank in range(depth)],
-        text=[[tokens[rank].text if rank < len(tokens) else "" for tokens in columns]
-              for rank in range(depth)],
-        customdata=[[_hover(tokens, rank) for tokens in columns] for rank in range(depth)],
-        x=[one.name for one in shown], y=[str(rank + 1) for rank in range(depth)],
-        colorscale="Blues", zmin=0, zmax=2.6, showscale=False, xgap=2, ygap=1,
-        texttemplate="%{text}", hovertemplate="%{x}, rank %{y}: %{customdata}<extra></extra>",
-    ))  # fmt: skip
+    made.add_trace(
+        go.Heatmap(
+            z=[[_share(column, rank) for column in scores] for rank in range(depth)],
+            text=[
+                [tokens[rank].text if rank < len(tokens) else "" for tokens in columns]
+                for rank in range(depth)
+            ],
+            customdata=[[_hover(tokens, rank) for tokens in columns] for rank in range(depth)],
+            x=[ranked.name for ranked in shown],
+            y=[str(rank + 1) for rank in range(depth)],
+            colorscale="Blues",
+            zmin=0,
+            zmax=2.6,
+            showscale=False,
+            xgap=2,
+            ygap=1,
+            texttemplate="%{text}",
+            hovertemplate="%{x}, rank %{y}: %{customdata}<extra></extra>",
+        )
+    )
     made.update_yaxes(autorange="reversed", type="category", showgrid=False)
     made.update_xaxes(type="category", showgrid=False)
     return made
@@ -166,8 +209,10 @@ def _rankings(name: str, sums: "pd.DataFrame") -> ClassTokens:
     return ClassTokens(name, tuple(by_sum), tuple(by_mean), tuple(by_count), shared)
 
 
-def _table_option(one: Configuration, found: Sequence[ClassTokens]) -> Option:
-    return Option(f"{one.name} {one.label}", (table(found),), one.colour)
+def _table_option(configuration: Configuration, found: Sequence[ClassTokens]) -> Option:
+    return Option(
+        f"{configuration.name} {configuration.label}", (table(found),), configuration.colour
+    )
 
 
 def _view_option(place: Place, found: Sequence[ClassTokens]) -> Option:
@@ -197,12 +242,16 @@ def _hover(tokens: Sequence[Token], rank: int) -> str:
     if rank >= len(tokens):
         return ""
     token = tokens[rank]
-    return (f"sum {token.score_sum:.2f}, mean {number(token.mean)}, "
-            f"{token.occurrences:,} occurrences")  # fmt: skip
+    return (
+        f"sum {token.score_sum:.2f}, mean {number(token.mean)}, {token.occurrences:,} occurrences"
+    )
 
 
 def _explanation(found: Sequence[ClassTokens], best: Configuration) -> str:
-    shared, listed = sum(one.shared for one in found), sum(len(one.by_sum) for one in found)
+    shared, listed = (
+        sum(ranked.shared for ranked in found),
+        sum(len(ranked.by_sum) for ranked in found),
+    )
     return (
         "A token's attention in a text is the mean of what the text's tokens attend to it (where "
         "there is a CLS token, what CLS does), by the chosen weights, over the examples of each "

@@ -1,9 +1,10 @@
-"""Which classes a configuration confuses: confusion matrix, ROC, precision-recall, table."""
+"""Which classes are confused: confusion matrix, ROC, precision and recall, table."""
 
 import warnings
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from harness.report.benchmark_results import BenchmarkResults
@@ -20,12 +21,9 @@ from harness.report.blocks import (
     section,
 )
 from harness.report.formatting import number, plural
-from harness.report.predictions import Pooled, best_and_baseline, pooled, pooled_text
+from harness.report.predictions import PooledPredictions, best_and_baseline, pooled, pooled_text
 from harness.report.theme import DASHES, OTHER, escaped, figure
 from harness.statistics.intervals import wilson
-
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
 
 KEY, TITLE = "classes", "Classes: confusion, ROC, precision and recall"
 MOST_POINTS = 150
@@ -37,9 +35,17 @@ Array = NDArray[Any]
 class Classes(NamedTuple):
     """Pooled predictions of one configuration, each class against the rest.
 
-    counts: (true, predicted). precision, recall, f1, auc, average_precision: of each class, nan
-    where undefined. roc: per class (false, true positive rates); curves: per class (recall,
-    precision); both empty where a class does not occur or nothing else does.
+    Attributes:
+        role: `test` or `validation`.
+        names: The classes.
+        counts: (true, predicted) numbers of predictions.
+        precision: (classes,) nan where undefined, as in the others.
+        recall: (classes,).
+        f1: (classes,).
+        auc: (classes,) areas under the ROC curve.
+        average_precision: (classes,).
+        roc: Per class (false, true positive rates); empty if the class or the rest does not occur.
+        curves: Per class (recall, precision); empty as `roc`.
     """
 
     role: str
@@ -55,25 +61,35 @@ class Classes(NamedTuple):
 
 
 def classes(results: BenchmarkResults) -> Section:
-    """The classes as a section; it reads the predictions of a few trials."""
-    found = [one for one in (pooled(results, each) for each in best_and_baseline(results)) if one]
-    if not found:
+    """Return the section; it reads the predictions of a few trials."""
+    kept = [
+        predictions
+        for predictions in (
+            pooled(results, configuration) for configuration in best_and_baseline(results)
+        )
+        if predictions
+    ]
+    if not kept:
         return empty_section(KEY, TITLE, "No predictions of a complete configuration are kept.")
-    options = tuple(_option(one) for one in found)
-    return section(KEY, TITLE, Text(_explanation(found[0])), Dropdown("configuration", options))
+    options = tuple(_option(predictions) for predictions in kept)
+    return section(KEY, TITLE, Text(_explanation(kept[0])), Dropdown("configuration", options))
 
 
-def compute(found: Pooled) -> Classes:
-    """Counts, rates and curves over all predictions at once."""
-    size = len(found.names)
-    cells = found.targets * size + found.predicted
+def compute(predictions: PooledPredictions) -> Classes:
+    """Compute counts, rates and curves over all predictions at once."""
+    size = len(predictions.names)
+    cells = predictions.targets * size + predictions.predicted
     counts = np.bincount(cells, minlength=size**2).reshape(size, size)
     hits, true, predicted = counts.diagonal(), counts.sum(axis=1), counts.sum(axis=0)
-    of_classes = [_one_versus_rest(found.targets == i, found.probabilities[:, i])
-                  for i in range(size)]  # fmt: skip
+    of_classes = [
+        _one_versus_rest(predictions.targets == i, predictions.probabilities[:, i])
+        for i in range(size)
+    ]
     auc, average_precision, roc, curves = zip(*of_classes, strict=True)
     return Classes(
-        found.role, found.names, counts,
+        predictions.role,
+        predictions.names,
+        counts,
         precision=_divided(hits, predicted),
         recall=_divided(hits, true),
         f1=_divided(2 * hits, true + predicted),
@@ -81,11 +97,11 @@ def compute(found: Pooled) -> Classes:
         average_precision=np.array(average_precision),
         roc=roc,
         curves=curves,
-    )  # fmt: skip
+    )
 
 
 def table(found: Classes) -> Table:
-    """One row a class."""
+    """Return one row a class."""
     columns = (
         Column("class"),
         Column("support", numeric=True, hint="predictions whose true class this is"),
@@ -99,94 +115,117 @@ def table(found: Classes) -> Table:
     numbers = (found.precision, found.recall, found.f1, found.auc, found.average_precision)
     support = found.counts.sum(axis=1)
     rows = tuple(
-        (Cell(name), Cell(f"{support[i]:,}", float(support[i])),
-         *(_number_cell(values[i]) for values in numbers), Cell(_mistaken(found, i)))
+        (
+            Cell(name),
+            Cell(f"{support[i]:,}", float(support[i])),
+            *(_number_cell(values[i]) for values in numbers),
+            Cell(_mistaken(found, i)),
+        )
         for i, name in enumerate(found.names)
-    )  # fmt: skip
+    )
     return Table(columns, rows, sortable=True)
 
 
-def draw_confusion(found: Classes) -> "go.Figure":
-    """Shares of each true class, counts written where they can be read."""
-    import plotly.graph_objects as go
-
+def draw_confusion(found: Classes) -> go.Figure:
+    """Draw the shares of each true class, with the counts if they can be read."""
     size = len(found.names)
     made = figure(x="predicted class", y="true class", height_px=440)
     shares = found.counts / np.maximum(found.counts.sum(axis=1, keepdims=True), 1)
-    made.add_trace(go.Heatmap(
-        z=np.round(shares, 4).tolist(), x=list(found.names), y=list(found.names),
-        colorscale="Blues", zmin=0, zmax=1, text=found.counts.tolist(), xgap=1, ygap=1,
-        texttemplate="%{text}" if size <= MOST_CLASSES_WRITTEN else None,
-        colorbar={"thickness": 10, "title": {"text": "share of true class", "side": "right"}},
-        hovertemplate="true %{y}, predicted %{x}: %{text}<extra></extra>",
-    ))  # fmt: skip
+    made.add_trace(
+        go.Heatmap(
+            z=np.round(shares, 4).tolist(),
+            x=list(found.names),
+            y=list(found.names),
+            colorscale="Blues",
+            zmin=0,
+            zmax=1,
+            text=found.counts.tolist(),
+            xgap=1,
+            ygap=1,
+            texttemplate="%{text}" if size <= MOST_CLASSES_WRITTEN else None,
+            colorbar={"thickness": 10, "title": {"text": "share of true class", "side": "right"}},
+            hovertemplate="true %{y}, predicted %{x}: %{text}<extra></extra>",
+        )
+    )
     made.update_yaxes(autorange="reversed", type="category", showgrid=False)
     made.update_xaxes(type="category", showgrid=False)
     return made
 
 
-def draw_roc(found: Classes, colour: str) -> "go.Figure":
-    """One curve a class; the hardest to rank in the configuration's colour, the others grey."""
+def draw_roc(found: Classes, colour: str) -> go.Figure:
+    """Draw one curve a class; the hardest to rank in the configuration's colour."""
     made = figure(x="false positive rate", y="true positive rate", height_px=440, legend=True)
     _add_curves(made, found, found.roc, found.auc, colour)
     made.add_shape(type="line", x0=0, y0=0, x1=1, y1=1, line={"dash": "dot", "color": OTHER})
     return made
 
 
-def draw_precision_recall(found: Classes, colour: str) -> "go.Figure":
-    """One curve a class, as steps: between two points precision is not interpolated."""
+def draw_precision_recall(found: Classes, colour: str) -> go.Figure:
+    """Draw one curve a class, as steps: precision is not interpolated between points."""
     made = figure(x="recall", y="precision", height_px=440, legend=True)
     _add_curves(made, found, found.curves, found.average_precision, colour, "vh")
     return made
 
 
 def _add_curves(
-    made: "go.Figure",
+    made: go.Figure,
     found: Classes,
     curves: tuple[tuple[Array, Array], ...],
     areas: Array,
     colour: str,
     shape: str = "linear",
 ) -> None:
-    import plotly.graph_objects as go
-
     order = [int(i) for i in np.argsort(areas) if not np.isnan(areas[i])]
     traces = []
     for place, index in reversed(list(enumerate(order))):
         hard = place < HARDEST
         across, up = curves[index]
         name = f"{found.names[index]} ({areas[index]:.3f})"
-        traces.append(go.Scatter(
-            x=np.round(across, 4).tolist(), y=np.round(up, 4).tolist(), mode="lines", name=name,
-            showlegend=hard, hovertemplate=f"{escaped(name)}: %{{x:.3f}}, %{{y:.3f}}"
-            "<extra></extra>",
-            line={"color": colour if hard else OTHER, "width": 2.2 if hard else 1,
-                  "dash": DASHES[place] if hard else "solid", "shape": shape},
-            opacity=1 if hard else 0.55,
-        ))  # fmt: skip
+        traces.append(
+            go.Scatter(
+                x=np.round(across, 4).tolist(),
+                y=np.round(up, 4).tolist(),
+                mode="lines",
+                name=name,
+                showlegend=hard,
+                hovertemplate=f"{escaped(name)}: %{{x:.3f}}, %{{y:.3f}}<extra></extra>",
+                line={
+                    "color": colour if hard else OTHER,
+                    "width": 2.2 if hard else 1,
+                    "dash": DASHES[place] if hard else "solid",
+                    "shape": shape,
+                },
+                opacity=1 if hard else 0.55,
+            )
+        )
     made.add_traces(traces)
-    made.update_layout(legend_traceorder="reversed", xaxis_range=[-0.01, 1.01],
-                       yaxis_range=[-0.01, 1.02])  # fmt: skip
+    made.update_layout(
+        legend_traceorder="reversed", xaxis_range=[-0.01, 1.01], yaxis_range=[-0.01, 1.02]
+    )
 
 
-def _option(found: Pooled) -> Option:
-    made, one = compute(found), found.configuration
+def _option(predictions: PooledPredictions) -> Option:
+    scores, configuration = compute(predictions), predictions.configuration
     return Option(
-        f"{one.name} {one.label}",
+        f"{configuration.name} {configuration.label}",
         (
-            Figure(_confusion_finding(made), draw_confusion(made)),
-            Figure(_roc_finding(made), draw_roc(made, one.colour), narrow=True),
-            Figure(_precision_finding(made), draw_precision_recall(made, one.colour), narrow=True),
-            table(made),
+            Figure(_confusion_finding(scores), draw_confusion(scores)),
+            Figure(_roc_finding(scores), draw_roc(scores, configuration.colour), narrow=True),
+            Figure(
+                _precision_finding(scores),
+                draw_precision_recall(scores, configuration.colour),
+                narrow=True,
+            ),
+            table(scores),
         ),
-        one.colour,
+        configuration.colour,
     )
 
 
 def _one_versus_rest(
     positive: Array, scores: Array
 ) -> tuple[float, float, tuple[Array, Array], tuple[Array, Array]]:
-    """ROC AUC, average precision and both curves; nan and nothing without both kinds."""
+    """Return ROC AUC, average precision and both curves; nan without both kinds."""
     from sklearn.metrics import auc, average_precision_score, precision_recall_curve, roc_curve
 
     none = np.empty(0), np.empty(0)
@@ -198,12 +237,16 @@ def _one_versus_rest(
         precision, recall, _ = precision_recall_curve(positive, scores, drop_intermediate=True)
         average_precision = float(average_precision_score(positive, scores))
     precision[-1] = precision[-2]  # not the 1 that scikit-learn puts at recall 0
-    return (float(auc(false, true)), average_precision, _thinned(false, true),
-            _thinned(recall[::-1], precision[::-1]))  # fmt: skip
+    return (
+        float(auc(false, true)),
+        average_precision,
+        _thinned(false, true),
+        _thinned(recall[::-1], precision[::-1]),
+    )
 
 
 def _thinned(across: Array, up: Array) -> tuple[Array, Array]:
-    """At most MOST_POINTS corners of a curve, both ends among them."""
+    """Return at most MOST_POINTS corners of a curve, both ends among them."""
     if len(across) <= MOST_POINTS:
         return across, up
     kept = np.linspace(0, len(across) - 1, MOST_POINTS).round().astype(int)
@@ -225,15 +268,17 @@ def _mistaken(found: Classes, index: int) -> str:
     return f"{found.names[int(others.argmax())]} ({most})" if most else ""
 
 
-def _explanation(found: Pooled) -> str:
-    support = int(np.median(np.bincount(found.targets, minlength=len(found.names))))
-    text = f"{pooled_text(found)}; every curve is one class against the rest, "
-    shown = "all" if len(found.names) <= HARDEST else f"the {HARDEST} hardest"
+def _explanation(predictions: PooledPredictions) -> str:
+    support = int(np.median(np.bincount(predictions.targets, minlength=len(predictions.names))))
+    text = f"{pooled_text(predictions)}; every curve is one class against the rest, "
+    shown = "all" if len(predictions.names) <= HARDEST else f"the {HARDEST} hardest"
     text += f"{shown} in colour."
-    if found.once and support:
+    if predictions.once and support:
         around = wilson(round(0.8 * support), support)
-        text += (f" A class has about {support:,} examples: a recall of {around.mean:.2f} then has "
-                 f"a 95 % interval of {around.low:.2f} to {around.high:.2f} (Wilson).")  # fmt: skip
+        text += (
+            f" A class has about {support:,} examples: a recall of {around.mean:.2f} then has "
+            f"a 95 % interval of {around.low:.2f} to {around.high:.2f} (Wilson)."
+        )
     return text
 
 
@@ -244,8 +289,10 @@ def _confusion_finding(found: Classes) -> str:
         return "No example is taken for another class"
     true, predicted = np.unravel_index(int(wrong.argmax()), wrong.shape)
     times = plural(int(wrong[true, predicted]), "time")
-    return (f"{found.names[true]} is taken for {found.names[predicted]} most often, "
-            f"{times} of {found.counts[true].sum():,}")  # fmt: skip
+    return (
+        f"{found.names[true]} is taken for {found.names[predicted]} most often, "
+        f"{times} of {found.counts[true].sum():,}"
+    )
 
 
 def _roc_finding(found: Classes) -> str:

@@ -1,6 +1,6 @@
 """Every configuration against the baseline, on the same folds."""
 
-from typing import TYPE_CHECKING
+import plotly.graph_objects as go
 
 from harness.report.baseline_comparison import (
     Against,
@@ -32,9 +32,6 @@ from harness.report.formatting import (
 )
 from harness.report.theme import ForestRow, forest_plot
 
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
-
 KEY, TITLE = "comparisons", "Comparisons with the baseline"
 SHOWN = 20
 
@@ -59,18 +56,20 @@ def compute(results: BenchmarkResults) -> Comparisons | None:
 def table(found: Comparisons) -> Table:
     """One row a configuration, best on validation first."""
     columns = (
-               Column("#", numeric=True), Column("configuration"),
-               Column("difference", numeric=True, hint="configuration minus baseline"),
-               Column("95 % interval", numeric=True), Column("p", numeric=True),
-               Column("p, Holm", numeric=True, hint="adjusted over all comparisons"),
-               Column("P(lower)", numeric=True, hint="posterior: more than 0.01 below"),
-               Column("P(same)", numeric=True, hint="posterior: within 0.01"),
-               Column("P(higher)", numeric=True, hint="posterior: more than 0.01 above"),
-    )  # fmt: skip
+        Column("#", numeric=True),
+        Column("configuration"),
+        Column("difference", numeric=True, hint="configuration minus baseline"),
+        Column("95 % interval", numeric=True),
+        Column("p", numeric=True),
+        Column("p, Holm", numeric=True, hint="adjusted over all comparisons"),
+        Column("P(lower)", numeric=True, hint="posterior: more than 0.01 below"),
+        Column("P(same)", numeric=True, hint="posterior: within 0.01"),
+        Column("P(higher)", numeric=True, hint="posterior: more than 0.01 above"),
+    )
     return Table(columns, tuple(_row(one) for one in found.rows), sortable=True)
 
 
-def draw(found: Comparisons, metric: str) -> "go.Figure":
+def draw(found: Comparisons, metric: str) -> go.Figure:
     """Differences with intervals around the line of no difference."""
     rows = [
         ForestRow(one.configuration.name, one.configuration.colour, gap.mean, gap.low, gap.high)
@@ -111,13 +110,17 @@ def _explanation(results: BenchmarkResults, found: Comparisons) -> str:
         )
         text += f", the best on validation, as {reason}"
     why = "the test part rotates" if found.split == "test" else "the test part does not rotate"
-    text += (f". Compared on {ROLE_OF[found.split]} scores, since {why}; the same folds are paired "
-             "(Nadeau and Bengio's corrected t). The three P are posterior probabilities that the "
-             "configuration lies more than 0.01 below the baseline, within 0.01 of it, or more "
-             "than 0.01 above (Bayesian correlated t).")  # fmt: skip
+    text += (
+        f". Compared on {ROLE_OF[found.split]} scores, since {why}; the same folds are paired "
+        "(Nadeau and Bengio's corrected t). The three P are posterior probabilities that the "
+        "configuration lies more than 0.01 below the baseline, within 0.01 of it, or more "
+        "than 0.01 above (Bayesian correlated t)."
+    )
     if results.baseline is None and found.split == "val":
-        text += (" The same scores chose this baseline, so the others look worse beside it than "
-                 "they are.")  # fmt: skip
+        text += (
+            " The same scores chose this baseline, so the others look worse beside it than "
+            "they are."
+        )
     return text
 
 
@@ -128,10 +131,13 @@ def _able(found: Comparisons) -> str:
 
 def _unpaired(found: Comparisons) -> str:
     amount = sum(not one.difference.paired for one in found.rows)
-    return (amount and (
-        f"{plural(amount, 'configuration')} met other examples than the baseline: their "
-        "differences stand without interval and test."
-    )) or ""  # fmt: skip
+    return (
+        amount
+        and (
+            f"{plural(amount, 'configuration')} met other examples than the baseline: their "
+            "differences stand without interval and test."
+        )
+    ) or ""
 
 
 def _finding(found: Comparisons) -> str:

@@ -1,7 +1,9 @@
-"""Learning curves: means and bands of the best few, each fold on demand, best epoch and last."""
+"""Learning curves: the best few, each of their folds, and where they end."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
+
+import plotly.graph_objects as go
 
 from harness.report.benchmark_results import BenchmarkResults, Configuration
 from harness.report.blocks import (
@@ -17,22 +19,31 @@ from harness.report.formatting import metric_name, number, plural
 from harness.report.overfitting import Ending, endings
 from harness.report.overfitting import table as endings_table
 from harness.report.predictions import best_and_baseline
-from harness.report.pruned import MOST_DRAWN, faint, sentence, stopped
-from harness.report.theme import faded, figure
+from harness.report.pruned import pruned_configurations, pruned_text
+from harness.report.theme import OTHER, faded, figure
 
 if TYPE_CHECKING:
     import pandas as pd
-    import plotly.graph_objects as go
-
 KEY, TITLE = "curves", "Learning curves"
 SHOWN = 5
 COMPARED = 20
 MOST_POINTS = 200
 FEW_EPOCHS = 10
+MOST_DRAWN = 30
+FAINTNESS = 0.45
 
 
 class Curve(NamedTuple):
-    """One configuration's curve: mean, lowest and highest fold for each epoch; train is a mean."""
+    """A configuration's curve, with one value an epoch.
+
+    Attributes:
+        configuration: Whose it is.
+        epochs: From 1.
+        mean: Mean over folds.
+        low: The lowest fold.
+        high: The highest fold.
+        train: Mean train value; empty if it is not recorded.
+    """
 
     configuration: Configuration
     epochs: tuple[int, ...]
@@ -43,7 +54,7 @@ class Curve(NamedTuple):
 
 
 class FoldCurve(NamedTuple):
-    """One fold of one configuration. train: empty where it is not recorded."""
+    """The curve of one fold of a configuration; `train` is empty if it is not recorded."""
 
     name: str
     epochs: tuple[int, ...]
@@ -52,17 +63,25 @@ class FoldCurve(NamedTuple):
 
 
 def curves(results: BenchmarkResults) -> Section:
-    """The learning curves as a section."""
+    """Return the section."""
     shown = best_and_baseline(results, SHOWN)
-    rows = _training(results.epochs([one.trial_id for one in best_and_baseline(results, COMPARED)]))
+    rows = _training(
+        results.epochs(
+            [configuration.trial_id for configuration in best_and_baseline(results, COMPARED)]
+        )
+    )
     scores = compute(rows, shown, f"val_{results.objective}", f"train_{results.objective}")
     losses = compute(rows, shown, "val_loss", "train_loss")
     if not scores and not losses:
         return empty_section(KEY, TITLE, "No epoch of a complete configuration is recorded.")
     name = metric_name(results.objective)
     blocks: list[Text | Figure | Dropdown] = [Text(_explanation(shown) + _stopped_text(results))]
-    ended = stopped(results)[:MOST_DRAWN]
-    ends = results.epochs([one.trial_id for one in ended]) if ended else rows.head(0)
+    ended = pruned_configurations(results)[:MOST_DRAWN]
+    ends = (
+        results.epochs([configuration.trial_id for configuration in ended])
+        if ended
+        else rows.head(0)
+    )
     if scores:
         behind = compute(ends, ended, f"val_{results.objective}", "")
         made = draw(scores, f"validation {name}", behind)
@@ -87,22 +106,24 @@ def curves(results: BenchmarkResults) -> Section:
 def compute(
     rows: "pd.DataFrame", shown: Sequence[Configuration], column: str, train: str
 ) -> tuple[Curve, ...]:
-    """The curves of these configurations, over the epochs that all their folds reached."""
+    """Compute the curves of configurations over the epochs that all their folds reached."""
     if column not in rows.columns:
         return ()
     known = _training(rows)
     known = known[known[column].notna()]
-    found = (_curve(one, known[known["trial_id"] == one.trial_id], column, train)
-             for one in shown)  # fmt: skip
-    return tuple(curve for curve in found if curve.epochs)
+    curves = (
+        _curve(configuration, known[known["trial_id"] == configuration.trial_id], column, train)
+        for configuration in shown
+    )
+    return tuple(curve for curve in curves if curve.epochs)
 
 
 def fold_curves(
-    rows: "pd.DataFrame", one: Configuration, column: str, train: str
+    rows: "pd.DataFrame", configuration: Configuration, column: str, train: str
 ) -> tuple[FoldCurve, ...]:
-    """Every fold of one configuration, in order of repeat and fold."""
+    """Return every fold of one configuration, in order of repeat and fold."""
     known = _training(rows)
-    known = known[(known["trial_id"] == one.trial_id) & known[column].notna()]
+    known = known[(known["trial_id"] == configuration.trial_id) & known[column].notna()]
     several = known["repeat"].nunique() > 1
     return tuple(
         FoldCurve(
@@ -115,44 +136,73 @@ def fold_curves(
     )
 
 
-def draw(found: Sequence[Curve], y: str, behind: Sequence[Curve] = ()) -> "go.Figure":
-    """Mean lines over bands, the best on top; faint ones of trials that were stopped behind."""
+def draw(curves: Sequence[Curve], y: str, behind: Sequence[Curve] = ()) -> go.Figure:
+    """Draw mean lines over bands, the best on top, thin ones of pruned trials behind them."""
     made = figure(x="epoch", y=y, legend=True)
-    made.add_traces(faint(behind))
-    made.add_traces([trace for curve in reversed(found) for trace in _traces(curve)])
+    made.add_traces(pruned_lines(behind))
+    made.add_traces([trace for curve in reversed(curves) for trace in _traces(curve)])
     made.update_layout(legend_traceorder="reversed")
-    _whole_epochs(made, max(curve.epochs[-1] for curve in found))
+    _whole_epochs(made, max(curve.epochs[-1] for curve in curves))
     return made
 
 
-def draw_folds(found: Sequence[FoldCurve], colour: str, y: str) -> "go.Figure":
-    """One line a fold in the configuration's colour; the highest and the lowest are named."""
-    import plotly.graph_objects as go
+def pruned_lines(curves: Sequence[Curve]) -> list[go.Scatter]:
+    """Return thin grey lines that end where the trials did."""
+    return [
+        go.Scatter(
+            x=list(curve.epochs),
+            y=[float(f"{value:.5g}") for value in curve.mean],
+            mode="lines+markers",
+            marker={"size": [0] * (len(curve.epochs) - 1) + [5]},
+            line={"color": faded(OTHER, FAINTNESS), "width": 1},
+            name="pruned",
+            legendgroup="pruned",
+            showlegend=place == 0,
+            hovertemplate=f"{name} pruned, epoch %{{x}}: %{{y:.4f}}<extra></extra>",
+        )
+        for place, curve in enumerate(curves)
+        for name in [curve.configuration.name]
+    ]
 
+
+def draw_folds(folds: Sequence[FoldCurve], colour: str, y: str) -> go.Figure:
+    """Draw one line a fold in the configuration's colour; the highest and lowest are named."""
     made = figure(x="epoch", y=y)
     traces = [
         go.Scatter(
-            x=_thinned(one.epochs), y=_thinned(one.train), mode="lines", name=f"{one.name}, train",
-            line={"color": faded(colour, 0.6), "width": 1, "dash": "dot"}, hoverinfo="skip",
+            x=_thinned(fold.epochs),
+            y=_thinned(fold.train),
+            mode="lines",
+            name=f"{fold.name}, train",
+            line={"color": faded(colour, 0.6), "width": 1, "dash": "dot"},
+            hoverinfo="skip",
         )
-        for one in found if one.train
-    ]  # fmt: skip
-    ends = sorted(found, key=lambda one: one.values[-1])
-    for one in found:
-        epochs = _thinned(one.epochs)
-        said = one.name if one in (ends[0], ends[-1]) else ""
-        traces.append(go.Scatter(
-            x=epochs, y=_thinned(one.values), mode="lines+text", name=one.name,
-            line={"color": colour, "width": 1.6}, text=[""] * (len(epochs) - 1) + [said],
-            textposition="top left" if one is ends[-1] else "bottom left", cliponaxis=False,
-            hovertemplate=f"{one.name}, epoch %{{x}}: %{{y:.4f}}<extra></extra>",
-        ))  # fmt: skip
+        for fold in folds
+        if fold.train
+    ]
+    ends = sorted(folds, key=lambda fold: fold.values[-1])
+    for fold in folds:
+        epochs = _thinned(fold.epochs)
+        said = fold.name if fold in (ends[0], ends[-1]) else ""
+        traces.append(
+            go.Scatter(
+                x=epochs,
+                y=_thinned(fold.values),
+                mode="lines+text",
+                name=fold.name,
+                line={"color": colour, "width": 1.6},
+                text=[""] * (len(epochs) - 1) + [said],
+                textposition="top left" if fold is ends[-1] else "bottom left",
+                cliponaxis=False,
+                hovertemplate=f"{fold.name}, epoch %{{x}}: %{{y:.4f}}<extra></extra>",
+            )
+        )
     made.add_traces(traces)
-    _whole_epochs(made, max(one.epochs[-1] for one in found))
+    _whole_epochs(made, max(fold.epochs[-1] for fold in folds))
     return made
 
 
-def _whole_epochs(made: "go.Figure", last: int) -> None:
+def _whole_epochs(made: go.Figure, last: int) -> None:
     if last <= FEW_EPOCHS:
         made.update_xaxes(dtick=1)
 
@@ -164,19 +214,21 @@ def _training(rows: "pd.DataFrame") -> "pd.DataFrame":
 
 
 def _option(rows: "pd.DataFrame", curve: Curve, results: BenchmarkResults) -> Option:
-    one, name = curve.configuration, metric_name(results.objective)
-    measures = [(f"val_{results.objective}", f"train_{results.objective}", f"validation {name}"),
-                ("val_loss", "train_loss", "loss (nats)")]  # fmt: skip
+    configuration, name = curve.configuration, metric_name(results.objective)
+    measures = [
+        (f"val_{results.objective}", f"train_{results.objective}", f"validation {name}"),
+        ("val_loss", "train_loss", "loss (nats)"),
+    ]
     figures = []
     for column, train, y in measures:
-        found = fold_curves(rows, one, column, train) if column in rows.columns else ()
+        found = fold_curves(rows, configuration, column, train) if column in rows.columns else ()
         if found:
-            title = _fold_finding(found, one, y)
-            figures.append(Figure(title, draw_folds(found, one.colour, y), True))
-    return Option(one.name, tuple(figures), one.colour)
+            title = _fold_finding(found, configuration, y)
+            figures.append(Figure(title, draw_folds(found, configuration.colour, y), True))
+    return Option(configuration.name, tuple(figures), configuration.colour)
 
 
-def _curve(one: Configuration, rows: "pd.DataFrame", column: str, train: str) -> Curve:
+def _curve(configuration: Configuration, rows: "pd.DataFrame", column: str, train: str) -> Curve:
     grouped = rows.groupby("epoch")
     sizes = grouped.size()
     epochs = sizes.index[sizes == sizes.max()] if len(sizes) else sizes.index
@@ -185,7 +237,7 @@ def _curve(one: Configuration, rows: "pd.DataFrame", column: str, train: str) ->
     if train in rows.columns:
         running = grouped[train].mean().reindex(epochs).tolist()
     return Curve(
-        one,
+        configuration,
         tuple(int(epoch) for epoch in epochs),
         mean=tuple(values["mean"]),
         low=tuple(values["min"]),
@@ -194,56 +246,72 @@ def _curve(one: Configuration, rows: "pd.DataFrame", column: str, train: str) ->
     )
 
 
-def _traces(curve: Curve) -> list["go.Scatter"]:
-    import plotly.graph_objects as go
-
-    one, epochs = curve.configuration, _thinned(curve.epochs)
+def _traces(curve: Curve) -> list[go.Scatter]:
+    configuration, epochs = curve.configuration, _thinned(curve.epochs)
     high, low = _thinned(curve.high), _thinned(curve.low)
-    shared = {"legendgroup": one.name}
+    shared = {"legendgroup": configuration.name}
     band = go.Scatter(
-        x=epochs + epochs[::-1], y=high + low[::-1], mode="lines", fill="toself",
-        name=f"{one.name}, folds", fillcolor=faded(one.colour, 0.13), line={"width": 0},
-        hoverinfo="skip", showlegend=False, **shared,
-    )  # fmt: skip
-    line = go.Scatter(
-        x=epochs, y=_thinned(curve.mean), mode="lines", name=one.name,
-        line={"color": one.colour, "width": 2.2},
-        hovertemplate=f"{one.name}, epoch %{{x}}: %{{y:.4f}}<extra></extra>", **shared,
-    )  # fmt: skip
-    train = go.Scatter(
-        x=epochs, y=_thinned(curve.train), mode="lines", hoverinfo="skip", showlegend=False,
-        name=f"{one.name}, train", line={"color": one.colour, "width": 1.2, "dash": "dot"},
+        x=epochs + epochs[::-1],
+        y=high + low[::-1],
+        mode="lines",
+        fill="toself",
+        name=f"{configuration.name}, folds",
+        fillcolor=faded(configuration.colour, 0.13),
+        line={"width": 0},
+        hoverinfo="skip",
+        showlegend=False,
         **shared,
-    )  # fmt: skip
+    )
+    line = go.Scatter(
+        x=epochs,
+        y=_thinned(curve.mean),
+        mode="lines",
+        name=configuration.name,
+        line={"color": configuration.colour, "width": 2.2},
+        hovertemplate=f"{configuration.name}, epoch %{{x}}: %{{y:.4f}}<extra></extra>",
+        **shared,
+    )
+    train = go.Scatter(
+        x=epochs,
+        y=_thinned(curve.train),
+        mode="lines",
+        hoverinfo="skip",
+        showlegend=False,
+        name=f"{configuration.name}, train",
+        line={"color": configuration.colour, "width": 1.2, "dash": "dot"},
+        **shared,
+    )
     return [band, train, line] if curve.train else [band, line]
 
 
 def _thinned(values: Sequence[float]) -> list[float]:
-    """At most MOST_POINTS values at even steps, the last among them, as five figures."""
+    """Return at most MOST_POINTS values at even steps, the last among them, as five figures."""
     step = -(-len(values) // MOST_POINTS) or 1
     kept = list(values[::-1][::step][::-1])
-    return [one if isinstance(one, int) else float(f"{one:.5g}") for one in kept]
+    return [value if isinstance(value, int) else float(f"{value:.5g}") for value in kept]
 
 
 def _explanation(shown: Sequence[Configuration]) -> str:
-    return (f"{plural(len(shown), 'configuration')}: lines are means over folds, bands reach from "
-            "the lowest to the highest fold, dotted lines are train values as they ran, with "
-            "dropout on and before the epoch was over. A curve ends where its first fold "
-            "does.")  # fmt: skip
+    return (
+        f"{plural(len(shown), 'configuration')}: lines are means over folds, bands reach from "
+        "the lowest to the highest fold, dotted lines are train values as they ran, with "
+        "dropout on and before the epoch was over. A curve ends where its first fold "
+        "does."
+    )
 
 
 def _stopped_text(results: BenchmarkResults) -> str:
-    text = sentence(results)
+    text = pruned_text(results)
     return f" {text}: the thin grey lines." if text else ""
 
 
-def _finding(found: Sequence[Curve], name: str) -> str:
-    best = found[0]
+def _finding(curves: Sequence[Curve], name: str) -> str:
+    best = curves[0]
     return f"{best.configuration.name} ends at validation {name} {number(best.mean[-1])}"
 
 
-def _loss_finding(found: Sequence[Curve]) -> str:
-    best = found[0]
+def _loss_finding(curves: Sequence[Curve]) -> str:
+    best = curves[0]
     lowest = min(best.mean)
     epoch = best.epochs[best.mean.index(lowest)]
     name = best.configuration.name
@@ -252,34 +320,38 @@ def _loss_finding(found: Sequence[Curve]) -> str:
     return f"{name}: validation loss is lowest at epoch {epoch} of {best.epochs[-1]}"
 
 
-def _fold_finding(found: Sequence[FoldCurve], one: Configuration, y: str) -> str:
-    ends = [fold.values[-1] for fold in found]
-    if len(found) < 2:
-        return f"{one.name}: {y} ends at {number(ends[0])}"
+def _fold_finding(folds: Sequence[FoldCurve], configuration: Configuration, y: str) -> str:
+    ends = [fold.values[-1] for fold in folds]
+    if len(folds) < 2:
+        return f"{configuration.name}: {y} ends at {number(ends[0])}"
     spread = max(ends) - min(ends)
-    return f"{one.name}: at the last epoch folds lie {number(spread)} apart in {y}"
+    return f"{configuration.name}: at the last epoch folds lie {number(spread)} apart in {y}"
 
 
-def _endings_text(found: Sequence[Ending], results: BenchmarkResults) -> str:
-    first = found[0]
+def _endings_text(endings: Sequence[Ending], results: BenchmarkResults) -> str:
+    first = endings[0]
     chosen = results.spec.training.selection
     text = f"The file selects the {'last' if chosen == 'last' else 'best'} epoch. "
     if first.lost.mean is not None:
-        text += (f"{first.configuration.name} reaches its best validation score at epoch "
-                 f"{_middle(first)} and {_loses(first)} by the last. ")  # fmt: skip
+        text += (
+            f"{first.configuration.name} reaches its best validation score at epoch "
+            f"{_middle(first)} and {_loses(first)} by the last. "
+        )
     if first.gap_last is not None:
         side = "above" if first.gap_last >= 0 else "below"
         text += f"There its train score lies {number(abs(first.gap_last))} {side} validation. "
     if not first.lost.mean:
         return text.rstrip()
-    return text + ("The best epoch is picked on the scores it is judged by, so part of what the "
-                   "last one loses is luck.")  # fmt: skip
+    return text + (
+        "The best epoch is picked on the scores it is judged by, so part of what the "
+        "last one loses is luck."
+    )
 
 
-def _middle(one: Ending) -> str:
-    low, high = min(one.epochs), max(one.epochs)
+def _middle(ending: Ending) -> str:
+    low, high = min(ending.epochs), max(ending.epochs)
     return f"{low}" if low == high else f"{low} to {high}, by fold,"
 
 
-def _loses(one: Ending) -> str:
-    return f"loses {number(one.lost.mean)}" if one.lost.mean else "loses nothing"
+def _loses(ending: Ending) -> str:
+    return f"loses {number(ending.lost.mean)}" if ending.lost.mean else "loses nothing"

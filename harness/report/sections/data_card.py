@@ -1,14 +1,18 @@
-"""The data behind the numbers: examples by class, fold and role, groups, duplicates, and a look."""
+"""The data behind the numbers: examples by class, fold and role, groups, duplicates, previews."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
+
+import plotly.graph_objects as go
 
 from harness.report.benchmark_results import BenchmarkResults
 from harness.report.blocks import (
     Block,
     Cell,
     Column,
+    Example,
     Figure,
+    Gallery,
     Section,
     Table,
     Text,
@@ -16,11 +20,7 @@ from harness.report.blocks import (
     section,
 )
 from harness.report.formatting import NOTHING, plural, value_text
-from harness.report.gallery import galleries
 from harness.report.theme import PALETTE, SCALE, figure
-
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
 
 KEY, TITLE = "data", "Data card"
 ROLES = ("train", "validation", "test")
@@ -32,12 +32,21 @@ COMMON = ("name", "limit", "normalize", "front_end", "train_per_class")
 NEARLY_EVEN = 1.2  # largest class to smallest
 MOST_DRAWN = 60  # classes, and folds
 
+PICTURE, SOUND = "data:image/png;base64,", "data:audio/mpeg;base64,"
+HEARD = "Waveform, spectrogram (0 to 8 kHz upwards, 80 dB from dark to light), and the sound"
+
 
 class Card(NamedTuple):
-    """One dataset as it was used. sizes: per fold, (repeat, fold, test part, examples by role).
+    """A dataset as it was used; texts are empty where nothing is known.
 
-    origin, prepared: what it is and what was done to it, empty where nobody said. balance: how
-    even the classes are. classes: name, examples, some of their ids. validated: class by fold.
+    Attributes:
+        origin: What it is and where it comes from.
+        text: How large it is.
+        prepared: How the raw files became inputs.
+        balance: How even the classes are.
+        classes: Name, number of examples, some of their ids.
+        sizes: Of each fold: repeat, fold, test part, examples by role.
+        validated: Validation examples of each class in each fold.
     """
 
     origin: str
@@ -50,7 +59,7 @@ class Card(NamedTuple):
 
 
 def data_card(results: BenchmarkResults) -> Section:
-    """The data cards of the run as a section."""
+    """Return the section: the data cards of the run."""
     if not results.data_cards:
         return empty_section(KEY, TITLE, "The run kept no data card.")
     blocks: list[Block] = []
@@ -60,7 +69,12 @@ def data_card(results: BenchmarkResults) -> Section:
 
 
 def card_blocks(card: Mapping[str, Any], shown: Mapping[str, Any]) -> list[Block]:
-    """One card of data_card.json, with its entry of previews.json (empty: nothing to look at)."""
+    """Return the blocks of one card.
+
+    Args:
+        card: An entry of data_card.json.
+        shown: Its entry of previews.json; empty if there are no examples to show.
+    """
     found = compute(card)
     numbers = [n for _, n, _ in found.classes]
     uneven = max(numbers, default=0) > NEARLY_EVEN * min(numbers, default=0)
@@ -74,7 +88,7 @@ def card_blocks(card: Mapping[str, Any], shown: Mapping[str, Any]) -> list[Block
 
 
 def words(card: Mapping[str, Any]) -> list[str]:
-    """A card's paragraphs: what it is, how large, how even, how prepared, how cut."""
+    """Return a card's paragraphs: what it is, how large, how even, how prepared, how cut."""
     found = compute(card)
     folds = _folds_text(card.get("cross_validation") or {}, len(found.sizes))
     lines = (found.origin, found.text, found.balance, found.prepared, folds)
@@ -82,7 +96,7 @@ def words(card: Mapping[str, Any]) -> list[str]:
 
 
 def compute(card: Mapping[str, Any]) -> Card:
-    """A card of data_card.json as printed; what it lacks is left out."""
+    """Return a card of data_card.json as it is printed; what it lacks is left out."""
     counts: Mapping[str, int] = card.get("counts", {})
     examples: Mapping[str, Sequence[str]] = card.get("examples", {})
     folds: Sequence[Mapping[str, Any]] = card.get("folds", ())
@@ -92,40 +106,54 @@ def compute(card: Mapping[str, Any]) -> Card:
         text=_text(card),
         prepared=_prepared(card.get("dataset") or {}, str(card.get("preprocessing") or "")),
         balance=_balance(counts),
-        classes=tuple((name, int(number), ", ".join(map(str, examples.get(name, ()))))
-                      for name, number in counts.items()),
-        sizes=tuple((int(one.get("repeat", 1)), int(one["fold"]),
-                     str(one.get("test_part") or NOTHING), _sizes(one.get("counts", {})))
-                    for one in folds),
-        validated=tuple(tuple(int(one.get(name, 0)) for one in held) for name in counts),
-    )  # fmt: skip
+        classes=tuple(
+            (name, int(number), ", ".join(map(str, examples.get(name, ()))))
+            for name, number in counts.items()
+        ),
+        sizes=tuple(
+            (
+                int(fold.get("repeat", 1)),
+                int(fold["fold"]),
+                str(fold.get("test_part") or NOTHING),
+                _sizes(fold.get("counts", {})),
+            )
+            for fold in folds
+        ),
+        validated=tuple(tuple(int(fold.get(name, 0)) for fold in held) for name in counts),
+    )
 
 
-def draw_balance(card: Card) -> "go.Figure":
-    """Examples of each class, the largest on top."""
-    import plotly.graph_objects as go
-
-    ordered = sorted(card.classes, key=lambda one: one[1])
+def draw_balance(card: Card) -> go.Figure:
+    """Draw the examples of each class, the largest on top."""
+    ordered = sorted(card.classes, key=lambda named: named[1])
     made = figure(x="examples", height_px=_height(card))
     made.add_trace(
-        go.Bar(x=[n for _, n, _ in ordered], y=[name for name, _, _ in ordered], orientation="h",
-               marker_color=PALETTE[0], hovertemplate="%{y}: %{x:,}<extra></extra>")
-    )  # fmt: skip
+        go.Bar(
+            x=[n for _, n, _ in ordered],
+            y=[name for name, _, _ in ordered],
+            orientation="h",
+            marker_color=PALETTE[0],
+            hovertemplate="%{y}: %{x:,}<extra></extra>",
+        )
+    )
     return made.update_yaxes(type="category")
 
 
-def draw_validated(card: Card) -> "go.Figure":
-    """Validation examples by class and fold."""
-    import plotly.graph_objects as go
-
-    repeats = len({one[0] for one in card.sizes}) > 1
+def draw_validated(card: Card) -> go.Figure:
+    """Draw validation examples by class and fold."""
+    repeats = len({size[0] for size in card.sizes}) > 1
     folds = [f"{repeat}.{fold}" if repeats else str(fold) for repeat, fold, _, _ in card.sizes]
     made = figure(x="repeat.fold" if repeats else "fold", height_px=_height(card))
     made.add_trace(
-        go.Heatmap(x=folds, y=[name for name, _, _ in card.classes], z=card.validated,
-                   colorscale=SCALE, colorbar={"thickness": 12},
-                   hovertemplate="%{y}, fold %{x}: %{z:,}<extra></extra>")
-    )  # fmt: skip
+        go.Heatmap(
+            x=folds,
+            y=[name for name, _, _ in card.classes],
+            z=card.validated,
+            colorscale=SCALE,
+            colorbar={"thickness": 12},
+            hovertemplate="%{y}, fold %{x}: %{z:,}<extra></extra>",
+        )
+    )
     made.update_xaxes(type="category")
     return made.update_yaxes(type="category", autorange="reversed")
 
@@ -151,8 +179,10 @@ def _origin(card: Mapping[str, Any]) -> str:
 
 def _text(card: Mapping[str, Any]) -> str:
     shape = " x ".join(str(size) for size in card.get("input_shape", ()))
-    parts = [f"{plural(int(card.get('n_examples', 0)), 'example')} of shape {shape}",
-             plural(len(card.get("counts", {})), "class").replace("classs", "classes")]  # fmt: skip
+    parts = [
+        f"{plural(int(card.get('n_examples', 0)), 'example')} of shape {shape}",
+        plural(len(card.get("counts", {})), "class").replace("classs", "classes"),
+    ]
     if card.get("sample_rate_hz"):
         parts.append(f"{card['sample_rate_hz']:,} Hz")
     if card.get("n_groups"):
@@ -175,7 +205,7 @@ def _duplicates(card: Mapping[str, Any]) -> str:
 
 
 def _balance(counts: Mapping[str, int]) -> str:
-    """What always guessing the largest class would get right."""
+    """Say how even the classes are, and what always guessing the largest would get right."""
     if not counts or not sum(counts.values()):
         return ""
     largest, smallest = max(counts, key=counts.__getitem__), min(counts, key=counts.__getitem__)
@@ -185,22 +215,30 @@ def _balance(counts: Mapping[str, int]) -> str:
         return f"Balanced: {plural(counts[largest], 'example')} of every class."
     if counts[largest] <= NEARLY_EVEN * counts[smallest]:
         return f"Nearly balanced: {counts[smallest]:,} to {counts[largest]:,} examples of a class."
-    return (f"From {counts[smallest]:,} ({smallest}) to {counts[largest]:,} ({largest}) examples "
-            f"of a class. {largest} is the largest: {guess} of all.")  # fmt: skip
+    return (
+        f"From {counts[smallest]:,} ({smallest}) to {counts[largest]:,} ({largest}) examples "
+        f"of a class. {largest} is the largest: {guess} of all."
+    )
 
 
 def _prepared(dataset: Mapping[str, Any], reading: str) -> str:
-    """How the raw files became inputs."""
+    """Say how the raw files became inputs."""
     if not dataset:
         return ""
-    options = [f"{name}={value_text(value)}" for name, value in dataset.items()
-               if name not in COMMON and value is not None]  # fmt: skip
+    options = [
+        f"{name}={value_text(value)}"
+        for name, value in dataset.items()
+        if name not in COMMON and value is not None
+    ]
     steps = [f"dataset {dataset['name']}" + (f" ({', '.join(options)})" if options else "")]
     if reading:
         steps.append(reading)
     if front_end := dataset.get("front_end"):
-        given = [f"{name}={value_text(value)}" for name, value in front_end.items()
-                 if name != "name" and value is not None]  # fmt: skip
+        given = [
+            f"{name}={value_text(value)}"
+            for name, value in front_end.items()
+            if name != "name" and value is not None
+        ]
         steps.append(f"{front_end.get('name')} ({', '.join(given)})")
     if dataset.get("limit"):
         steps.append(f"at most {dataset['limit']:,} examples, balanced over parts and classes")
@@ -211,7 +249,7 @@ def _prepared(dataset: Mapping[str, Any], reading: str) -> str:
 
 
 def _folds_text(cutting: Mapping[str, Any], number: int) -> str:
-    """Said where there is no benchmark that says it."""
+    """Say how the folds are cut, for a card without a benchmark that says it."""
     if not cutting:
         return ""
     given = [f"{key}: {value}" for key, value in cutting.items() if key != "strategy"]
@@ -235,3 +273,52 @@ def _class_table(card: Card) -> Table:
     columns = (Column("class"), Column("examples", numeric=True), Column("some of them"))
     rows = tuple((Cell(name), Cell(f"{n:,}", n), Cell(some)) for name, n, some in card.classes)
     return Table(columns, rows, caption="Examples of each class", sortable=True)
+
+
+def galleries(shown: Mapping[str, Any]) -> list[Gallery]:
+    """Return galleries of examples: one of the classes, one of turned images.
+
+    Args:
+        shown: An entry of previews.json, see harness.data.previews. What is no media is left out.
+    """
+    made = []
+    examples = tuple(_example(entry) for entry in shown.get("classes", ()))
+    if examples:
+        made.append(Gallery(_gallery_title(shown, examples), examples, wide=not examples[0].course))
+    turned = _media(shown.get("rotations"), PICTURE)
+    if turned:
+        text = (
+            "The pretraining's task: each image as it is, then turned counter-clockwise by "
+            "90, 180 and 270 degrees; which was it?"
+        )
+        made.append(
+            Gallery(text, (Example("four of the images", picture=turned, columns=4),), True)
+        )
+    return made
+
+
+def _gallery_title(shown: Mapping[str, Any], examples: tuple[Example, ...]) -> str:
+    number, every = len(examples), int(shown.get("n_classes", 0))
+    kind = f"{HEARD}, of one example" if examples[0].course else "Some examples"
+    known = plural(every, "class").replace("classs", "classes")
+    return f"{kind} of each class" if number >= every else f"{kind} of each of {number} of {known}"
+
+
+def _example(entry: Mapping[str, Any]) -> Example:
+    ids = [str(example_id) for example_id in entry.get("ids", ())]
+    picture = _media(entry.get("picture"), PICTURE)
+    heard = "peaks" in entry
+    seconds = f", {entry.get('seconds', 0):g} s" if heard else ""
+    return Example(
+        name=str(entry.get("class", "")),
+        caption=", ".join(ids) + seconds,
+        texts=tuple(str(text) for text in entry.get("texts", ())),
+        picture=_media(entry.get("spectrogram"), PICTURE) if heard else picture,
+        columns=0 if heard else len(ids),
+        course=tuple(int(value) for value in entry.get("peaks", ())),
+        sound=_media(entry.get("sound"), SOUND),
+    )
+
+
+def _media(value: Any, kind: str) -> str:
+    return value if isinstance(value, str) and value.startswith(kind) else ""

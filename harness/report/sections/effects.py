@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from itertools import combinations
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import plotly.graph_objects as go
 
 from harness.report.benchmark_results import BenchmarkResults
 from harness.report.blocks import (
@@ -39,13 +40,12 @@ from harness.statistics.factors import (
     pair_means,
 )
 
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
-
 KEY, TITLE = "effects", "Effect of each search parameter"
 MOST_PAIRS = 4
-UNPAIRED = ("Not all of these configurations met the same examples, so no lead of one value over "
-            "another is tested.")  # fmt: skip
+UNPAIRED = (
+    "Not all of these configurations met the same examples, so no lead of one value over "
+    "another is tested."
+)
 
 
 def effects(results: BenchmarkResults) -> Section:
@@ -62,11 +62,13 @@ def effects(results: BenchmarkResults) -> Section:
         *(Text(text) for text in _explanations(name, ranked)),
         *([] if _on_same_folds(results) else [Text(UNPAIRED)]),
         *(Figure(_finding(one), draw(one, name), True) for one in found),
-        *(Figure(_pair_finding(a, b, scores, results.mode), draw_pair(a, b, scores, name), True)
-          for a, b in list(combinations(ranked, 2))[:MOST_PAIRS]),
+        *(
+            Figure(_pair_finding(a, b, scores, results.mode), draw_pair(a, b, scores, name), True)
+            for a, b in list(combinations(ranked, 2))[:MOST_PAIRS]
+        ),
         *(Figure(_time_finding(one), draw_time(one), True) for one in found if one.times),
         table(found, name),
-    )  # fmt: skip
+    )
 
 
 def of_study(results: BenchmarkResults) -> tuple[Effect, ...]:
@@ -83,11 +85,14 @@ def of_study(results: BenchmarkResults) -> tuple[Effect, ...]:
 
 def table(found: Sequence[Effect], metric: str) -> Table:
     """One row for each level of each factor."""
-    columns = (Column("parameter"), Column("value"), Column("configurations", numeric=True),
-               Column(f"validation {metric}", numeric=True, hint="marginal mean ± half its 95 % "
-                      "interval"),
-               Column("fit time", numeric=True, hint="mean over its configurations"),
-               Column("fastest to slowest", numeric=True))  # fmt: skip
+    columns = (
+        Column("parameter"),
+        Column("value"),
+        Column("configurations", numeric=True),
+        Column(f"validation {metric}", numeric=True, hint="marginal mean ± half its 95 % interval"),
+        Column("fit time", numeric=True, hint="mean over its configurations"),
+        Column("fastest to slowest", numeric=True),
+    )
     rows = []
     for one in found:
         times = one.times or ((None, None, None),) * len(one.means)
@@ -97,21 +102,23 @@ def table(found: Sequence[Effect], metric: str) -> Table:
             name = Cell(one.factor.name), Cell(level), Cell(str(amount), amount)
             ends = dict.fromkeys(time_text(end) for end in (low, high))
             span = " to ".join(ends)
-            rows.append((*name, estimate_cell(mean), Cell(time_text(middle), middle),
-                         Cell(span, low)))  # fmt: skip
+            rows.append(
+                (*name, estimate_cell(mean), Cell(time_text(middle), middle), Cell(span, low))
+            )
     return Table(columns, tuple(rows), sortable=True)
 
 
-def draw(effect: Effect, metric: str) -> "go.Figure":
+def draw(effect: Effect, metric: str) -> go.Figure:
     """Marginal means with intervals, in the order of the values."""
-    halves = [0.0 if one.high is None or one.mean is None else one.high - one.mean
-              for one in effect.means]  # fmt: skip
+    halves = [
+        0.0 if one.high is None or one.mean is None else one.high - one.mean for one in effect.means
+    ]
     made = _dots(effect, [one.mean for one in effect.means], halves, halves)
     made.update_yaxes(title_text=f"validation {metric}")
     return made
 
 
-def draw_time(effect: Effect) -> "go.Figure":
+def draw_time(effect: Effect) -> go.Figure:
     """Mean fit time of each level; bars reach from its fastest to its slowest configuration."""
     times = effect.times or ()
     made = _dots(
@@ -124,18 +131,23 @@ def draw_time(effect: Effect) -> "go.Figure":
     return made
 
 
-def draw_pair(a: Factor, b: Factor, scores: Scores, metric: str) -> "go.Figure":
+def draw_pair(a: Factor, b: Factor, scores: Scores, metric: str) -> go.Figure:
     """Mean score of every pair of levels."""
-    import plotly.graph_objects as go
-
     means = pair_means(a, b, scores)
     made = figure(x=b.name, y=a.name, height_px=300)
-    made.add_trace(go.Heatmap(
-        z=np.round(means, 5), x=list(b.order), y=list(a.order), colorscale=SCALE, xgap=1, ygap=1,
-        texttemplate="%{z:.3f}", colorbar={"thickness": 10, "title": {"text": metric,
-                                                                      "side": "right"}},
-        hovertemplate="%{y}, %{x}: %{z:.4f}<extra></extra>",
-    ))  # fmt: skip
+    made.add_trace(
+        go.Heatmap(
+            z=np.round(means, 5),
+            x=list(b.order),
+            y=list(a.order),
+            colorscale=SCALE,
+            xgap=1,
+            ygap=1,
+            texttemplate="%{z:.3f}",
+            colorbar={"thickness": 10, "title": {"text": metric, "side": "right"}},
+            hovertemplate="%{y}, %{x}: %{z:.4f}<extra></extra>",
+        )
+    )
     made.update_xaxes(type="category", showgrid=False)
     made.update_yaxes(type="category", showgrid=False)
     return made
@@ -147,17 +159,24 @@ def _on_same_folds(results: BenchmarkResults) -> bool:
 
 
 def _dots(effect: Effect, values: Sequence[Any], up: Sequence[float], down: Sequence[float]) -> Any:
-    import plotly.graph_objects as go
-
     made = figure(x=effect.factor.name, height_px=300)
-    made.add_trace(go.Scatter(
-        x=list(effect.factor.order), y=list(values), mode="markers",
-        marker={"size": 10, "color": PALETTE[0]}, showlegend=False,
-        error_y={"array": list(up), "arrayminus": list(down), "color": PALETTE[0],
-                 "thickness": 1.6},
-        customdata=list(effect.counts),
-        hovertemplate="%{x}: %{y:.4f} (%{customdata} configurations)<extra></extra>",
-    ))  # fmt: skip
+    made.add_trace(
+        go.Scatter(
+            x=list(effect.factor.order),
+            y=list(values),
+            mode="markers",
+            marker={"size": 10, "color": PALETTE[0]},
+            showlegend=False,
+            error_y={
+                "array": list(up),
+                "arrayminus": list(down),
+                "color": PALETTE[0],
+                "thickness": 1.6,
+            },
+            customdata=list(effect.counts),
+            hovertemplate="%{x}: %{y:.4f} (%{customdata} configurations)<extra></extra>",
+        )
+    )
     made.update_xaxes(type="category", range=[-0.5, len(effect.factor.order) - 0.5])
     return made
 
@@ -184,8 +203,7 @@ def _pair_finding(a: Factor, b: Factor, scores: Scores, mode: str) -> str:
     row, column = divmod(place, cells.shape[1])
     best = f"{a.order[row]} with {b.order[column]} is best"
     off = interaction(cells)
-    added = "" if off is None else (
-        f"; adding up the two effects is at most {number(off, 3)} off")  # fmt: skip
+    added = "" if off is None else (f"; adding up the two effects is at most {number(off, 3)} off")
     return f"{a.name} and {b.name}: {best}{added}"
 
 
@@ -196,8 +214,10 @@ def _time_finding(effect: Effect) -> str:
     if times[fast] <= 0 or times[slow] < 1.05 * times[fast]:
         return f"{effect.factor.name} hardly changes the fit time"
     factor = times[slow] / times[fast]
-    return (f"{effect.factor.name}: {order[slow]} takes {factor:.2g} times as long as {order[fast]}"
-            f" ({time_text(times[slow])} against {time_text(times[fast])})")  # fmt: skip
+    return (
+        f"{effect.factor.name}: {order[slow]} takes {factor:.2g} times as long as {order[fast]}"
+        f" ({time_text(times[slow])} against {time_text(times[fast])})"
+    )
 
 
 def _explanations(name: str, factors: Sequence[Factor]) -> list[str]:
@@ -207,10 +227,15 @@ def _explanations(name: str, factors: Sequence[Factor]) -> list[str]:
         "Many values are cut into ranges of equal count. Fit times are as measured, whatever ran "
         "beside; their bars reach from the fastest to the slowest configuration."
     ]
-    texts += [f"{' and '.join([', '.join(one.linked[:-1]), one.linked[-1]])} always change "
-              "together: the effect belongs to all of them, and nothing is claimed of one alone."
-              for one in factors if one.linked]  # fmt: skip
+    texts += [
+        f"{' and '.join([', '.join(one.linked[:-1]), one.linked[-1]])} always change "
+        "together: the effect belongs to all of them, and nothing is claimed of one alone."
+        for one in factors
+        if one.linked
+    ]
     if not is_balanced(factors):
-        texts.append("The values did not all meet each other equally often, so a marginal mean "
-                     "also holds the company that its value happened to keep.")  # fmt: skip
+        texts.append(
+            "The values did not all meet each other equally often, so a marginal mean "
+            "also holds the company that its value happened to keep."
+        )
     return texts

@@ -1,6 +1,8 @@
 """The baseline and the best few, example by example."""
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
+
+import plotly.graph_objects as go
 
 from harness.report.benchmark_results import BenchmarkResults, Configuration
 from harness.report.blocks import (
@@ -26,9 +28,6 @@ from harness.report.formatting import (
 from harness.report.theme import ForestRow, forest_plot
 from harness.statistics.example_tests import ExampleComparison, compare_examples
 from harness.statistics.multiplicity import ALPHA, holm
-
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
 
 KEY, TITLE = "items", "Comparisons example by example"
 MOST = 10
@@ -79,8 +78,10 @@ def compute(results: BenchmarkResults) -> Items | None:
     of_trial = dict(iter(rows.groupby("trial_id")))
     empty = rows.head(0)
     ours = of_trial.get(baseline.trial_id, empty)
-    compared = [(one, compare_examples(ours, of_trial.get(one.trial_id, empty), role=role))
-                for one in others]  # fmt: skip
+    compared = [
+        (one, compare_examples(ours, of_trial.get(one.trial_id, empty), role=role))
+        for one in others
+    ]
     kept = [(one, found) for one, found in compared if isinstance(found, ExampleComparison)]
     p_values = holm([found.mcnemar.p if found.mcnemar else None for _, found in kept])
     pairs = tuple(Pair(*pair, p) for pair, p in zip(kept, p_values, strict=True))
@@ -91,19 +92,21 @@ def compute(results: BenchmarkResults) -> Items | None:
 def table(found: Items) -> Table:
     """One row a configuration, best on validation first."""
     columns = (
-        Column("#", numeric=True), Column("configuration"),
+        Column("#", numeric=True),
+        Column("configuration"),
         Column("accuracy", numeric=True, hint="share of these examples, Wilson's 95 % interval"),
         Column("difference", numeric=True, hint="configuration minus baseline"),
         Column("95 % interval", numeric=True, hint="bootstrap over examples, or whole groups"),
-        Column("only baseline right", numeric=True), Column("only this right", numeric=True),
+        Column("only baseline right", numeric=True),
+        Column("only this right", numeric=True),
         Column("p, McNemar", numeric=True, hint="exact, two-sided"),
         Column("p, Holm", numeric=True, hint="adjusted over the rows of this table"),
-    )  # fmt: skip
+    )
     rows = tuple(_row(one) for one in found.pairs)
     return without_empty_columns(Table(columns, rows, sortable=True))
 
 
-def draw(found: Items) -> "go.Figure":
+def draw(found: Items) -> go.Figure:
     """Differences of accuracy over examples."""
     rows = [
         ForestRow(one.configuration.name, one.configuration.colour, gap.mean, gap.low, gap.high)
@@ -116,10 +119,15 @@ def draw(found: Items) -> "go.Figure":
 def _row(one: Pair) -> tuple[Cell, ...]:
     drawn, test, share = one.found.difference, one.found.mcnemar, one.found.accuracy_b
     tested = (
-        (Cell(count(test.only_a), test.only_a), Cell(count(test.only_b), test.only_b),
-         Cell(p_text(test.p), test.p), Cell(p_text(one.p_holm), one.p_holm))
-        if test else (Cell(NOTHING),) * 4
-    )  # fmt: skip
+        (
+            Cell(count(test.only_a), test.only_a),
+            Cell(count(test.only_b), test.only_b),
+            Cell(p_text(test.p), test.p),
+            Cell(p_text(one.p_holm), one.p_holm),
+        )
+        if test
+        else (Cell(NOTHING),) * 4
+    )
     return (
         Cell(str(one.configuration.place), one.configuration.place),
         Cell(one.configuration.label, None, one.configuration.colour),
@@ -138,15 +146,21 @@ def _explanation(results: BenchmarkResults, found: Items) -> str:
     text += f", {found.baseline.name} ({found.baseline.label}) against "
     text += f"the best {len(found.pairs)} others" if len(found.pairs) > 1 else "the other one"
     if first.mcnemar is None:
-        text += (f". No McNemar test, as {first.why_no_mcnemar}: each example counts once, as its "
-                 "mean over folds and repeats, and examples are drawn by bootstrap.")  # fmt: skip
+        text += (
+            f". No McNemar test, as {first.why_no_mcnemar}: each example counts once, as its "
+            "mean over folds and repeats, and examples are drawn by bootstrap."
+        )
     else:
-        text += (". The interval is a paired bootstrap; no example is predicted twice in a repeat, "
-                 "so McNemar's exact test holds too (first repeat).")  # fmt: skip
+        text += (
+            ". The interval is a paired bootstrap; no example is predicted twice in a repeat, "
+            "so McNemar's exact test holds too (first repeat)."
+        )
         text += " Its p is too small where members of a group are alike." if first.grouped else ""
     asks = "It asks" if first.mcnemar is None else "Both ask"
-    text += (f" {asks} whether these trained models differ on other examples of this kind; how "
-             "much training anew would change them is what the folds say.")  # fmt: skip
+    text += (
+        f" {asks} whether these trained models differ on other examples of this kind; how "
+        "much training anew would change them is what the folds say."
+    )
     text += " Accuracy, whatever the objective." if results.objective != "accuracy" else ""
     return text + (f" Left out: {'; '.join(found.refused)}." if found.refused else "")
 
@@ -156,6 +170,7 @@ def _finding(found: Items) -> str:
     if tested:
         clear = sum((one.p_holm or 0.0) < ALPHA for one in tested)
         return f"{against_baseline(clear, len(tested))} (McNemar, Holm, 5 %)"
-    apart = sum(one.found.difference.low > 0 or one.found.difference.high < 0
-                for one in found.pairs)  # fmt: skip
+    apart = sum(
+        one.found.difference.low > 0 or one.found.difference.high < 0 for one in found.pairs
+    )
     return f"{against_baseline(apart, len(found.pairs))} (each 95 % interval alone)"

@@ -1,4 +1,4 @@
-"""What went wrong, what the probes found, and results that look copied."""
+"""Failures, what the probes found, and results that look copied."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -9,8 +9,7 @@ import numpy as np
 from harness.report.benchmark_results import FOLD, BenchmarkResults, Configuration
 from harness.report.blocks import Cell, Column, Section, Table, Text, section
 from harness.report.formatting import plural, value_text
-from harness.report.pruned import sentence
-from harness.report.pruned import table as stopped_table
+from harness.report.pruned import pruned_table, pruned_text
 from harness.statistics.selection_bias import identical_logs
 
 KEY, TITLE = "findings", "Failures and findings"
@@ -41,9 +40,15 @@ MEANINGS = {
 
 
 class Findings(NamedTuple):
-    """failed: with an error of their own. codes: probe's code -> configurations with it.
-    identical: groups with the same log in every epoch and fold. impossible: configurations with
-    an accuracy that is no whole number of examples."""
+    """What went wrong.
+
+    Attributes:
+        statuses: Status -> number of configurations.
+        failed: Configurations with an error of their own.
+        codes: A probe's code -> configurations with it.
+        identical: Groups with the same log in every epoch and fold.
+        impossible: Configurations with an accuracy that is no whole number of examples.
+    """
 
     statuses: dict[str, int]
     failed: tuple[Configuration, ...]
@@ -53,7 +58,7 @@ class Findings(NamedTuple):
 
 
 def findings(results: BenchmarkResults) -> Section:
-    """Failures and findings as a section."""
+    """Return the section."""
     found = compute(results)
     blocks: list[Text | Table] = [Text(f"{note}.") for note in results.notes]
     others = {status: n for status, n in found.statuses.items() if status != "complete"}
@@ -61,52 +66,67 @@ def findings(results: BenchmarkResults) -> Section:
         text = ", ".join(f"{amount:,} {status}" for status, amount in sorted(others.items()))
         blocks.append(Text(f"Not complete: {text}. They are listed below the leaderboard."))
     if "pruned" in found.statuses:
-        blocks += [Text(f"{sentence(results)}."), stopped_table(results)]
+        blocks += [Text(f"{pruned_text(results)}."), pruned_table(results)]
     if found.failed:
         blocks.append(_error_table(found.failed))
     if found.codes:
         blocks.append(_code_table(found))
     blocks += [Text(_identical_text(group, results)) for group in found.identical[:MOST_NAMED]]
     if found.impossible:
-        blocks.append(Text(f"{_few([one.name for one in found.impossible])}: an accuracy times its "
-                           "number of examples is no whole number, so the tables were changed or "
-                           "belong to other data."))  # fmt: skip
+        text = (
+            f"{_few(found.impossible)}: an accuracy times its number of examples is no whole "
+            "number, so the tables were changed or belong to other data."
+        )
+        blocks.append(Text(text))
     nothing = Text("No trial failed and no probe found anything.")
     return section(KEY, TITLE, *(blocks or [nothing]))
 
 
 def compute(results: BenchmarkResults) -> Findings:
-    """Statuses, failures, probe findings and configurations with identical fold scores."""
+    """Collect statuses, failures, the probes' findings and results that look copied."""
     codes: dict[str, list[Configuration]] = {}
-    for one in results.configurations:
-        for code in (one.row.get("findings") or "").split(","):
+    for configuration in results.configurations:
+        for code in (configuration.row.get("findings") or "").split(","):
             if code.strip():
-                codes.setdefault(code.strip(), []).append(one)
+                codes.setdefault(code.strip(), []).append(configuration)
     return Findings(
-        statuses=dict(Counter(one.status for one in results.configurations)),
-        failed=tuple(one for one in results.configurations if one.status == "failed"),
-        codes={code: tuple(ones) for code, ones in codes.items()},
+        statuses=dict(Counter(configuration.status for configuration in results.configurations)),
+        failed=tuple(
+            configuration
+            for configuration in results.configurations
+            if configuration.status == "failed"
+        ),
+        codes={code: tuple(configurations) for code, configurations in codes.items()},
         identical=_identical(results),
         impossible=_impossible(results),
     )
 
 
 def _identical(results: BenchmarkResults) -> tuple[tuple[Configuration, ...], ...]:
-    """Only groups with the same loss in every fold are looked up epoch by epoch."""
+    """Return groups with equal logs; only those with equal losses are compared by epoch."""
     if len(results.complete) < 2:
         return ()
     losses = results.scores("val_loss").to_numpy(dtype=float)
-    by_id = {one.trial_id: one for one in results.complete}
-    known = {one.trial_id: row for one, row in zip(results.complete, losses, strict=True)
-             if row.size and not np.isnan(row).any()}  # fmt: skip
+    by_id = {configuration.trial_id: configuration for configuration in results.complete}
+    known = {
+        configuration.trial_id: row
+        for configuration, row in zip(results.complete, losses, strict=True)
+        if row.size and not np.isnan(row).any()
+    }
     suspects = {trial_id for group in identical_logs(known) for trial_id in group}
     if not suspects:
         return ()
     rows = results.epochs(sorted(suspects)).sort_values(["stage", *FOLD, "epoch"])
-    logs = {str(trial_id): of_trial[[*FOLD, "epoch", "train_loss", "val_loss"]].to_numpy(float)
-            for trial_id, of_trial in rows.groupby("trial_id")}  # fmt: skip
-    ordered = {one: logs[one] for one in by_id if one in logs}
-    return tuple(tuple(by_id[one] for one in group) for group in identical_logs(ordered))
+    logs = {
+        str(trial_id): of_trial[[*FOLD, "epoch", "train_loss", "val_loss"]].to_numpy(float)
+        for trial_id, of_trial in rows.groupby("trial_id")
+    }
+    ordered = {
+        configuration: logs[configuration] for configuration in by_id if configuration in logs
+    }
+    return tuple(
+        tuple(by_id[configuration] for configuration in group) for group in identical_logs(ordered)
+    )
 
 
 def _impossible(results: BenchmarkResults) -> tuple[Configuration, ...]:
@@ -117,27 +137,37 @@ def _impossible(results: BenchmarkResults) -> tuple[Configuration, ...]:
             right = folds[f"{split}_accuracy"].to_numpy(float) * folds[size].to_numpy(float)
             wrong |= np.abs(right - np.round(right)) > ROUNDING * np.maximum(1.0, np.abs(right))
     ids = set(folds.loc[wrong, "trial_id"])
-    return tuple(one for one in results.complete if one.trial_id in ids)
+    return tuple(
+        configuration for configuration in results.complete if configuration.trial_id in ids
+    )
 
 
 def _identical_text(group: Sequence[Configuration], results: BenchmarkResults) -> str:
-    differing = [name for path, name in results.names.items()
-                 if len({value_text(one.params[path]) for one in group}) > 1]  # fmt: skip
-    text = f"{_few([one.name for one in group])} have the same log in every epoch and fold"
+    differing = [
+        name
+        for path, name in results.names.items()
+        if len({value_text(configuration.params[path]) for configuration in group}) > 1
+    ]
+    text = f"{_few(group)} have the same log in every epoch and fold"
     if differing:
         return f"{text} though they differ in {', '.join(differing)}, which does nothing here."
     return f"{text}: one may be a copy."
 
 
-def _few(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:MOST_NAMED])
-    hidden = len(names) - MOST_NAMED
+def _few(configurations: Sequence[Configuration]) -> str:
+    shown = ", ".join(configuration.name for configuration in configurations[:MOST_NAMED])
+    hidden = len(configurations) - MOST_NAMED
     return f"{shown} and {hidden:,} more" if hidden > 0 else shown
 
 
 def _error_table(failed: tuple[Configuration, ...]) -> Table:
-    counts = Counter(str(one.row.get("error") or "no message") for one in failed)
-    first = {str(one.row.get("error") or "no message"): one for one in reversed(failed)}
+    counts = Counter(
+        str(configuration.row.get("error") or "no message") for configuration in failed
+    )
+    first = {
+        str(configuration.row.get("error") or "no message"): configuration
+        for configuration in reversed(failed)
+    }
     rows = tuple(
         (Cell(f"{amount:,}", amount), Cell(error), Cell(f"logs/{first[error].trial_id}.txt"))
         for error, amount in counts.most_common()
@@ -148,9 +178,13 @@ def _error_table(failed: tuple[Configuration, ...]) -> Table:
 
 def _code_table(found: Findings) -> Table:
     rows = tuple(
-        (Cell(code), Cell(MEANINGS.get(code.partition(":")[0], "")),
-         Cell(plural(len(ones), "configuration")), Cell(_few([one.name for one in ones])))
-        for code, ones in found.codes.items()
-    )  # fmt: skip
+        (
+            Cell(code),
+            Cell(MEANINGS.get(code.partition(":")[0], "")),
+            Cell(plural(len(configurations), "configuration")),
+            Cell(_few(configurations)),
+        )
+        for code, configurations in found.codes.items()
+    )
     columns = (Column("finding"), Column("meaning"), Column("in"), Column("which"))
     return Table(columns, rows)

@@ -1,9 +1,10 @@
-"""The examples that most configurations get wrong: worth looking at, and sometimes mislabelled."""
+"""The examples that most configurations get wrong, which are sometimes mislabelled."""
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+import plotly.graph_objects as go
 
 from harness.report.benchmark_results import BenchmarkResults
 from harness.report.blocks import (
@@ -17,11 +18,8 @@ from harness.report.blocks import (
     section,
 )
 from harness.report.formatting import number, plural
-from harness.report.predictions import Pooled, pooled
+from harness.report.predictions import PooledPredictions, pooled
 from harness.report.theme import figure
-
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
 
 KEY, TITLE = "hardest", "Hardest examples"
 SHOWN = 25
@@ -30,9 +28,18 @@ MOST_PREDICTIONS = 200_000
 INK = "#7b8494"
 
 
-class Hard(NamedTuple):
-    """One example over all predictions of it. wrong: how many. answer, times: the most frequent
-    wrong answer. p_truth: mean probability of the true class."""
+class HardExample(NamedTuple):
+    """One example over all its predictions.
+
+    Attributes:
+        example_id: Its id.
+        target: Its class.
+        n: The number of predictions.
+        wrong: How many of them are wrong.
+        answer: The most frequent wrong answer.
+        times: How often it was given.
+        p_truth: The mean probability of the true class.
+    """
 
     example_id: str
     target: str
@@ -44,20 +51,20 @@ class Hard(NamedTuple):
 
     @property
     def share(self) -> float:
-        """Share of its predictions that are wrong."""
+        """The share of its predictions that are wrong."""
         return self.wrong / self.n
 
 
-class Hardest(NamedTuple):
-    """Every example, most often wrong first, then by least probability of the truth."""
+class HardExamples(NamedTuple):
+    """Every example, most often wrong first, then by the lowest probability of the truth."""
 
     role: str
     n_configurations: int
-    examples: tuple[Hard, ...]
+    examples: tuple[HardExample, ...]
 
 
 def hardest(results: BenchmarkResults) -> Section:
-    """The hardest examples as a section; it reads the predictions of the best configurations."""
+    """Return the section; it reads the predictions of the best configurations."""
     kept = tuple(_kept(results))
     if not kept:
         return empty_section(KEY, TITLE, "No predictions of a complete configuration are kept.")
@@ -71,15 +78,24 @@ def hardest(results: BenchmarkResults) -> Section:
     )
 
 
-def compute(kept: Sequence[Pooled]) -> Hardest:
-    """All predictions of these configurations, gathered by example. kept: not empty."""
+def compute(kept: Sequence[PooledPredictions]) -> HardExamples:
+    """Gather the predictions of configurations by example.
+
+    Args:
+        kept: The predictions of one configuration or more.
+    """
     names = kept[0].names
-    ids, inverse = np.unique(np.concatenate([one.example_ids for one in kept]),
-                             return_inverse=True)  # fmt: skip
-    targets = np.concatenate([one.targets for one in kept])
-    predicted = np.concatenate([one.predicted for one in kept])
-    truths = np.concatenate([one.probabilities[np.arange(len(one.targets)), one.targets]
-                             for one in kept])  # fmt: skip
+    ids, inverse = np.unique(
+        np.concatenate([predictions.example_ids for predictions in kept]), return_inverse=True
+    )
+    targets = np.concatenate([predictions.targets for predictions in kept])
+    predicted = np.concatenate([predictions.predicted for predictions in kept])
+    truths = np.concatenate(
+        [
+            predictions.probabilities[np.arange(len(predictions.targets)), predictions.targets]
+            for predictions in kept
+        ]
+    )
     n = np.bincount(inverse)
     p_truth = np.bincount(inverse, weights=truths) / n
     answers = np.zeros((len(ids), len(names)), dtype=np.int64)
@@ -89,15 +105,26 @@ def compute(kept: Sequence[Pooled]) -> Hardest:
     answers[np.arange(len(ids)), target] = 0
     wrong, most = answers.sum(axis=1), answers.argmax(axis=1)
     order = np.lexsort((p_truth, -wrong / n))
-    return Hardest(kept[0].role, len(kept), tuple(
-        Hard(str(ids[i]), names[target[i]], int(n[i]), int(wrong[i]),
-             names[most[i]] if wrong[i] else "", int(answers[i, most[i]]), float(p_truth[i]))
-        for i in order
-    ))  # fmt: skip
+    return HardExamples(
+        kept[0].role,
+        len(kept),
+        tuple(
+            HardExample(
+                str(ids[i]),
+                names[target[i]],
+                int(n[i]),
+                int(wrong[i]),
+                names[most[i]] if wrong[i] else "",
+                int(answers[i, most[i]]),
+                float(p_truth[i]),
+            )
+            for i in order
+        ),
+    )
 
 
-def table(found: Hardest) -> Table:
-    """The examples that are wrong most often, one row each."""
+def table(found: HardExamples) -> Table:
+    """Return the examples that are wrong most often, one row each."""
     columns = (
         Column("example"),
         Column("true class"),
@@ -107,60 +134,74 @@ def table(found: Hardest) -> Table:
         Column("probability of the truth", numeric=True, hint="mean over its predictions"),
     )
     rows = tuple(
-        (Cell(one.example_id), Cell(one.target), Cell(f"{100 * one.share:.0f} %", one.share),
-         Cell(f"{one.n:,}", one.n), Cell(f"{one.answer} ({one.times})"),
-         Cell(number(one.p_truth, 3), one.p_truth))
-        for one in found.examples[:SHOWN] if one.wrong
-    )  # fmt: skip
+        (
+            Cell(example.example_id),
+            Cell(example.target),
+            Cell(f"{100 * example.share:.0f} %", example.share),
+            Cell(f"{example.n:,}", example.n),
+            Cell(f"{example.answer} ({example.times})"),
+            Cell(number(example.p_truth, 3), example.p_truth),
+        )
+        for example in found.examples[:SHOWN]
+        if example.wrong
+    )
     return Table(columns, rows, sortable=True)
 
 
-def draw(found: Hardest) -> "go.Figure":
-    """How many examples are wrong how often."""
-    import plotly.graph_objects as go
-
+def draw(found: HardExamples) -> go.Figure:
+    """Draw how many examples are wrong how often."""
     names = ("never", "≤ 25 %", "≤ 50 %", "≤ 75 %", "< 100 %", "always")
-    counts = np.bincount([_level(one) for one in found.examples], minlength=len(names))
+    counts = np.bincount([_level(example) for example in found.examples], minlength=len(names))
     made = figure(x="share of its predictions that are wrong", y="examples", height_px=300)
-    made.add_trace(go.Bar(
-        x=list(names), y=counts.tolist(), text=[f"{one:,}" for one in counts.tolist()],
-        textposition="outside", marker={"color": INK}, cliponaxis=False,
-        hovertemplate="%{x} wrong: %{y} examples<extra></extra>",
-    ))  # fmt: skip
+    made.add_trace(
+        go.Bar(
+            x=list(names),
+            y=counts.tolist(),
+            text=[f"{example:,}" for example in counts.tolist()],
+            textposition="outside",
+            marker={"color": INK},
+            cliponaxis=False,
+            hovertemplate="%{x} wrong: %{y} examples<extra></extra>",
+        )
+    )
     return made
 
 
-def _kept(results: BenchmarkResults) -> Iterator[Pooled]:
+def _kept(results: BenchmarkResults) -> Iterator[PooledPredictions]:
     total = 0
-    for one in results.complete[:MOST_CONFIGURATIONS]:
-        found = pooled(results, one)
-        if found is None:
+    for configuration in results.complete[:MOST_CONFIGURATIONS]:
+        predictions = pooled(results, configuration)
+        if predictions is None:
             continue
-        total += len(found.targets)
-        if total > MOST_PREDICTIONS and total > len(found.targets):
+        total += len(predictions.targets)
+        if total > MOST_PREDICTIONS and total > len(predictions.targets):
             return
-        yield found
+        yield predictions
 
 
-def _level(one: Hard) -> int:
-    if one.wrong in (0, one.n):
-        return 0 if one.wrong == 0 else 5
-    return min(4, int(np.ceil(4 * one.share)))
+def _level(example: HardExample) -> int:
+    if example.wrong in (0, example.n):
+        return 0 if example.wrong == 0 else 5
+    return min(4, int(np.ceil(4 * example.share)))
 
 
-def _explanation(found: Hardest, results: BenchmarkResults) -> str:
+def _explanation(found: HardExamples, results: BenchmarkResults) -> str:
     many = len(results.complete)
     over = plural(found.n_configurations, "configuration")
     if found.n_configurations < many:
         over = f"the best {found.n_configurations} of {many:,} configurations"
-    return (f"{found.role.capitalize()} predictions of {over}, all folds and repeats: what every "
-            "model gets wrong is ambiguous, rare in training, or labelled wrongly. Look before "
-            "you blame the model.")  # fmt: skip
+    return (
+        f"{found.role.capitalize()} predictions of {over}, all folds and repeats: what every "
+        "model gets wrong is ambiguous, rare in training, or labelled wrongly. Look before "
+        "you blame the model."
+    )
 
 
-def _finding(found: Hardest) -> str:
+def _finding(found: HardExamples) -> str:
     total = len(found.examples)
-    always = sum(one.wrong == one.n for one in found.examples)
-    never = sum(one.wrong == 0 for one in found.examples)
-    return (f"Of {plural(total, 'example')} {always:,} {'is' if always == 1 else 'are'} always "
-            f"wrong, {never:,} never")  # fmt: skip
+    always = sum(example.wrong == example.n for example in found.examples)
+    never = sum(example.wrong == 0 for example in found.examples)
+    return (
+        f"Of {plural(total, 'example')} {always:,} {'is' if always == 1 else 'are'} always "
+        f"wrong, {never:,} never"
+    )

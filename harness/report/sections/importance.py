@@ -1,15 +1,14 @@
 """All configurations at once, and which parameters the objective depends on (fANOVA)."""
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
+
+import plotly.graph_objects as go
 
 from harness.report.benchmark_results import BenchmarkResults, Configuration
 from harness.report.blocks import Figure, Section, Text, empty_section, section
 from harness.report.formatting import is_missing, metric_name, value_text
 from harness.report.theme import PALETTE, SCALE, figure, layout
 from harness.statistics.factors import linked_factors
-
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
 
 KEY, TITLE = "importance", "Parallel coordinates and importance"
 FEWEST = 4
@@ -42,8 +41,12 @@ def importance(results: BenchmarkResults) -> Section:
         missing = "Importance needs optuna, which is not installed here."
         return section(KEY, TITLE, *blocks, Text(missing))
     if found is None:
-        blocks.append(Text(f"Importance needs {FEWEST} complete configurations that differ in "
-                           "score and in a parameter that all of them have."))  # fmt: skip
+        blocks.append(
+            Text(
+                f"Importance needs {FEWEST} complete configurations that differ in "
+                "score and in a parameter that all of them have."
+            )
+        )
         return section(KEY, TITLE, *blocks)
     blocks.append(Figure(_finding(found), draw(found)))
     return section(KEY, TITLE, *blocks, Text(_explanation(found, len(results.complete))))
@@ -53,39 +56,44 @@ def compute(results: BenchmarkResults) -> Importance | None:
     """fANOVA importance of every parameter that all complete configurations have."""
     column = f"val_{results.objective}_mean"
     known = [one for one in results.complete if not is_missing(one.row.get(column))]
-    everywhere = [path for path in results.names
-                  if not any(is_missing(one.params[path]) for one in known)
-                  and len({value_text(one.params[path]) for one in known}) > 1]  # fmt: skip
+    everywhere = [
+        path
+        for path in results.names
+        if not any(is_missing(one.params[path]) for one in known)
+        and len({value_text(one.params[path]) for one in known}) > 1
+    ]
     left_out = tuple(results.names[path] for path in results.names if path not in everywhere)
     values = [float(one.row[column]) for one in known]
     if len(known) < FEWEST or len(set(values)) < 2 or not everywhere:
         return None
     shares = _fanova(known, everywhere, values, seed=results.spec.seed)
     ordered = sorted(shares.items(), key=lambda pair: -pair[1])
-    linked = linked_factors([{results.names[path]: one.params[path] for path in everywhere}
-                             for one in known])  # fmt: skip
+    linked = linked_factors(
+        [{results.names[path]: one.params[path] for path in everywhere} for one in known]
+    )
     named = tuple((results.names[path], share) for path, share in ordered)
     return Importance(named, left_out, linked)
 
 
-def draw(found: Importance) -> "go.Figure":
+def draw(found: Importance) -> go.Figure:
     """One bar a parameter."""
-    import plotly.graph_objects as go
-
     made = figure(x="share of the variance", height_px=90 + 30 * len(found.shares))
-    made.add_trace(go.Bar(
-        x=[share for _, share in found.shares], y=[name for name, _ in found.shares],
-        orientation="h", marker={"color": PALETTE[0]}, text=[f"{s:.0%}" for _, s in found.shares],
-        hovertemplate="%{y}: %{x:.3f}<extra></extra>",
-    ))  # fmt: skip
+    made.add_trace(
+        go.Bar(
+            x=[share for _, share in found.shares],
+            y=[name for name, _ in found.shares],
+            orientation="h",
+            marker={"color": PALETTE[0]},
+            text=[f"{s:.0%}" for _, s in found.shares],
+            hovertemplate="%{y}: %{x:.3f}<extra></extra>",
+        )
+    )
     made.update_yaxes(autorange="reversed", type="category")
     return made
 
 
-def draw_parallel(results: BenchmarkResults, metric: str) -> "go.Figure":
+def draw_parallel(results: BenchmarkResults, metric: str) -> go.Figure:
     """One axis a parameter, the objective last."""
-    import plotly.graph_objects as go
-
     column = f"val_{results.objective}_mean"
     known = [one for one in results.complete if not is_missing(one.row.get(column))]
     scores = [float(one.row[column]) for one in known]
@@ -93,10 +101,13 @@ def draw_parallel(results: BenchmarkResults, metric: str) -> "go.Figure":
         _axis(results.names[path], [one.params[path] for one in known]) for path in results.names
     ]
     axes.append({"label": metric, "values": scores})
-    made = go.Figure(go.Parcoords(
-        dimensions=axes, line={"color": scores, "colorscale": SCALE},
-        unselected={"line": {"opacity": 0.08}},
-    ))  # fmt: skip
+    made = go.Figure(
+        go.Parcoords(
+            dimensions=axes,
+            line={"color": scores, "colorscale": SCALE},
+            unselected={"line": {"opacity": 0.08}},
+        )
+    )
     made.update_layout(**layout(height_px=400, legend=False))
     made.update_layout(margin={"t": 60, "l": 60, "r": 60, "b": 30})
     return made
@@ -133,15 +144,23 @@ def _fanova(
         numeric = all(isinstance(one, int | float) and not isinstance(one, bool) for one in column)
         columns[path] = [float(one) if numeric else value_text(one) for one in column]
         values_of = sorted(set(columns[path]))
-        distributions[path] = (FloatDistribution(values_of[0], values_of[-1]) if numeric
-                               else CategoricalDistribution(values_of))  # fmt: skip
+        distributions[path] = (
+            FloatDistribution(values_of[0], values_of[-1])
+            if numeric
+            else CategoricalDistribution(values_of)
+        )
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(direction="maximize")
-    study.add_trials([
-        optuna.trial.create_trial(params={path: columns[path][row] for path in paths},
-                                  distributions=distributions, value=value)
-        for row, value in enumerate(values)
-    ])  # fmt: skip
+    study.add_trials(
+        [
+            optuna.trial.create_trial(
+                params={path: columns[path][row] for path in paths},
+                distributions=distributions,
+                value=value,
+            )
+            for row, value in enumerate(values)
+        ]
+    )
     evaluator = optuna.importance.FanovaImportanceEvaluator(
         n_trees=TREES if len(known) < MANY else TREES // 2, max_depth=DEPTH, seed=seed
     )
@@ -154,8 +173,10 @@ def _finding(found: Importance) -> str:
 
 
 def _explanation(found: Importance, n_configurations: int) -> str:
-    text = (f"fANOVA (up to {TREES} trees of depth {DEPTH}, as Optuna computes it) on validation "
-            "means; it describes these configurations and is no test.")  # fmt: skip
+    text = (
+        f"fANOVA (up to {TREES} trees of depth {DEPTH}, as Optuna computes it) on validation "
+        "means; it describes these configurations and is no test."
+    )
     if n_configurations < ROUGH_BELOW * len(found.shares):
         text += f" {n_configurations} configurations are few: take the shares as rough."
     if found.left_out:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from harness.report.benchmark_results import BenchmarkResults, Configuration
@@ -25,8 +26,6 @@ from harness.report.theme import DASHES, SCALE, figure
 
 if TYPE_CHECKING:
     import pandas as pd
-    import plotly.graph_objects as go
-
 KEY, TITLE = "layers", "Inside the layers"
 NOT_LOOKED_AT = (
     "No layer was looked at; ask for it with `diagnostics: layers` (with --force for done trials)."
@@ -41,8 +40,17 @@ WEAK = 0.1  # of the largest gradient, below which one is called weak
 Values = NDArray[np.float64]
 
 
-class Layer(NamedTuple):
-    """Means over folds and repeats, each (epochs,) from epoch 0; NaN where there is none."""
+class LayerCurves(NamedTuple):
+    """A layer's means over folds and repeats, each (epochs,) from epoch 0; nan without a value.
+
+    Attributes:
+        name: Its path in the model.
+        module: Its class.
+        has_weights: Whether it has weights.
+        saturated: The share of saturated outputs.
+        std: The standard deviation of its outputs.
+        gradient: The gradient's norm.
+    """
 
     name: str
     module: str
@@ -52,20 +60,20 @@ class Layer(NamedTuple):
     gradient: Values
 
 
-class Look(NamedTuple):
-    """One configuration's layers, in the order of the forward pass, over the epochs from 0."""
+class LayerView(NamedTuple):
+    """The layers of one configuration, in the order of the forward pass, from epoch 0."""
 
     configuration: Configuration
     epochs: tuple[int, ...]
-    layers: tuple[Layer, ...]
+    layers: tuple[LayerCurves, ...]
 
     @property
-    def bounded(self) -> tuple[Layer, ...]:
+    def bounded(self) -> tuple[LayerCurves, ...]:
         """Its sigmoids and tanhs."""
         return tuple(layer for layer in self.layers if layer.module in BOUNDED)
 
     @property
-    def weighted(self) -> tuple[Layer, ...]:
+    def weighted(self) -> tuple[LayerCurves, ...]:
         """Its layers with weights."""
         return tuple(layer for layer in self.layers if layer.has_weights)
 
@@ -78,18 +86,18 @@ class Look(NamedTuple):
         return np.array(first / np.where(last > 0, last, np.nan))
 
 
-class Flattest(NamedTuple):
-    """The sigmoid or tanh with the largest saturated share, and when that was."""
+class FlattestActivation(NamedTuple):
+    """The sigmoid or tanh with the largest saturated share, and the epoch of it."""
 
-    layer: Layer
+    layer: LayerCurves
     share: float
     epoch: int
 
 
 def layers(results: BenchmarkResults) -> Section:
-    """What `diagnostics: layers` noted, as a section."""
+    """Return the section: what `diagnostics: layers` recorded."""
     shown = results.complete[:SHOWN]
-    looks = compute(results.layers([one.trial_id for one in shown]), shown)
+    looks = compute(results.layers([configuration.trial_id for configuration in shown]), shown)
     if not looks:
         return empty_section(KEY, TITLE, NOT_LOOKED_AT)
     blocks: list[Block] = [*map(Text, words(looks)), Text(_explanation(looks))]
@@ -102,16 +110,20 @@ def layers(results: BenchmarkResults) -> Section:
     return section(KEY, TITLE, *blocks)
 
 
-def compute(rows: "pd.DataFrame", shown: Sequence[Configuration]) -> tuple[Look, ...]:
-    """The layers of these configurations, those without rows left out."""
-    looks = (_look(one, rows[rows["trial_id"] == one.trial_id]) for one in shown if len(rows))
+def compute(rows: "pd.DataFrame", shown: Sequence[Configuration]) -> tuple[LayerView, ...]:
+    """Return the layers of configurations, without those that have no rows."""
+    looks = (
+        _layer_view(configuration, rows[rows["trial_id"] == configuration.trial_id])
+        for configuration in shown
+        if len(rows)
+    )
     return tuple(look for look in looks if look.layers)
 
 
-def words(looks: Sequence[Look]) -> tuple[str, ...]:
-    """Whose gradient reaches the first layer, whose hardly does, and what goes with that.
+def words(looks: Sequence[LayerView]) -> tuple[str, ...]:
+    """Say whose gradient hardly reaches the first layer, and what goes with that.
 
-    Said of the end of training, or of its start where only there a share is weak.
+    This is about the end of training, or its start if only there a share is weak.
     """
     for moment in (-1, 0):
         known = [look for look in looks if np.isfinite(look.reach[moment])]
@@ -121,16 +133,25 @@ def words(looks: Sequence[Look]) -> tuple[str, ...]:
         weak = [look for look in others if look.reach[moment] < WEAK * most.reach[moment]]
         if weak:
             when = f"after epoch {most.epochs[-1]}" if moment else "before training"
-            lead = (f"The first layer of {_name(most)} gets the largest share of the gradient of "
-                    f"its last: {_share(most, moment)} {when}. {_flatness(most)}")  # fmt: skip
-            return (lead, *(f"{_name(look)}: {_share(look, moment)} {when}. {_cause(look)}"
-                            for look in weak[:NAMED]))  # fmt: skip
-    return ("No gradient vanishes: before training and after the last epoch, every first layer "
-            "gets at least a tenth of the share that another's gets.",)  # fmt: skip
+            lead = (
+                f"The first layer of {_name(most)} gets the largest share of the gradient of "
+                f"its last: {_share(most, moment)} {when}. {_flatness(most)}"
+            )
+            return (
+                lead,
+                *(
+                    f"{_name(look)}: {_share(look, moment)} {when}. {_cause(look)}"
+                    for look in weak[:NAMED]
+                ),
+            )
+    return (
+        "No gradient vanishes: before training and after the last epoch, every first layer "
+        "gets at least a tenth of the share that another's gets.",
+    )
 
 
-def draw_saturation(looks: Sequence[Look]) -> "go.Figure":
-    """One line per configuration and sigmoid or tanh; deeper ones are dashed."""
+def draw_saturation(looks: Sequence[LayerView]) -> go.Figure:
+    """Draw one line per configuration and sigmoid or tanh; deeper ones are dashed."""
     made = figure(x="epoch", y="saturated share", legend=True)
     for look in looks:
         for index, layer in enumerate(look.bounded):
@@ -140,8 +161,8 @@ def draw_saturation(looks: Sequence[Look]) -> "go.Figure":
     return made
 
 
-def draw_gradient(looks: Sequence[Look]) -> "go.Figure":
-    """One line per configuration, on a logarithmic axis."""
+def draw_gradient(looks: Sequence[LayerView]) -> go.Figure:
+    """Draw one line per configuration, on a logarithmic axis."""
     made = figure(x="epoch", y="first layer's gradient / last layer's", legend=True)
     for look in looks:
         made.add_trace(_line(look, look.reach, look.configuration.name, "solid"))
@@ -149,56 +170,69 @@ def draw_gradient(looks: Sequence[Look]) -> "go.Figure":
     return made
 
 
-def draw_map(look: Look) -> "go.Figure":
-    """Layers with weights as rows, epochs as columns, the gradient norm as colour."""
-    import plotly.graph_objects as go
-
+def draw_map(look: LayerView) -> go.Figure:
+    """Draw layers with weights as rows, epochs as columns, the gradient norm as colour."""
     weighted = look.weighted
     norms = np.stack([layer.gradient for layer in weighted])
     with np.errstate(divide="ignore"):
         logs = np.where(norms > 0, np.log10(norms), np.nan)
     made = figure(x="epoch", height_px=110 + 21 * max(len(weighted), 4))
-    made.add_trace(go.Heatmap(
-        z=np.round(logs, 3), x=list(look.epochs), y=[layer.name for layer in weighted],
-        customdata=norms, colorscale=SCALE, xgap=1, ygap=1,
-        colorbar={"thickness": 12, "title": {"text": "log10 norm", "side": "right"}},
-        hovertemplate="%{y}, epoch %{x}: %{customdata:.3g}<extra></extra>",
-    ))  # fmt: skip
+    made.add_trace(
+        go.Heatmap(
+            z=np.round(logs, 3),
+            x=list(look.epochs),
+            y=[layer.name for layer in weighted],
+            customdata=norms,
+            colorscale=SCALE,
+            xgap=1,
+            ygap=1,
+            colorbar={"thickness": 12, "title": {"text": "log10 norm", "side": "right"}},
+            hovertemplate="%{y}, epoch %{x}: %{customdata:.3g}<extra></extra>",
+        )
+    )
     made.update_yaxes(autorange="reversed", type="category", showgrid=False)
     made.update_xaxes(type="category", showgrid=False)
     return made
 
 
-def table(look: Look) -> Table:
-    """Every layer before training and after the last epoch."""
+def table(look: LayerView) -> Table:
+    """Return every layer, before training and after the last epoch."""
     columns = [Column("layer"), Column("module")]
-    columns += [Column(f"{name}, {when}", numeric=True) for name in
-                ("saturated share", "output std", "gradient norm")
-                for when in ("start", "end")]  # fmt: skip
+    columns += [
+        Column(f"{name}, {when}", numeric=True)
+        for name in ("saturated share", "output std", "gradient norm")
+        for when in ("start", "end")
+    ]
     rows = tuple(
-        (Cell(layer.name), Cell(layer.module),
-         *(_cell(values[at]) for values in (layer.saturated, layer.std, layer.gradient)
-           for at in (0, -1)))
+        (
+            Cell(layer.name),
+            Cell(layer.module),
+            *(
+                _cell(values[at])
+                for values in (layer.saturated, layer.std, layer.gradient)
+                for at in (0, -1)
+            ),
+        )
         for layer in look.layers
-    )  # fmt: skip
+    )
     return Table(tuple(columns), rows, sortable=True)
 
 
-def _look(one: Configuration, rows: "pd.DataFrame") -> Look:
+def _layer_view(configuration: Configuration, rows: "pd.DataFrame") -> LayerView:
     if rows.empty:
-        return Look(one, (), ())
+        return LayerView(configuration, (), ())
     epochs = tuple(sorted(int(epoch) for epoch in rows["epoch"].unique()))
     made = [_layer(own, epochs) for _, own in rows.groupby("position", sort=True)]
-    return Look(one, epochs, tuple(made))
+    return LayerView(configuration, epochs, tuple(made))
 
 
-def _layer(rows: "pd.DataFrame", epochs: tuple[int, ...]) -> Layer:
+def _layer(rows: "pd.DataFrame", epochs: tuple[int, ...]) -> LayerCurves:
     means = rows.groupby("epoch").mean(numeric_only=True).reindex(list(epochs))
     saturated, std, gradient = (
         means[column].to_numpy(dtype=float)
         for column in ("saturated_share", "activation_std", "gradient_norm")
     )
-    return Layer(
+    return LayerCurves(
         name=str(rows["layer"].iloc[0]),
         module=str(rows["module"].iloc[0]),
         has_weights=bool(rows["weight_norm"].notna().any()),
@@ -208,74 +242,85 @@ def _layer(rows: "pd.DataFrame", epochs: tuple[int, ...]) -> Layer:
     )
 
 
-def _cause(look: Look) -> str:
-    """What in the activations goes with a weak gradient, if anything does."""
+def _cause(look: LayerView) -> str:
+    """Say what in the activations goes with a weak gradient, if anything does."""
     if dead := [layer for layer in look.layers if _is_dead(layer)]:
-        return (f"Dead units go with it: all outputs of {dead[0].name} (ReLU) are zero at epoch "
-                f"{look.epochs[int(np.nanargmax(dead[0].saturated))]}.")  # fmt: skip
+        return (
+            f"Dead units go with it: all outputs of {dead[0].name} (ReLU) are zero at epoch "
+            f"{look.epochs[int(np.nanargmax(dead[0].saturated))]}."
+        )
     if look.bounded and _flattest(look).share >= SATURATED:
         return f"Saturation goes with it. {_flatness(look)}"
     explained = "Saturation does not explain it. " if look.bounded else ""
     std = min((float(layer.std[0]) for layer in look.bounded), default=SAME)
     if std >= SAME:
         return explained + _flatness(look)
-    return (f"{explained}{_flatness(look)} Before training the outputs of one of them are nearly "
-            f"one number, whatever the input (standard deviation {std:.2g}).")  # fmt: skip
+    return (
+        f"{explained}{_flatness(look)} Before training the outputs of one of them are nearly "
+        f"one number, whatever the input (standard deviation {std:.2g})."
+    )
 
 
-def _flatness(look: Look) -> str:
-    """How much of its sigmoids and tanhs is flat, at most in any epoch."""
+def _flatness(look: LayerView) -> str:
+    """Say how much of its sigmoids and tanhs is flat, at most in any epoch."""
     if not look.bounded:
         return "It has no sigmoid or tanh that could saturate."
     layer, share, epoch = _flattest(look)
-    return (f"At most {100 * share:.1f} % of the outputs of a {layer.module} lie where it is flat "
-            f"({layer.name}, epoch {epoch}; {100 * layer.saturated[0]:.1f} % before "
-            "training).")  # fmt: skip
+    return (
+        f"At most {100 * share:.1f} % of the outputs of a {layer.module} lie where it is flat "
+        f"({layer.name}, epoch {epoch}; {100 * layer.saturated[0]:.1f} % before "
+        "training)."
+    )
 
 
-def _flattest(look: Look) -> Flattest:
-    layer = max(look.bounded, key=lambda one: float(np.nanmax(one.saturated)))
+def _flattest(look: LayerView) -> FlattestActivation:
+    layer = max(look.bounded, key=lambda layer: float(np.nanmax(layer.saturated)))
     place = int(np.nanargmax(layer.saturated))
-    return Flattest(layer, float(layer.saturated[place]), look.epochs[place])
+    return FlattestActivation(layer, float(layer.saturated[place]), look.epochs[place])
 
 
-def _share(look: Look, moment: int) -> str:
-    """`0.63 (before training 0.19)`."""
+def _share(look: LayerView, moment: int) -> str:
+    """Return `0.63 (before training 0.19)`."""
     before = f" (before training {look.reach[0]:.2g})" if moment else ""
     return f"{look.reach[moment]:.2g}{before}"
 
 
-def _is_dead(layer: Layer) -> bool:
+def _is_dead(layer: LayerCurves) -> bool:
     return layer.module == "ReLU" and float(np.nanmax(layer.saturated)) == 1.0
 
 
-def _explanation(looks: Sequence[Look]) -> str:
-    return (f"Of {plural(len(looks), 'configuration')}, on one fixed batch of train examples, "
-            "before training (epoch 0) and after each epoch; means over folds and repeats. "
-            "Saturated: within 0.05 of the limits of a sigmoid or tanh, zero for a ReLU. "
-            "Gradient: norm of the loss's gradient with respect to a layer's weights.")  # fmt: skip
+def _explanation(looks: Sequence[LayerView]) -> str:
+    return (
+        f"Of {plural(len(looks), 'configuration')}, on one fixed batch of train examples, "
+        "before training (epoch 0) and after each epoch; means over folds and repeats. "
+        "Saturated: within 0.05 of the limits of a sigmoid or tanh, zero for a ReLU. "
+        "Gradient: norm of the loss's gradient with respect to a layer's weights."
+    )
 
 
-def _option(look: Look) -> Option:
-    one = look.configuration
+def _option(look: LayerView) -> Option:
+    configuration = look.configuration
     blocks: list[Block] = [table(look)]
     if look.weighted:
         title = f"{_name(look)}: gradient norm of each layer with weights"
         blocks.insert(0, Figure(title, draw_map(look)))
-    return Option(f"{one.name} {one.label}", tuple(blocks), one.colour)
+    return Option(
+        f"{configuration.name} {configuration.label}", tuple(blocks), configuration.colour
+    )
 
 
-def _line(look: Look, values: Values, name: str, dash: str) -> "go.Scatter":
-    import plotly.graph_objects as go
-
+def _line(look: LayerView, values: Values, name: str, dash: str) -> go.Scatter:
     return go.Scatter(
-        x=list(look.epochs), y=list(values), mode="lines+markers", name=name,
+        x=list(look.epochs),
+        y=list(values),
+        mode="lines+markers",
+        name=name,
         line={"color": look.configuration.colour, "width": 2, "dash": dash},
         hovertemplate=f"{name}, epoch %{{x}}: %{{y:.3g}}<extra></extra>",
-    )  # fmt: skip
+    )
 
 
-def _name(look: Look) -> str:
+def _name(look: LayerView) -> str:
     return f"{look.configuration.name} ({look.configuration.label})"
 
 

@@ -1,6 +1,8 @@
-"""All configurations, ranked by validation; the test is shown and never ranks."""
+"""All configurations, ranked by validation; test scores are shown and never rank."""
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
+
+import plotly.graph_objects as go
 
 from harness.metrics import find
 from harness.report.benchmark_results import ROLE_OF, BenchmarkResults, Configuration
@@ -17,17 +19,18 @@ from harness.report.formatting import (
 from harness.report.theme import OTHER, panels
 from harness.statistics.intervals import Estimate
 
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
-
 SHOWN_DOTS = 20
 
 
-class Board(NamedTuple):
+class LeaderboardData(NamedTuple):
     """The leaderboard's numbers.
 
-    columns: the scored columns of `folds`, the objective on validation first. scores: trial id ->
-    column -> estimate. unfinished: what is pruned, failed, interrupted or missing.
+    Attributes:
+        objective: The metric that ranks.
+        columns: The scored columns of `folds`, the objective on validation first.
+        ranked: The complete configurations, best first.
+        scores: Trial id -> column -> estimate.
+        unfinished: What is pruned, failed, interrupted or missing.
     """
 
     objective: str
@@ -38,7 +41,7 @@ class Board(NamedTuple):
 
 
 def leaderboard(results: BenchmarkResults) -> Section:
-    """The leaderboard as a section."""
+    """Return the section."""
     board = compute(results)
     blocks: list[Table | Figure | Text] = [Text(_explanation(results, board))]
     if board.ranked:
@@ -48,10 +51,10 @@ def leaderboard(results: BenchmarkResults) -> Section:
     return section("leaderboard", "Leaderboard", *blocks)
 
 
-def compute(results: BenchmarkResults) -> Board:
-    """Every scored column of every complete configuration, mean over folds with its interval.
+def compute(results: BenchmarkResults) -> LeaderboardData:
+    """Estimate every scored column of every complete configuration.
 
-    Metrics beside the objective are those of the test where there is one, else of validation.
+    Metrics other than the objective are those of the test if there is one, else of validation.
     """
     wanted = [f"{split}_{results.objective}" for split in ("val", "test")]
     others = [metric for metric in results.spec.metrics if metric != results.objective]
@@ -63,22 +66,28 @@ def compute(results: BenchmarkResults) -> Board:
         for column in wanted
         if column in results.folds.columns and results.folds[column].notna().any()
     }
-    return Board(
+    return LeaderboardData(
         objective=results.objective,
         columns=tuple(by_column),
         ranked=results.complete,
-        scores={one.trial_id: {column: found[one.trial_id] for column, found in by_column.items()}
-                for one in results.complete},
+        scores={
+            configuration.trial_id: {
+                column: found[configuration.trial_id] for column, found in by_column.items()
+            }
+            for configuration in results.complete
+        },
         unfinished=results.configurations[len(results.complete) :],
-    )  # fmt: skip
+    )
 
 
-def table(board: Board) -> Table:
-    """One row for each complete configuration, best first."""
+def table(board: LeaderboardData) -> Table:
+    """Return one row for each complete configuration, best first."""
     headings = [Column("#", numeric=True), Column("configuration")]
     hint = "mean over folds and repeats ± half the 95 % interval"
-    headings += [Column(_heading(column), numeric=True, hint=hint, best=_mode(column))
-                 for column in board.columns]  # fmt: skip
+    headings += [
+        Column(_heading(column), numeric=True, hint=hint, best=_mode(column))
+        for column in board.columns
+    ]
     headings += [
         Column("parameters", numeric=True),
         Column("multiply-adds", numeric=True, hint="of one example's forward pass"),
@@ -86,11 +95,15 @@ def table(board: Board) -> Table:
         Column("findings"),
         Column("trial"),
     ]
-    return Table(tuple(headings), tuple(_row(board, one) for one in board.ranked), sortable=True)
+    return Table(
+        tuple(headings),
+        tuple(_row(board, configuration) for configuration in board.ranked),
+        sortable=True,
+    )
 
 
-def draw(board: Board) -> "go.Figure":
-    """Dots with intervals: validation, test and F1 where it is measured, best on top."""
+def draw(board: LeaderboardData) -> go.Figure:
+    """Draw dots with intervals: validation, test and F1 if it is measured, best on top."""
     other = [column for column in board.columns if not column.endswith(f"_{board.objective}")]
     other.sort(key=lambda column: not column.endswith("_f1"))
     columns = [column for column in board.columns if column not in other] + other[:1]
@@ -98,51 +111,73 @@ def draw(board: Board) -> "go.Figure":
     height_px = 110 + 21 * len(shown)
     made = panels(len(columns), [_heading(column) for column in columns], height_px=height_px)
     for place, column in enumerate(columns, start=1):
-        for one in shown:
-            made.add_trace(_dot(one, board.scores[one.trial_id][column]), row=1, col=place)
+        for configuration in shown:
+            made.add_trace(
+                _dot(configuration, board.scores[configuration.trial_id][column]), row=1, col=place
+            )
     made.update_yaxes(autorange="reversed", type="category")
     made.update_xaxes(nticks=5)
     return made
 
 
-def _dot(one: Configuration, estimate: Estimate) -> "go.Scatter":
-    import plotly.graph_objects as go
-
-    half = None if estimate.high is None else estimate.high - (estimate.mean or 0.0)
+def _dot(configuration: Configuration, estimate: Estimate) -> go.Scatter:
+    bars = None
+    if estimate.high is not None:
+        half = estimate.high - (estimate.mean or 0.0)
+        bars = {"array": [half], "color": configuration.colour, "thickness": 1.6}
+    label = _escaped(configuration.label)
     return go.Scatter(
-        x=[estimate.mean], y=[one.name], mode="markers", name=one.name, showlegend=False,
-        marker={"color": one.colour, "size": 9},
-        error_x=None if half is None else {"array": [half], "color": one.colour, "thickness": 1.6},
-        hovertemplate=f"{one.name} {_escaped(one.label)}<br>%{{x:.4f}}<extra></extra>",
-    )  # fmt: skip
+        x=[estimate.mean],
+        y=[configuration.name],
+        mode="markers",
+        name=configuration.name,
+        showlegend=False,
+        marker={"color": configuration.colour, "size": 9},
+        error_x=bars,
+        hovertemplate=f"{configuration.name} {label}<br>%{{x:.4f}}<extra></extra>",
+    )
 
 
-def _row(board: Board, one: Configuration) -> tuple[Cell, ...]:
-    row, scores = one.row, board.scores[one.trial_id]
+def _row(board: LeaderboardData, configuration: Configuration) -> tuple[Cell, ...]:
+    row, scores = configuration.row, board.scores[configuration.trial_id]
     return (
-        Cell(str(one.place), one.place),
-        Cell(one.label, None, one.colour if one.colour != OTHER else None),
+        Cell(str(configuration.place), configuration.place),
+        Cell(
+            configuration.label,
+            None,
+            configuration.colour if configuration.colour != OTHER else None,
+        ),
         *(estimate_cell(scores[column]) for column in board.columns),
         Cell(count(row.get("n_parameters")), row.get("n_parameters")),
         Cell(magnitude(row.get("mult_adds")), row.get("mult_adds")),
         Cell(time_text(row.get("fit_time_s")), row.get("fit_time_s")),
         Cell((row.get("findings") or "").replace(",", ", ")),
-        Cell(one.trial_id[:8]),
+        Cell(configuration.trial_id[:8]),
     )
 
 
 def _unfinished_table(unfinished: tuple[Configuration, ...]) -> Table:
-    columns = (Column("status"), Column("configuration"), Column("epochs", numeric=True),
-               Column("error"), Column("trial"))  # fmt: skip
+    columns = (
+        Column("status"),
+        Column("configuration"),
+        Column("epochs", numeric=True),
+        Column("error"),
+        Column("trial"),
+    )
     rows = tuple(
-        (Cell(one.status), Cell(one.label), Cell(count(one.row.get("epochs_trained"))),
-         Cell(_text(one.row.get("error"))), Cell(one.trial_id[:8]))
-        for one in unfinished
-    )  # fmt: skip
+        (
+            Cell(configuration.status),
+            Cell(configuration.label),
+            Cell(count(configuration.row.get("epochs_trained"))),
+            Cell(_text(configuration.row.get("error"))),
+            Cell(configuration.trial_id[:8]),
+        )
+        for configuration in unfinished
+    )
     return Table(columns, rows, caption="Not complete, never ranked", sortable=True)
 
 
-def _finding(board: Board) -> str:
+def _finding(board: LeaderboardData) -> str:
     best = board.ranked[0]
     estimate = board.scores[best.trial_id][board.columns[0]] if board.columns else Estimate(None)
     text = f"{best.name} is first on validation with {metric_name(board.objective)} "
@@ -152,8 +187,8 @@ def _finding(board: Board) -> str:
     return text
 
 
-def _lead(board: Board, best: Estimate) -> str:
-    """How far the second is behind: a first place alone says nothing of its size."""
+def _lead(board: LeaderboardData, best: Estimate) -> str:
+    """Say how far the second is behind: a first place alone says nothing of its size."""
     if len(board.ranked) < 2 or best.mean is None or not board.columns:
         return ""
     second = board.ranked[1]
@@ -163,7 +198,7 @@ def _lead(board: Board, best: Estimate) -> str:
     return f", {number(abs(best.mean - behind), 3)} ahead of {second.name}"
 
 
-def _explanation(results: BenchmarkResults, board: Board) -> str:
+def _explanation(results: BenchmarkResults, board: LeaderboardData) -> str:
     if not board.ranked:
         return "No configuration is complete yet."
     first = board.ranked[0].row

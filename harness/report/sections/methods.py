@@ -1,4 +1,4 @@
-"""A paragraph for the methods section of a paper, from the file alone."""
+"""A paragraph for the methods section of a paper, from the file and the tables alone."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from harness.report.blocks import Section, Text, section
 from harness.report.fold_matching import same_folds
 from harness.report.formatting import listed, metric_name, plural
 from harness.report.per_dataset import NOT_COMPARED, DatasetResults, split_by_dataset
-from harness.report.pruned import sentence, stopped
+from harness.report.pruned import pruned_configurations, pruned_text
 
 STRATEGIES = {
     "predefined": "the dataset's own parts",
@@ -30,22 +30,28 @@ SEARCHES = {
 
 
 def methods(results: BenchmarkResults) -> Section:
-    """The paragraph as a section."""
+    """Return the section."""
     return section("methods", "Methods", Text(compute(results)))
 
 
 def compute(results: BenchmarkResults) -> str:
-    """What was trained on what, how it was chosen, and how intervals and tests are made."""
+    """Say what was trained on what, how it was chosen, how intervals and tests are made."""
     spec = results.spec
-    sentences = [_trained(results), _validated(results), _chosen(spec), _optimism(results),
-                 _intervals(results), _by_example(results)]  # fmt: skip
+    sentences = [
+        _trained(results),
+        _validated(results),
+        _chosen(spec),
+        _optimism(results),
+        _intervals(results),
+        _by_example(results),
+    ]
     return " ".join(sentence for sentence in sentences if sentence)
 
 
 def _trained(results: BenchmarkResults) -> str:
     spec, training = results.spec, results.spec.training
     searched = set(results.names)
-    models = ", ".join(dict.fromkeys(one.model.name for one in results.spec.variants))
+    models = ", ".join(dict.fromkeys(variant.model.name for variant in results.spec.variants))
     text = f"{plural(len(results.configurations), 'configuration')} of {models}"
     how = SEARCHES[spec.search.algorithm]
     text += f" ({how} over {', '.join(results.names.values())})" if searched else ""
@@ -54,10 +60,12 @@ def _trained(results: BenchmarkResults) -> str:
     were = "was" if len(results.configurations) == 1 else "were"
     data = listed([part.name for part in split_by_dataset(results)])
     text += f" {were} trained on {part}{data or spec.dataset.name}"
-    fixed = {"epochs": f"for {training.epochs} epochs",
-             "optimizer": f"with {training.optimizer}",
-             "lr": f"at learning rate {training.lr:g}",
-             "batch_size": f"in batches of {training.batch_size}"}  # fmt: skip
+    fixed = {
+        "epochs": f"for {training.epochs} epochs",
+        "optimizer": f"with {training.optimizer}",
+        "lr": f"at learning rate {training.lr:g}",
+        "batch_size": f"in batches of {training.batch_size}",
+    }
     told = [words for key, words in fixed.items() if f"training.{key}" not in searched]
     text += f" {', '.join(told)}." if told else "."
     if training.fast_operators or "training.fast_operators" in searched:
@@ -69,27 +77,35 @@ def _trained(results: BenchmarkResults) -> str:
 
 
 def _stopped(results: BenchmarkResults) -> str:
-    """What a scheduler did, of this run or of the earlier ones that its trials come from."""
-    pruning, said = results.spec.search.pruning, sentence(results)
+    """Say what a scheduler did, in this run or in earlier ones that its trials come from."""
+    pruning, said = results.spec.search.pruning, pruned_text(results)
     if pruning is None or not said:
         return f"{said}." if said else ""
     epochs = results.spec.training.epochs
-    return (f"{said} (ASHA, from epoch {pruning.grace_of(epochs)} on, reduction factor "
-            f"{pruning.reduction_factor}).")  # fmt: skip
+    return (
+        f"{said} (ASHA, from epoch {pruning.grace_of(epochs)} on, reduction factor "
+        f"{pruning.reduction_factor})."
+    )
 
 
 def _validated(results: BenchmarkResults) -> str:
     cross, parts = results.spec.cross_validation, split_by_dataset(results)
     text = f"{_who(results, parts)} the same folds, made of {STRATEGIES[cross.strategy]}"
-    sizes = {(int(one.row.get("n_folds") or 1), int(one.row.get("n_repeats") or 1))
-             for part in parts for one in part.results.complete[:1]}  # fmt: skip
+    sizes = {
+        (int(configuration.row.get("n_folds") or 1), int(configuration.row.get("n_repeats") or 1))
+        for part in parts
+        for configuration in part.results.complete[:1]
+    }
     if len(sizes) == 1:
         ((n_folds, n_repeats),) = sizes
         text += f": {plural(n_folds, 'fold')}, {plural(n_repeats, 'repeat')}"
         if n_repeats > 1:
             text += " of the same parts" if cross.strategy in OWN_PARTS else ", each cut anew"
-    tests = {"rotate": "; each part was the test once", "none": "; no part was held out as test",
-             "official": "; the test was the dataset's own"}  # fmt: skip
+    tests = {
+        "rotate": "; each part was the test once",
+        "none": "; no part was held out as test",
+        "official": "; the test was the dataset's own",
+    }
     if isinstance(cross.test_fold, int):
         text += f"; part {cross.test_fold} was the test of every fold"
     text += tests.get(str(cross.test_fold), "")
@@ -97,7 +113,7 @@ def _validated(results: BenchmarkResults) -> str:
 
 
 def _left_out(results: BenchmarkResults) -> str:
-    """That an epoch does not take every train example, where that is known and so."""
+    """Say that an epoch does not take every train example, if so."""
     if "n_train_per_epoch" not in results.folds.columns:
         return ""
     left_out = (results.folds["n_train"] - results.folds["n_train_per_epoch"]).max()
@@ -108,21 +124,26 @@ def _left_out(results: BenchmarkResults) -> str:
 
 
 def _who(results: BenchmarkResults, parts: Sequence[DatasetResults]) -> str:
-    """Whose folds were the same: index sets of different examples are never the same folds."""
+    """Say who had the same folds: index sets of different examples are never the same folds."""
     if len(parts) > 1:
         return f"{NOT_COMPARED}; those of one data were trained on"
     same = same_folds(results)
-    if all(same(one, results.complete[0]) for one in results.complete[1:]):
+    if all(same(configuration, results.complete[0]) for configuration in results.complete[1:]):
         return "All were trained on"
     return "Those that were given the same examples were trained on"
 
 
 def _chosen(spec: BenchmarkSpec) -> str:
     name = metric_name(spec.objective.metric)
-    epoch = ("the last epoch's weights were used" if spec.training.selection == "last"
-             else f"the epoch was chosen by the fold's validation {name}")  # fmt: skip
-    return (f"In each fold {epoch}; configurations were ranked by mean validation {name}, and the "
-            "test was evaluated once, with the chosen weights.")  # fmt: skip
+    epoch = (
+        "the last epoch's weights were used"
+        if spec.training.selection == "last"
+        else f"the epoch was chosen by the fold's validation {name}"
+    )
+    return (
+        f"In each fold {epoch}; configurations were ranked by mean validation {name}, and the "
+        "test was evaluated once, with the chosen weights."
+    )
 
 
 def _optimism(results: BenchmarkResults) -> str:
@@ -132,24 +153,30 @@ def _optimism(results: BenchmarkResults) -> str:
     best = f"the best of {len(results.complete):,} complete configurations"
     if len(parts) > 1:
         best = "the best of each data"
-    text = (f"As {best} {_and_stopped(results)}was chosen on validation, its validation score is "
-            "optimistic")  # fmt: skip
+    text = (
+        f"As {best} {_and_stopped(results)}was chosen on validation, its validation score is "
+        "optimistic"
+    )
     if results.test_rotates:
-        text += ("; the nested estimate lets each fold choose on its own validation and takes the "
-                 "mean of the chosen ones' test scores")  # fmt: skip
+        text += (
+            "; the nested estimate lets each fold choose on its own validation and takes the "
+            "mean of the chosen ones' test scores"
+        )
     return text + "."
 
 
 def _and_stopped(results: BenchmarkResults) -> str:
-    """They were compared on validation too."""
-    pruned = len(stopped(results))
+    """Mention pruned configurations, which were compared on validation too."""
+    pruned = len(pruned_configurations(results))
     return f"(and {pruned:,} that were stopped early) " if pruned else ""
 
 
 def _intervals(results: BenchmarkResults) -> str:
     if len(results.shared_folds) < 2:
-        return ("With a single fold there is no interval over folds; intervals of accuracy are "
-                "Wilson's, over examples.")  # fmt: skip
+        return (
+            "With a single fold there is no interval over folds; intervals of accuracy are "
+            "Wilson's, over examples."
+        )
     reference = "the baseline" if results.baseline else "the best one"
     role = ROLE_OF[results.compared_split]
     return (
@@ -164,7 +191,11 @@ def _by_example(results: BenchmarkResults) -> str:
     if len(results.complete) < 2 or results.spec.predictions == "none":
         return ""
     if results.test_rotates:
-        return ("Pooled test predictions were compared by the exact McNemar test and a paired "
-                "bootstrap over examples, or whole groups where there are groups.")  # fmt: skip
-    return ("Predictions were compared by a paired bootstrap over examples, or whole groups where "
-            "there are groups.")  # fmt: skip
+        return (
+            "Pooled test predictions were compared by the exact McNemar test and a paired "
+            "bootstrap over examples, or whole groups where there are groups."
+        )
+    return (
+        "Predictions were compared by a paired bootstrap over examples, or whole groups where "
+        "there are groups."
+    )

@@ -1,9 +1,10 @@
 """All pairs of configurations as one matrix: a map to look at, not a list of claims."""
 
 from itertools import combinations
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from harness.report.benchmark_results import ROLE_OF, BenchmarkResults, Configuration
@@ -12,9 +13,6 @@ from harness.report.fold_matching import same_folds
 from harness.report.formatting import metric_name, plural, signed
 from harness.report.theme import figure
 from harness.statistics.differences import adjusted, paired_difference
-
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
 
 KEY, TITLE = "pairs", "All pairs"
 MOST = 30
@@ -55,34 +53,49 @@ def compute(results: BenchmarkResults) -> Pairs | None:
     size = len(chosen)
     gaps, clear = np.full((size, size), np.nan), np.zeros((size, size), bool)
     places = [(i, j) for i, j in combinations(range(size), 2) if same(chosen[i], chosen[j])]
-    differences = adjusted([
-        paired_difference(scores[i], scores[j], test_train_ratio=ratio) for i, j in places
-    ])  # fmt: skip
+    differences = adjusted(
+        [paired_difference(scores[i], scores[j], test_train_ratio=ratio) for i, j in places]
+    )
     for (i, j), difference in zip(places, differences, strict=True):
         gaps[i, j], gaps[j, i] = difference.mean, -difference.mean
         clear[i, j] = clear[j, i] = difference.is_clear
     return Pairs(split, chosen, gaps, clear, len(places))
 
 
-def draw(found: Pairs, metric: str) -> "go.Figure":
+def draw(found: Pairs, metric: str) -> go.Figure:
     """Blue: the row is higher; red: lower; a star: they differ after Holm's correction."""
-    import plotly.graph_objects as go
-
     names = [one.name for one in found.configurations]
     largest = float(np.nanmax(np.abs(found.differences), initial=0.0)) or 1.0
     written = len(names) <= MOST_WRITTEN
-    texts = [[_text(gap, star, written=written) for gap, star in zip(*row, strict=True)]
-             for row in zip(found.differences, found.clear, strict=True)]  # fmt: skip
+    texts = [
+        [_text(gap, star, written=written) for gap, star in zip(*row, strict=True)]
+        for row in zip(found.differences, found.clear, strict=True)
+    ]
     made = figure(x="minus this one", y="this one", height_px=140 + 21 * max(len(names), 6))
-    made.add_trace(go.Heatmap(
-        z=[[None if np.isnan(gap) else round(float(gap), 5) for gap in row]
-           for row in found.differences],
-        x=names, y=names, text=texts, texttemplate="%{text}", textfont={"size": 11},
-        colorscale="RdBu", zmin=-largest, zmax=largest, xgap=1, ygap=1, hoverongaps=False,
-        colorbar={"thickness": 12, "title": {"text": f"{ROLE_OF[found.split]} {metric}",
-                                             "side": "right"}},
-        hovertemplate="%{y} minus %{x}: %{z:+.4f}<extra></extra>",
-    ))  # fmt: skip
+    made.add_trace(
+        go.Heatmap(
+            z=[
+                [None if np.isnan(gap) else round(float(gap), 5) for gap in row]
+                for row in found.differences
+            ],
+            x=names,
+            y=names,
+            text=texts,
+            texttemplate="%{text}",
+            textfont={"size": 11},
+            colorscale="RdBu",
+            zmin=-largest,
+            zmax=largest,
+            xgap=1,
+            ygap=1,
+            hoverongaps=False,
+            colorbar={
+                "thickness": 12,
+                "title": {"text": f"{ROLE_OF[found.split]} {metric}", "side": "right"},
+            },
+            hovertemplate="%{y} minus %{x}: %{z:+.4f}<extra></extra>",
+        )
+    )
     made.update_yaxes(autorange="reversed", type="category", showgrid=False)
     made.update_xaxes(type="category", showgrid=False)
     return made
@@ -105,8 +118,11 @@ def _explanation(found: Pairs) -> str:
 
 def _finding(results: BenchmarkResults, found: Pairs) -> str:
     clear = int(found.clear.sum()) // 2
-    text = f"{clear:,} of {plural(found.n_pairs, 'pair')} differ" if clear else (
-        f"No difference seen in any of {plural(found.n_pairs, 'pair')}")  # fmt: skip
+    text = (
+        f"{clear:,} of {plural(found.n_pairs, 'pair')} differ"
+        if clear
+        else (f"No difference seen in any of {plural(found.n_pairs, 'pair')}")
+    )
     text += " (Holm, 5 %)"
     hidden = len(results.complete) - len(found.configurations)
     return f"{text}; the best {MOST} of {len(results.complete):,}" if hidden else text

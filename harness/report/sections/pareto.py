@@ -1,7 +1,9 @@
-"""Accuracy against cost: which configurations no other beats on both."""
+"""Accuracy against cost: the configurations that no other beats on both."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
+
+import plotly.graph_objects as go
 
 from harness.report.benchmark_results import BenchmarkResults, Configuration
 from harness.report.blocks import Figure, Section, Text, empty_section, section
@@ -15,17 +17,25 @@ from harness.report.formatting import (
 )
 from harness.report.theme import OTHER, faded, figure
 
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
-
 KEY, TITLE = "pareto", "Accuracy and cost"
-COSTS = {"n_parameters": "parameters", "mult_adds": "multiply-adds of one example",
-         "fit_time_s": "fit time, all folds (s)"}  # fmt: skip
+COSTS = {
+    "n_parameters": "parameters",
+    "mult_adds": "multiply-adds of one example",
+    "fit_time_s": "fit time, all folds (s)",
+}
 UNITS = {"n_parameters": " parameters", "mult_adds": " multiply-adds"}
 
 
-class Front(NamedTuple):
-    """Configurations with a cost and a validation mean; front: those that none dominates."""
+class ParetoFront(NamedTuple):
+    """Configurations with a cost and a validation mean.
+
+    Attributes:
+        cost: A column of `trials`.
+        configurations: All with both numbers.
+        costs: Their costs.
+        scores: Their validation means.
+        front: Indices of those that no other dominates, cheapest first.
+    """
 
     cost: str
     configurations: tuple[Configuration, ...]
@@ -35,36 +45,40 @@ class Front(NamedTuple):
 
 
 def pareto(results: BenchmarkResults) -> Section:
-    """The fronts as a section, one for each cost that differs."""
-    found = compute(results)
-    if not found:
+    """Return the section: a front for each cost that differs."""
+    fronts = compute(results)
+    if not fronts:
         return empty_section(KEY, TITLE, "No cost differs between the complete configurations.")
     name = metric_name(results.objective)
-    figures = [Figure(_finding(one), draw(one, name), True) for one in found]
+    figures = [Figure(_finding(front), draw(front, name), True) for front in fronts]
     note = Text("On the line: no configuration is both cheaper and better on validation.")
     return section(KEY, TITLE, note, *figures)
 
 
-def compute(results: BenchmarkResults) -> tuple[Front, ...]:
-    """The front for every cost that takes two values."""
+def compute(results: BenchmarkResults) -> tuple[ParetoFront, ...]:
+    """Compute the front for every cost that takes two values."""
     column = f"val_{results.objective}_mean"
     fronts = []
     for cost in COSTS:
         known = [
-            one
-            for one in results.complete
-            if not is_missing(one.row.get(cost)) and not is_missing(one.row.get(column))
+            configuration
+            for configuration in results.complete
+            if not is_missing(configuration.row.get(cost))
+            and not is_missing(configuration.row.get(column))
         ]
-        costs = tuple(float(one.row[cost]) for one in known)
-        scores = tuple(float(one.row[column]) for one in known)
+        costs = tuple(float(configuration.row[cost]) for configuration in known)
+        scores = tuple(float(configuration.row[column]) for configuration in known)
         if len(set(costs)) > 1:
-            fronts.append(Front(cost, tuple(known), costs, scores,
-                                undominated(costs, scores, results.mode)))  # fmt: skip
+            fronts.append(
+                ParetoFront(
+                    cost, tuple(known), costs, scores, undominated(costs, scores, results.mode)
+                )
+            )
     return tuple(fronts)
 
 
 def undominated(costs: Sequence[float], scores: Sequence[float], mode: str) -> tuple[int, ...]:
-    """Indices that no other equals or beats on both, cheapest first."""
+    """Return the indices that no other equals or beats on both, cheapest first."""
     sign = 1.0 if mode == "max" else -1.0
     order = sorted(range(len(costs)), key=lambda i: (costs[i], -sign * scores[i]))
     front: list[int] = []
@@ -74,35 +88,49 @@ def undominated(costs: Sequence[float], scores: Sequence[float], mode: str) -> t
     return tuple(front)
 
 
-def draw(found: Front, metric: str) -> "go.Figure":
-    """All configurations, the front as a line through its points."""
-    import plotly.graph_objects as go
-
+def draw(found: ParetoFront, metric: str) -> go.Figure:
+    """Draw all configurations, and the front as a line."""
     made = figure(x=COSTS[found.cost], y=f"validation {metric}", height_px=340)
     on_front = set(found.front)
-    made.add_trace(go.Scatter(
-        x=[found.costs[i] for i in found.front], y=[found.scores[i] for i in found.front],
-        mode="lines", line={"shape": "hv", "color": OTHER, "width": 1.5}, hoverinfo="skip",
-        showlegend=False,
-    ))  # fmt: skip
-    made.add_trace(go.Scatter(
-        x=list(found.costs), y=list(found.scores), showlegend=False,
-        mode="markers+text",
-        text=[one.name if i in on_front else "" for i, one in enumerate(found.configurations)],
-        textposition="bottom right",
-        marker={"line": {"width": 0},
+    made.add_trace(
+        go.Scatter(
+            x=[found.costs[i] for i in found.front],
+            y=[found.scores[i] for i in found.front],
+            mode="lines",
+            line={"shape": "hv", "color": OTHER, "width": 1.5},
+            hoverinfo="skip",
+            showlegend=False,
+        )
+    )
+    made.add_trace(
+        go.Scatter(
+            x=list(found.costs),
+            y=list(found.scores),
+            showlegend=False,
+            mode="markers+text",
+            text=[
+                configuration.name if i in on_front else ""
+                for i, configuration in enumerate(found.configurations)
+            ],
+            textposition="bottom right",
+            marker={
+                "line": {"width": 0},
                 "size": [10 if i in on_front else 8 for i in range(len(found.costs))],
-                "color": [one.colour if i in on_front else faded(one.colour, 0.75)
-                          for i, one in enumerate(found.configurations)]},
-        customdata=[one.name for one in found.configurations],
-        hovertemplate="%{customdata}: %{y:.4f}, %{x:,}<extra></extra>",
-    ))  # fmt: skip
+                "color": [
+                    configuration.colour if i in on_front else faded(configuration.colour, 0.75)
+                    for i, configuration in enumerate(found.configurations)
+                ],
+            },
+            customdata=[configuration.name for configuration in found.configurations],
+            hovertemplate="%{customdata}: %{y:.4f}, %{x:,}<extra></extra>",
+        )
+    )
     if max(found.costs) > 20 * min(found.costs) > 0:
         made.update_xaxes(type="log")
     return made
 
 
-def _finding(found: Front) -> str:
+def _finding(found: ParetoFront) -> str:
     cheapest, best = found.front[0], found.front[-1]
     show = time_text if found.cost == "fit_time_s" else magnitude
     if cheapest == best:

@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING, NamedTuple
 
+import plotly.graph_objects as go
+
 from harness.report.benchmark_results import BenchmarkResults, Configuration
 from harness.report.blocks import Figure, Section, Text, empty_section, section
 from harness.report.formatting import is_missing, number, plural
@@ -9,15 +11,17 @@ from harness.report.theme import figure
 
 if TYPE_CHECKING:
     import pandas as pd
-    import plotly.graph_objects as go
-
 KEY, TITLE = "pretraining", "Pretraining"
 
 
-class Task(NamedTuple):
-    """One pretraining, whichever configurations start from it: its numbers by epoch.
+class PretrainingTask(NamedTuple):
+    """One pretraining, for all configurations that start from it.
 
-    rows: of the first of them, by epoch; test_accuracy: None without a test.
+    Attributes:
+        name: The pretraining's id.
+        configurations: Those that start from it.
+        rows: Its rows of `epochs`, as the first configuration has them.
+        test_accuracy: None without a test.
     """
 
     name: str
@@ -27,34 +31,36 @@ class Task(NamedTuple):
 
 
 def pretraining(results: BenchmarkResults) -> Section:
-    """The task's accuracy and loss as a section."""
+    """Return the section: the task's accuracy and loss."""
     shown = results.complete
-    found = compute(results.epochs([one.trial_id for one in shown]), shown)
-    if not found:
+    tasks = compute(results.epochs([configuration.trial_id for configuration in shown]), shown)
+    if not tasks:
         return empty_section(KEY, TITLE, "No configuration starts from pretrained weights.")
-    words = " ".join(_words(task) for task in found)
-    text = Text(f"{words} No label was read, and no test example was trained on. Lines: examples "
-                "held out; dotted: running train values. How much of what was learned is of use "
-                "for the classes, only the leaderboard says.")  # fmt: skip
+    words = " ".join(_words(task) for task in tasks)
+    text = Text(
+        f"{words} No label was read, and no test example was trained on. Lines: examples "
+        "held out; dotted: running train values. How much of what was learned is of use "
+        "for the classes, only the leaderboard says."
+    )
     figures = [
-        Figure(f"{what.capitalize()} of the pretraining's own task", draw(found, what), True)
+        Figure(f"{what.capitalize()} of the pretraining's own task", draw(tasks, what), True)
         for what in ("accuracy", "loss")
     ]
     return section(KEY, TITLE, text, *figures)
 
 
-def compute(rows: "pd.DataFrame", shown: tuple[Configuration, ...]) -> tuple[Task, ...]:
-    """One entry for each distinct pretraining of these configurations."""
+def compute(rows: "pd.DataFrame", shown: tuple[Configuration, ...]) -> tuple[PretrainingTask, ...]:
+    """Return each distinct pretraining of these configurations."""
     if rows.empty or "stage" not in rows.columns:
         return ()
     own = rows[rows["stage"] == "pretraining"]
     users: dict[str, list[Configuration]] = {}
-    for one in shown:
-        name = one.row.get("pretraining_id")
+    for configuration in shown:
+        name = configuration.row.get("pretraining_id")
         if not is_missing(name):
-            users.setdefault(str(name), []).append(one)
+            users.setdefault(str(name), []).append(configuration)
     return tuple(
-        Task(
+        PretrainingTask(
             name,
             tuple(using),
             own[own["trial_id"] == using[0].trial_id].sort_values("epoch"),
@@ -64,10 +70,13 @@ def compute(rows: "pd.DataFrame", shown: tuple[Configuration, ...]) -> tuple[Tas
     )
 
 
-def draw(found: tuple[Task, ...], what: str) -> "go.Figure":
-    """Held-out and train values by epoch. what: accuracy or loss."""
-    import plotly.graph_objects as go
+def draw(found: tuple[PretrainingTask, ...], what: str) -> go.Figure:
+    """Draw held-out and train values by epoch.
 
+    Args:
+        found: The pretrainings.
+        what: `accuracy` or `loss`.
+    """
     made = figure(x="epoch", y=what, legend=len(found) > 1)
     for task in found:
         line = {"color": task.configurations[0].colour}
@@ -76,9 +85,13 @@ def draw(found: tuple[Task, ...], what: str) -> "go.Figure":
             values = task.rows[f"{role}_{what}"]
             if values.notna().any():
                 made.add_trace(
-                    go.Scatter(**shared, y=values.tolist(), line={**line, **style},
-                               showlegend=role == "val" and len(found) > 1)
-                )  # fmt: skip
+                    go.Scatter(
+                        **shared,
+                        y=values.tolist(),
+                        line={**line, **style},
+                        showlegend=role == "val" and len(found) > 1,
+                    )
+                )
     return made
 
 
@@ -86,7 +99,7 @@ def _score(value: float | None) -> float | None:
     return None if is_missing(value) else value
 
 
-def _words(task: Task) -> str:
+def _words(task: PretrainingTask) -> str:
     used = plural(len(task.configurations), "configuration")
     last = task.rows.iloc[-1]
     held_out = last["val_accuracy"]

@@ -12,7 +12,7 @@ FACTS = ("device", "git_commit", "data_fingerprint", "code_fingerprint", "fold_e
 
 
 def provenance(results: BenchmarkResults) -> Section:
-    """Provenance as a section."""
+    """Return the section."""
     columns = (Column("what"), Column("value"))
     rows = tuple((Cell(name), Cell(value)) for name, value in compute(results))
     return section(
@@ -28,8 +28,8 @@ def provenance(results: BenchmarkResults) -> Section:
 
 
 def compute(results: BenchmarkResults) -> list[tuple[str, str]]:
-    """Fact -> its value, or its values where trials differ."""
-    rows = [one.row for one in results.configurations if one.row]
+    """Return (fact, value), or all its values if trials differ."""
+    rows = [configuration.row for configuration in results.configurations if configuration.row]
     facts = [("run", results.run_id), ("results", results.folder.name)]
     facts += [(name.replace("_", " "), _values([row.get(name) for row in rows])) for name in FACTS]
     times = [row["fit_time_s"] for row in rows if not is_missing(row.get("fit_time_s"))]
@@ -43,15 +43,18 @@ def compute(results: BenchmarkResults) -> list[tuple[str, str]]:
 
 
 def command(results: BenchmarkResults) -> str:
-    """Shell lines that run the resolved file under the benchmark's name."""
+    """Return shell lines that run the resolved file under the benchmark's name."""
     run = results.run_id if results.run_id != "all" else "<run>"
     source = f"results/{results.name}/runs/{run}/benchmark.yaml"
     return f"cp {source} {results.name}.yaml\nbench run {results.name}.yaml"
 
 
 def export_commands(results: BenchmarkResults) -> str:
-    """Shell lines that take the best model out and predict with it."""
-    best = next((one for one in results.configurations if one.place == 1), None)
+    """Return shell lines that export the best model and predict with it."""
+    best = next(
+        (configuration for configuration in results.configurations if configuration.place == 1),
+        None,
+    )
     kept = best is not None and (results.folder / "weights" / best.trial_id).is_dir()
     again = (
         ""

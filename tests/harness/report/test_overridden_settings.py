@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from harness.report.overridden_settings import changed_settings
+from harness.report.sections.published import changed_settings
 from tests.harness.report.folders import FILE, Trial, results_of
 
 LIMITED = FILE.replace("{name: digits}", "{name: digits, limit: 160}")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness.report.pruned import faint, sentence, stopped, table
+from harness.report.pruned import pruned_configurations, pruned_table, pruned_text
 from harness.report.sections import (
     answer,
     curves,
@@ -27,10 +27,10 @@ def results(tmp_path):
 
 def test_they_are_told_with_their_epochs(results):
     """One place after another."""
-    assert [one.trial_id for one in stopped(results)] == [PRUNED.trial_id]
-    assert sentence(results).startswith("1 configuration was stopped after 2 epochs")
-    assert [[cell.text for cell in row] for row in table(results).rows] == [["2", "1"]]
-    assert any(getattr(block, "caption", None) == table(results).caption
+    assert [one.trial_id for one in pruned_configurations(results)] == [PRUNED.trial_id]
+    assert pruned_text(results).startswith("1 configuration was stopped after 2 epochs")
+    assert [[cell.text for cell in row] for row in pruned_table(results).rows] == [["2", "1"]]
+    assert any(getattr(block, "caption", None) == pruned_table(results).caption
                for block in findings.findings(results).blocks)  # fmt: skip
 
 
@@ -38,7 +38,7 @@ def test_several_are_told_as_a_span(tmp_path):
     """Epochs 1, 1 and 3."""
     trials = [Trial(heads, [0.1] * 3, status="pruned", row={"epochs_trained": epochs})
               for heads, epochs in ((1, 1), (2, 3), (4, 1))]  # fmt: skip
-    found = sentence(results_of(tmp_path, *trials, text=ASHA))
+    found = pruned_text(results_of(tmp_path, *trials, text=ASHA))
     assert found.startswith("3 configurations were stopped after 1 to 3 (median 1) epochs")
 
 
@@ -55,8 +55,8 @@ def test_they_are_in_no_ranking_and_in_no_mean(results):
 def test_their_curves_are_faint_and_end_where_they_did(results):
     """Two epochs, a mean over folds of 0.45 and 0.9; the best curve is drawn above."""
     rows = results.epochs([PRUNED.trial_id])
-    (line,) = curves.compute(rows, stopped(results), "val_accuracy", "")
-    (trace,) = faint([line])
+    (line,) = curves.compute(rows, pruned_configurations(results), "val_accuracy", "")
+    (trace,) = curves.pruned_lines([line])
     assert list(trace.x) == [1, 2]
     assert list(trace.y) == pytest.approx([0.45, 0.9])
     made = curves.draw([line], "accuracy", [line])
@@ -77,4 +77,4 @@ def test_methods_and_answer_say_how_many_were_compared(results):
 
 def test_without_them_nothing_is_said(tmp_path):
     """As in most benchmarks."""
-    assert sentence(results_of(tmp_path, GOOD, BETTER)) == ""
+    assert pruned_text(results_of(tmp_path, GOOD, BETTER)) == ""

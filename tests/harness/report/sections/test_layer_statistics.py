@@ -38,7 +38,7 @@ def rows_of(
     return made
 
 
-def look(*rows: list[dict[str, Any]]) -> tuple[layer_statistics.Look, ...]:
+def look(*rows: list[dict[str, Any]]) -> tuple[layer_statistics.LayerView, ...]:
     frame = pd.DataFrame([row for block in rows for row in block])
     return layer_statistics.compute(
         frame.astype({"saturated_share": float, "weight_norm": float}), [A, B]

@@ -1,9 +1,9 @@
 """Previews as galleries: sounds, images and texts, and nothing that is none of these."""
 
 from harness.report.blocks import section
-from harness.report.gallery import galleries
 from harness.report.page import Chapter, render_page
 from harness.report.renderers import render_markdown
+from harness.report.sections.data_card import galleries
 
 PNG, MP3 = "data:image/png;base64,AAAA", "data:audio/mpeg;base64,AAAA"
 HEARD = {"class": "dog", "ids": ["bark-1"], "peaks": [-50, 100, 0, 20], "seconds": 5.0,
