@@ -51,7 +51,7 @@ class EpochEnded:
 
 @dataclass(frozen=True)
 class TrialEnded:
-    """A trial's rows are with the collector.
+    """A trial's rows are with the result writer.
 
     objective, objective_std: over folds and repeats on validation; None for a failed trial.
     """

@@ -99,7 +99,7 @@ def watch(process: "subprocess.Popen[str]", peak: dict[str, float]) -> None:
             peak["driver"] = max(peak["driver"], driver.memory_info().rss / 1e6)
             if collector is None:
                 children = driver.children(recursive=True)
-                named = [c for c in children if "Collector" in " ".join(c.cmdline()[:1])]
+                named = [c for c in children if "ResultWriter" in " ".join(c.cmdline()[:1])]
                 collector = named[0] if named else None
             else:
                 peak["collector"] = max(peak["collector"], collector.memory_info().rss / 1e6)

@@ -18,15 +18,13 @@ from harness.errors import BenchError
 from harness.events import EpochEnded, Note, OnEvent, TrialEnded, TrialStarted
 from harness.results.rows import to_tables
 from harness.training.trial_rows import ended_rows
-from harness.tune.callbacks import first_interrupt_remembered
 from harness.tune.cluster.capacity import Capacity
 from harness.tune.local import LocalActor, Value, put_value
 from harness.tune.object_store import put_data
-from harness.tune.recovery.lost_trials import may_replace
-from harness.tune.recovery.retry import Terms
-from harness.tune.result_writer import Collector
-from harness.tune.sweep import SweepEnd, SweepRequest
-from harness.tune.trainable import CHANGED, Shared, SweepTrial, TrialWorker
+from harness.tune.recovery.failures import AttemptSettings
+from harness.tune.result_writer import ResultWriter
+from harness.tune.sweep import SweepEnd, SweepRequest, remember_first_interrupt
+from harness.tune.trainable import CHANGED, SweepTrial, TrialWorker, WorkerContext
 
 
 def check_in_process(plan: Plan) -> None:
@@ -62,28 +60,28 @@ def run_in_process(request: SweepRequest, *, capacity: Capacity, on_event: OnEve
     """
     device = "cuda" if request.gpu and capacity.gpus else "cpu"
     trials = [replace(one, job=replace(one.job, device=device)) for one in request.trials]
-    collector = Collector(request.settings)
+    writer = ResultWriter(request.settings)
     interrupted = threading.Event()
     statuses: dict[str, str] = {}
     try:
         with (
-            first_interrupt_remembered(interrupted),
+            remember_first_interrupt(interrupted),
             tempfile.TemporaryDirectory(prefix="bench-logs-") as logs,
         ):
             worker = TrialWorker()
-            shared = _shared(request, trials, collector, Path(logs), device)
+            shared = _shared(request, trials, writer, Path(logs), device)
             for index, trial in enumerate(trials):
-                if interrupted.is_set() or request.steering.out_of_time():
+                if interrupted.is_set() or request.search.out_of_time():
                     break
                 worker.setup({"index": index}, shared)
                 last = _last_words(worker, trial.job.trial_id, interrupted, on_event)
-                statuses |= _ended(request, collector, trial, last, on_event)
+                statuses |= _ended(request, writer, trial, last, on_event)
                 if last.get(CHANGED) and index + 1 < len(trials):
                     on_event(Note(_CHANGED))
                     break
     finally:
-        error = collector.close()
-    late = request.steering.out_of_time()
+        error = writer.close()
+    late = request.search.out_of_time()
     return SweepEnd(statuses, interrupted.is_set(), error, out_of_time=late)
 
 
@@ -100,14 +98,16 @@ def _capacity() -> Capacity:
 
 
 def _shared(
-    request: SweepRequest, trials: list[SweepTrial], collector: Collector, logs: Path, device: str
-) -> Shared:
-    return Shared(
+    request: SweepRequest, trials: list[SweepTrial], writer: ResultWriter, logs: Path, device: str
+) -> WorkerContext:
+    return WorkerContext(
         trials=Value(trials),
         schemas=Value(dict(request.settings.schemas)),
         data=put_data(request.data, put=put_value),
-        collector=LocalActor(collector),
-        terms=Terms(logs, request.time_limit_s, request.gpu if device == "cuda" else 0.0),
+        writer=LocalActor(writer),
+        settings=AttemptSettings(
+            logs, request.time_limit_s, request.gpu if device == "cuda" else 0.0
+        ),
         weights={key: Value(dict(value)) for key, value in request.weights.items()},
         checkpoint_interval_s=request.checkpoint_interval_s,
         in_process=True,
@@ -136,7 +136,7 @@ def _last_words(
 
 def _ended(
     request: SweepRequest,
-    collector: Collector,
+    writer: ResultWriter,
     trial: SweepTrial,
     last: dict[str, Any],
     on_event: OnEvent,
@@ -154,9 +154,9 @@ def _ended(
         )
     else:
         ended = TrialEnded(trial_id, "interrupted", None, None, 0.0, None)
-        if not may_replace(trial, died=False):
+        if not trial.rows_may_be_replaced(failed=False):
             return {}
-        begun = collector.unfinished()[trial_id]
+        begun = writer.unfinished()[trial_id]
         job = replace(trial.job, attempt=trial.job.attempt + begun.attempts)
         rows = ended_rows(
             job,
@@ -165,6 +165,6 @@ def _ended(
             started_at=begun.started_at,
             findings=begun.findings,
         )
-        collector.add(trial_id, to_tables(rows, request.settings.schemas))
+        writer.add(trial_id, to_tables(rows, request.settings.schemas))
     on_event(ended)
     return {trial_id: ended.status}

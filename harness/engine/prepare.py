@@ -30,7 +30,7 @@ from harness.engine.pretrained_weights import (
 )
 from harness.engine.request import Request
 from harness.engine.results_folder import fit_tables, record_run
-from harness.engine.sampling import steering
+from harness.engine.sampling import search_settings
 from harness.events import Note, OnEvent, StepStarted, SweepPlanned
 from harness.metrics import METRICS
 from harness.plugins import catalog
@@ -42,9 +42,9 @@ from harness.training.isolation import unchanged_process
 from harness.tune.checkpoints import resume_trials
 from harness.tune.cluster.capacity import Capacity, check_capacity, cores_note, crowded_note
 from harness.tune.cluster.session import ray_session
-from harness.tune.result_writer import CollectorSettings
+from harness.tune.result_writer import WriterSettings
 from harness.tune.sweep import SweepEnd, SweepRequest, run_sweep
-from harness.tune.tracking import FOLDER, Tracking, TrackingCallback, open_tracking
+from harness.tune.tracking import FOLDER, Tracker, Tracking, open_tracking
 
 if TYPE_CHECKING:
     from harness.training.model_summary import ModelCounts
@@ -85,7 +85,7 @@ class Session:
     run_id: str
     backend: Backend
     capacity: Callable[[], Capacity]
-    tracker: TrackingCallback | None
+    tracker: Tracker | None
     load: float
 
 
@@ -293,12 +293,12 @@ def _sweep_request(
 
     def track(sampled: PlannedTrial) -> None:
         if tracker is not None:
-            tracker.join(sampled.trial_id, _tracked_params(sampled))
+            tracker.add(sampled.trial_id, _tracked_params(sampled))
 
     return SweepRequest(
         trials,
         loaded.data,
-        CollectorSettings(
+        WriterSettings(
             folder=plan.folder,
             run_folder=run_folder,
             schemas=schemas,
@@ -311,9 +311,9 @@ def _sweep_request(
         spec.resources.gpu,
         request.options.jobs,
         weights=starts.weights,
-        tracking=tracker,
+        tracker=tracker,
         time_limit_s=spec.resources.time_limit_s,
-        steering=steering(
+        search=search_settings(
             plan,
             run_id,
             make,
@@ -335,7 +335,7 @@ def _best_so_far(plan: Plan) -> float | None:
     return summary.best.validation if summary.best else None
 
 
-def _tracker(plan: Plan, run_id: str, on_event: OnEvent) -> TrackingCallback | None:
+def _tracker(plan: Plan, run_id: str, on_event: OnEvent) -> Tracker | None:
     if not plan.spec.tracking:
         return None
     tracking = Tracking(

@@ -10,15 +10,16 @@ from harness.errors import SpecError
 from harness.events import Note, OnEvent, TrialDrawn
 from harness.metrics import METRICS
 from harness.results.table_reader import Curve, done_trials, fold_means
-from harness.search.optuna_study import Ended, Proposals
-from harness.tune.schedulers import Pruning
-from harness.tune.search_controller import Steering
+from harness.search.optuna_study import OptunaStudy
+from harness.search.protocols import TrialOutcome
+from harness.tune.controller import SearchSettings
+from harness.tune.schedulers import AshaScheduler
 from harness.tune.trainable import SweepTrial
 
 MakeTrial = Callable[[PlannedTrial], SweepTrial]
 
 
-def steering(
+def search_settings(
     plan: Plan,
     run_id: str,
     make: MakeTrial,
@@ -26,8 +27,8 @@ def steering(
     spent_s: float,
     on_drawn: Callable[[PlannedTrial], None],
     on_event: OnEvent,
-) -> Steering:
-    """Return what decides in the sweep of one run.
+) -> SearchSettings:
+    """Return what the file's `search` asks of the sweep of one run.
 
     Args:
         plan: The plan.
@@ -38,10 +39,11 @@ def steering(
         on_event: Receives what a user should know.
     """
     budget_s = plan.spec.search.time_budget_s
-    return Steering(
+    return SearchSettings(
         _sampler(plan, run_id, make, on_drawn, on_event) if plan.to_draw else None,
-        _pruning(plan),
-        None if budget_s is None else time.monotonic() + max(0.0, budget_s - spent_s),
+        _scheduler(plan),
+        spared=frozenset(trial.trial_id for trial in plan.missing if trial.whole),
+        deadline_s=None if budget_s is None else time.monotonic() + max(0.0, budget_s - spent_s),
     )
 
 
@@ -75,7 +77,7 @@ class TrialSampler:
         self._taken = {trial.trial_id: trial for trial in plan.adaptive.known}
         self._numbers: dict[str, int] = {}
         self._refused = False
-        self._proposals = Proposals(
+        self._study = OptunaStudy(
             plan.spec.space,
             _outcomes_so_far(plan, plan.adaptive),
             mode=METRICS[plan.spec.objective.metric].mode,
@@ -87,11 +89,11 @@ class TrialSampler:
         """How many it may sample, those that are sampled already among them."""
         return self._adaptive.left
 
-    def draw(self) -> SweepTrial | None:
+    def ask(self) -> SweepTrial | None:
         """Return the next trial; None where there is none."""
         if len(self.drawn) >= self._adaptive.left:
             return None
-        proposal = self._proposals.ask_new(self._is_known)
+        proposal = self._study.ask_new(self._is_known)
         if proposal is None:
             return None
         number, point = proposal
@@ -105,13 +107,13 @@ class TrialSampler:
         self._on_drawn(tuple(self.drawn))
         return self._make(trial)
 
-    def ended(self, trial_id: str, ended: Ended) -> None:
+    def tell(self, trial_id: str, outcome: TrialOutcome) -> None:
         """Take the outcome of a trial that was sampled here, or that was missing before."""
         number = self._numbers.pop(trial_id, None)
         if number is not None:
-            self._proposals.tell(number, ended)
+            self._study.tell(number, outcome)
         elif trial_id in self._taken:
-            self._proposals.add(self._taken[trial_id].resolved.params, ended)
+            self._study.add(self._taken[trial_id].resolved.params, outcome)
 
     def _is_known(self, point: Point) -> bool:
         """Return whether the tables or this run have it, or nothing can be trained there."""
@@ -144,19 +146,18 @@ def _sampler(
     return TrialSampler(plan, make, on_drawn=record, on_event=on_event)
 
 
-def _pruning(plan: Plan) -> Pruning | None:
-    scheduler = plan.spec.search.pruning
-    if scheduler is None:
+def _scheduler(plan: Plan) -> AshaScheduler | None:
+    settings = plan.spec.search.pruning
+    if settings is None:
         return None
     metric = plan.spec.objective.metric
     over = _ended_before(plan, plan.adaptive.known if plan.adaptive else plan.trials)
     named = (*plan.trials, *plan.representatives)
-    return Pruning(
-        scheduler,
+    return AshaScheduler(
+        settings,
         epochs=max(int(trial.resolved.config["training"]["epochs"]) for trial in named),
         mode=METRICS[metric].mode,
         past=fold_means(plan.folder, [trial.trial_id for trial in over], metric=metric),
-        spared={trial.trial_id for trial in plan.missing if trial.whole},
     )
 
 
@@ -167,7 +168,7 @@ def _ended_before(plan: Plan, trials: tuple[PlannedTrial, ...]) -> list[PlannedT
     return [trial for trial in ended if trial.trial_id not in again]
 
 
-def _outcomes_so_far(plan: Plan, adaptive: AdaptivePlan) -> list[tuple[Point, Ended]]:
+def _outcomes_so_far(plan: Plan, adaptive: AdaptivePlan) -> list[tuple[Point, TrialOutcome]]:
     metric = plan.spec.objective.metric
     over = _ended_before(plan, adaptive.known)
     rows = done_trials(plan.folder, objective=metric)
@@ -179,9 +180,9 @@ def _outcomes_so_far(plan: Plan, adaptive: AdaptivePlan) -> list[tuple[Point, En
     ]
 
 
-def _outcome(trial: PlannedTrial, value: float | None, curves: Mapping[str, Curve]) -> Ended:
+def _outcome(trial: PlannedTrial, value: float | None, curves: Mapping[str, Curve]) -> TrialOutcome:
     curve = curves.get(trial.trial_id)
     if curve:
         epoch, last = curve[-1]
-        return Ended("pruned", last, epoch)
-    return Ended(str(trial.status), value)
+        return TrialOutcome("pruned", last, epoch)
+    return TrialOutcome(str(trial.status), value)

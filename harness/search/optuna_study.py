@@ -1,9 +1,8 @@
-"""What to try next: a study of Optuna over one of our spaces, told everything that ever ended."""
+"""A study of Optuna over one of our search spaces, which knows every trial that ever ended."""
 
 import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness.config.space import (
@@ -18,38 +17,35 @@ from harness.config.space import (
     identity,
     samples,
 )
+from harness.search.protocols import TrialOutcome
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
     from optuna.trial import FrozenTrial, Trial
 
+# Known points in a row after which the study has walked through a small space.
 MOST_REPEATS = 50
 
 Point = Mapping[str, Any]
 
 
-@dataclass(frozen=True)
-class Ended:
-    """How a trial ended. status: `complete`, `pruned` or `failed`.
-
-    value: the objective on validation; of a pruned one its mean after `epoch`, the last one.
-    """
-
-    status: str
-    value: float | None = None
-    epoch: int = 0
-
-
-class Proposals:
-    """Asks for points and is told how their trials ended; imports optuna when it is made.
+class OptunaStudy:
+    """Proposes points of a space and learns from how their trials ended; imports Optuna when made.
 
     The same seed, history and order of answers give the same points.
     """
 
     def __init__(
-        self, space: Space, past: Sequence[tuple[Point, Ended]], *, mode: str, seed: int
+        self, space: Space, past: Sequence[tuple[Point, TrialOutcome]], *, mode: str, seed: int
     ) -> None:
-        """past: every trial of this space that ended before, with its point; mode: max or min."""
+        """Make a study that knows every trial of the space that ended before.
+
+        Args:
+            space: Where the points come from.
+            past: Point and outcome of each of those trials.
+            mode: `max` or `min` of the objective.
+            seed: Of everything that is drawn.
+        """
         import optuna
 
         optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -60,15 +56,15 @@ class Proposals:
         self.study = optuna.create_study(direction=direction, sampler=sampler)
         self._space, self._seed = space, seed
         self._open: dict[int, Trial] = {}
-        for point, ended in past:
-            self.add(point, ended)
+        for point, outcome in past:
+            self.add(point, outcome)
 
-    def add(self, point: Point, ended: Ended) -> None:
-        """A trial that nobody asked for here."""
-        self.study.add_trial(_frozen(self._space, point, ended))
+    def add(self, point: Point, outcome: TrialOutcome) -> None:
+        """Take a trial that was not asked for here."""
+        self.study.add_trial(_frozen(self._space, point, outcome))
 
     def ask(self) -> tuple[int, dict[str, Any]]:
-        """A number to answer with, and a point of the space."""
+        """Return a number to answer with, and a point of the space."""
         trial = self.study.ask()
         self._open[trial.number] = trial
         point: dict[str, Any] = {}
@@ -79,33 +75,38 @@ class Proposals:
         return trial.number, {path: point[path] for path in self._space.paths if path in point}
 
     def ask_new(self, is_known: Callable[[Point], bool]) -> tuple[int, dict[str, Any]] | None:
-        """The same, but a point that is not known; None where the space holds no other.
+        """Return the same as `ask`, but of a point that is not known.
 
         Of a small space the study comes back to the same points: after `MOST_REPEATS` of them the
         next random draw that is not known is taken.
+
+        Args:
+            is_known: Whether a point needs no trial.
+
+        Returns:
+            Number and point; None where the space holds no other point.
         """
         for _ in range(MOST_REPEATS):
             number, point = self.ask()
             if not is_known(point):
                 return number, point
-            self.tell(number, Ended("failed"))  # its answer is in the study already
-        walk = samples(self._space, 10**9, self._seed)
-        for point in walk:
+            self.tell(number, TrialOutcome("failed"))  # its answer is in the study already
+        for point in samples(self._space, 10**9, self._seed):
             if not is_known(point):
                 self.study.enqueue_trial(_params(self._space, point))
                 return self.ask()
         return None
 
-    def tell(self, number: int, ended: Ended) -> None:
-        """How the trial of this number ended."""
+    def tell(self, number: int, outcome: TrialOutcome) -> None:
+        """Take the outcome of the trial that was asked for under a number."""
         from optuna.trial import TrialState
 
         trial = self._open.pop(number)
-        value = _finite(ended.value)
-        if value is None or ended.status == "failed":
+        value = _finite(outcome.value)
+        if value is None or outcome.status == "failed":
             self.study.tell(trial, state=TrialState.FAIL)
-        elif ended.status == "pruned":
-            trial.report(value, ended.epoch)
+        elif outcome.status == "pruned":
+            trial.report(value, outcome.epoch)
             self.study.tell(trial, state=TrialState.PRUNED)
         else:
             self.study.tell(trial, value)
@@ -121,13 +122,13 @@ def _suggested(trial: "Trial", parameter: Parameter) -> Any:
     return trial.suggest_float(key, domain.low, domain.high, log=isinstance(domain, LogUniform))
 
 
-def _frozen(space: Space, point: Point, ended: Ended) -> "FrozenTrial":
+def _frozen(space: Space, point: Point, outcome: TrialOutcome) -> "FrozenTrial":
     from optuna.trial import TrialState, create_trial
 
     params = _params(space, point)
-    value = _finite(ended.value)
-    state = TrialState.COMPLETE if ended.status == "complete" else TrialState.PRUNED
-    if value is None or ended.status == "failed":
+    value = _finite(outcome.value)
+    state = TrialState.COMPLETE if outcome.status == "complete" else TrialState.PRUNED
+    if value is None or outcome.status == "failed":
         state, value = TrialState.FAIL, None
     pruned = state is TrialState.PRUNED and value is not None
     return create_trial(
@@ -135,12 +136,12 @@ def _frozen(space: Space, point: Point, ended: Ended) -> "FrozenTrial":
         value=value,
         params=params,
         distributions={key: _distribution(space, key) for key in params},
-        intermediate_values={ended.epoch: value} if pruned and value is not None else None,
+        intermediate_values={outcome.epoch: value} if pruned and value is not None else None,
     )
 
 
 def _params(space: Space, point: Point) -> dict[str, Any]:
-    """The point as the study has it: of a choice, linked or not, the place of its value."""
+    """Return the point as the study has it: of a choice, linked or not, its value's place."""
     params: dict[str, Any] = {}
     for parameter in space.parameters:
         if parameter.paths[0] in point:
@@ -152,8 +153,7 @@ def _param(parameter: Parameter, point: Point) -> Any:
     given = tuple(point[path] for path in parameter.paths)
     value: Any = given if len(given) > 1 else given[0]
     if isinstance(parameter.domain, Choice):
-        known = [identity(one) for one in parameter.domain.values]
-        return known.index(identity(value))
+        return [identity(choice) for choice in parameter.domain.values].index(identity(value))
     return int(value) if isinstance(parameter.domain, IntRange) else float(value)
 
 

@@ -1,6 +1,6 @@
 """One way of training folds for each model's shape, whichever worker asks first and finds it.
 
-A choice is kept three times: by the collector, so that no two trials of a run with one shape
+A choice is kept three times: by the result writer, so that no two trials of a run with one shape
 differ; in `run.json`, so that later runs of the benchmark keep to it; and in the cache folder of
 each machine, so that nothing is measured twice there.
 """
@@ -24,8 +24,8 @@ RECORD = "fold_execution"  # the key in run.json: key of a shape -> its choice
 Found = dict[str, Any]
 
 
-class Executions:
-    """What the collector knows: choices of this run, and of earlier runs of the benchmark."""
+class BackendRegistry:
+    """The choices of this run, and of earlier runs of the benchmark; the result writer has one."""
 
     def __init__(self, folder: Path, run_folder: Path) -> None:
         self._folder, self._run_id = folder, run_folder.name
@@ -55,20 +55,20 @@ class Executions:
         return self._here[key]
 
 
-def agreement(collector: Any, *, cache: Path, model: str) -> "Agreement":
+def agreement(writer: Any, *, cache: Path, model: str) -> "Agreement":
     """Among the workers of a run. cache: folder; model: its name, for the record."""
     from harness.training.backends.selection import Agreement
 
     def agree(key: str, find: "Find") -> "BackendChoice":
-        found = get_value(collector.execution.remote(key))
+        found = get_value(writer.execution.remote(key))
         if found is None:
             mine = {"model": model, **remembered(cache, key, find)}
-            found = get_value(collector.keep_execution.remote(key, mine))
+            found = get_value(writer.keep_execution.remote(key, mine))
         return _choice(found)
 
     def revise(key: str, choice: "BackendChoice") -> None:
         mine = {"model": model, **_plain(choice)}
-        found = get_value(collector.revise_execution.remote(key, mine))
+        found = get_value(writer.revise_execution.remote(key, mine))
         _remember(cache, key, _plain(_choice(found)))
 
     return Agreement(agree, revise)

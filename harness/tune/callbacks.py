@@ -1,176 +1,154 @@
-"""What Tune says while a sweep runs, as events; and the signals that stop it."""
+"""The four places where Ray Tune calls us, each of which passes the call on to the controller.
 
-import contextlib
-import signal
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+Tune's trials carry an index, ours a trial id.
+"""
+
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-import ray
 from ray import tune
+from ray.tune.schedulers import FIFOScheduler, TrialScheduler
+from ray.tune.search import Searcher
 
-from harness.events import EpochEnded, Note, OnEvent, TrialEnded, TrialStarted
-from harness.tune.ray_internals import forget_statistics
-from harness.tune.recovery.retry import HANDED_BACK, Troubles
-from harness.tune.result_writer import Begun
-
-FLUSH_S = 10.0
-ENDING = "ending: trials under way get 10 s to keep where they stand; Ctrl-C again ends at once"
-MEMORY_FULL = "Ray ended the process that writes the tables, as its machine was nearly full"
-
-
-class Watcher(tune.Stopper):  # type: ignore[misc]
-    """Turns what Tune says into events, and stops the sweep when writing failed."""
-
-    def __init__(self, ids: Sequence[str], on_event: OnEvent, collector: Any) -> None:
-        self.ids = list(ids)
-        self.on_event, self.collector = on_event, collector
-        self.statuses: dict[str, str] = {}
-        self.begun: set[str] = set()
-        self.troubles = Troubles()
-        self._dead: dict[str, Any] = {}
-        self._noted: set[str] = set()
-        self.interrupted = threading.Event()
-        self.out_of_time: Callable[[], bool] = lambda: False
-        self.write_failed = False
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {}  # Tune pickles its tuner; nothing here outlives this process
-
-    def __call__(self, trial_id: str, result: Mapping[str, Any]) -> bool:
-        return False
-
-    def stop_all(self) -> bool:
-        if self.interrupted.is_set():
-            self._note([ENDING])  # not by the handler of the signal, which may interrupt a print
-        return self.write_failed or self.interrupted.is_set() or self.out_of_time()
-
-    def reported(self, result: Mapping[str, Any]) -> None:
-        trial_id = self.ids[result["config"]["index"]]
-        self._note(result.get("notes", ()))
-        if result["status"] == "running":
-            self.on_event(EpochEnded(trial_id, result["epoch"], result["objective"]))
-            return
-        if result["status"] == HANDED_BACK:
-            self.troubles.starved[trial_id] = result["error"]
-            return
-        self.statuses[trial_id] = result["status"]
-        self.on_event(
-            TrialEnded(
-                trial_id,
-                result["status"],
-                result["objective"],
-                result["objective_std"],
-                result["fit_time_s"] or 0.0,
-                result["error"],
-            )
-        )
-
-    def _note(self, texts: Sequence[str]) -> None:
-        """Each once, however many trials say it."""
-        for text in texts:
-            if text not in self._noted:
-                self._noted.add(text)
-                self.on_event(Note(text))
-
-    def failed(self, trial_id: str, tunes: Any) -> None:
-        """The worker's process ended, or handing over its rows failed. tunes: Tune's trial."""
-        self._dead[trial_id] = tunes
-        self.write_failed = self.write_failed or self._writing_failed()
-
-    def started(self, trial_id: str) -> None:
-        """A worker took the trial, perhaps once more."""
-        self.troubles.begun(trial_id)
-        self.begun.add(trial_id)
-        self.on_event(TrialStarted(trial_id))
-
-    def dead(self) -> list[tuple[str, Any]]:
-        """Trial id and Tune's trial of the workers that died since the last call."""
-        found = [*self._dead.items()]
-        self._dead.clear()
-        return found
-
-    def orphans(self) -> dict[str, Begun]:
-        """Trials that began under a collector that died."""
-        if death_of(self.collector) is None:
-            return {}
-        return {trial_id: Begun(1, []) for trial_id in self.begun - self.statuses.keys()}
-
-    def _writing_failed(self) -> bool:
-        if death_of(self.collector):
-            return True
-        return ray.get(self.collector.error.remote()) is not None
+from harness.search.protocols import Decision, TrialOutcome
+from harness.tune.controller import SweepController
+from harness.tune.ray_internals import forget_statistics, retire_actor
+from harness.tune.tracking import Tracker
+from harness.tune.trainable import CHANGED
 
 
-class WatcherCallback(tune.Callback):  # type: ignore[misc]
-    """The seam to Tune: its trials carry an index, ours a trial id."""
+class SweepCallback(tune.Callback):  # type: ignore[misc]
+    """What becomes of trials, for the controller and, where there is one, the tracker."""
 
-    def __init__(self, watcher: Watcher) -> None:
-        self._watcher = watcher
+    def __init__(self, controller: SweepController, tracker: Tracker | None = None) -> None:
+        self._controller, self._tracker = controller, tracker
 
     def on_trial_start(
         self, iteration: int, trials: Sequence[Any], trial: Any, **info: Any
     ) -> None:
-        self._watcher.started(self._watcher.ids[trial.config["index"]])
+        """A worker took a trial."""
+        self._controller.started(_index(trial))
+        if self._tracker is not None:
+            self._tracker.started(self._trial_id(trial))
 
     def on_trial_result(
         self, iteration: int, trials: Sequence[Any], trial: Any, result: Any, **info: Any
     ) -> None:
+        """A worker reported."""
         if "status" in result:
-            self._watcher.reported(result)
+            self._controller.reported(_index(trial), result)
+        if self._tracker is not None:
+            self._tracker.reported(self._trial_id(trial), result, iteration=iteration)
 
     def on_trial_complete(
         self, iteration: int, trials: Sequence[Any], trial: Any, **info: Any
     ) -> None:
+        """A trial ended, by itself or stopped by the scheduler."""
         forget_statistics(trial)
+        self._controller.completed(_index(trial))
 
     def on_trial_error(
         self, iteration: int, trials: Sequence[Any], trial: Any, **info: Any
     ) -> None:
-        self._watcher.failed(self._watcher.ids[trial.config["index"]], trial)
+        """A worker died."""
+        self._controller.crashed(_index(trial), trial)
+        if self._tracker is not None:
+            self._tracker.crashed(self._trial_id(trial))
+
+    def on_experiment_end(self, trials: Sequence[Any], **info: Any) -> None:
+        """An attempt ended."""
+        if self._tracker is not None:
+            self._tracker.ended(trials)
+
+    def _trial_id(self, trial: Any) -> str:
+        return self._controller.trial_ids[_index(trial)]
 
 
-def death_of(collector: Any) -> str | None:
-    """That the collector's process died, in words; None while it lives."""
-    try:
-        ray.get(collector.error.remote())
-    except ray.exceptions.OutOfMemoryError:
-        return MEMORY_FULL
-    except ray.exceptions.RayActorError:
-        return "the process that writes the tables died"
-    return None
+class SweepStopper(tune.Stopper):  # type: ignore[misc]
+    """Whether the sweep ends; a single trial is stopped by the scheduler alone."""
+
+    def __init__(self, controller: SweepController) -> None:
+        self._controller = controller
+
+    def __call__(self, trial_id: str, result: Mapping[str, Any]) -> bool:
+        """Return False: see the class."""
+        return False
+
+    def stop_all(self) -> bool:
+        """Return whether the sweep ends."""
+        return self._controller.should_stop()
 
 
-@contextlib.contextmanager
-def flushed_at_least(collector: Any) -> Iterator[None]:
-    """What the collector holds is written also where the block is left by a second Ctrl-C."""
-    try:
-        yield
-    except BaseException:
-        with contextlib.suppress(Exception):
-            ray.get(collector.close.remote(), timeout=FLUSH_S)
-        raise
+class SweepScheduler(FIFOScheduler):  # type: ignore[misc]
+    """Ray's own order of trials; the controller decides which of them to stop."""
+
+    def __init__(self, controller: SweepController) -> None:
+        super().__init__()
+        self._controller = controller
+
+    def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
+        """Tune knows of a trial."""
+        self._controller.added(_index(trial))
+
+    def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
+        """Return Ray's word for the controller's decision."""
+        decision = self._controller.decide(_index(trial), result)
+        stop = decision is Decision.STOP
+        return str(TrialScheduler.STOP if stop else TrialScheduler.CONTINUE)
+
+    def on_trial_complete(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> None:
+        """Give no other trial to an actor whose process was changed."""
+        retire_actor(tune_controller, changed=bool(result.get(CHANGED)))
 
 
-@contextlib.contextmanager
-def first_interrupt_remembered(interrupted: threading.Event) -> Iterator[None]:
-    """The first Ctrl-C (or SIGTERM) only sets the event, the next one raises KeyboardInterrupt.
+class SweepSearcher(Searcher):  # type: ignore[misc]
+    """Gives Tune one trial of the controller at a time, and the sampler each outcome."""
 
-    Tune's own handler is switched off (see session.QUIET): it would swallow a Ctrl-C that comes
-    before the first trial. Outside the main thread this does nothing.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
+    def __init__(self, controller: SweepController) -> None:
+        super().__init__()
+        self._controller = controller
+        self._indices: dict[str, int] = {}
 
-    def remember(number: int, frame: Any) -> None:
-        if interrupted.is_set():
-            raise KeyboardInterrupt
-        interrupted.set()
+    def suggest(self, trial_id: str) -> dict[str, int] | str | None:
+        """Return Tune's next config, or that there is none.
 
-    kept = {number: signal.signal(number, remember) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in kept.items():
-            signal.signal(number, handler)
+        Args:
+            trial_id: Tune's own.
+        """
+        index = self._controller.next_index()
+        if index is None:
+            return str(Searcher.FINISHED)
+        self._indices[trial_id] = index
+        return {"index": index}
+
+    def on_trial_complete(
+        self, trial_id: str, result: Mapping[str, Any] | None = None, error: bool = False
+    ) -> None:
+        """Tune's trial ended: on its own, stopped by the scheduler, or with its process."""
+        index = self._indices.pop(trial_id, None)
+        outcome = _outcome(result, error=error)
+        if index is not None and outcome is not None:
+            self._controller.tell_sampler(index, outcome)
+
+    def save(self, checkpoint_path: str) -> None:
+        """Save nothing: what ended is in the tables."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Restore nothing: a new run reads the tables."""
+
+
+def _index(trial: Any) -> int:
+    index: int = trial.config["index"]
+    return index
+
+
+def _outcome(result: Mapping[str, Any] | None, *, error: bool) -> TrialOutcome | None:
+    """Return how a trial ended; None for one that is tried again or was interrupted."""
+    if error:
+        return TrialOutcome("failed")
+    if not result or "status" not in result:
+        return None
+    status = result["status"]
+    if status == "running":
+        return TrialOutcome("pruned", result["objective"], int(result["epoch"]))
+    return TrialOutcome(status, result["objective"]) if status in ("complete", "failed") else None

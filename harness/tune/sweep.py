@@ -1,77 +1,72 @@
 """A list of trials through Ray Tune, every end accounted for."""
 
+import contextlib
+import signal
 import tempfile
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import ray
 from ray import tune
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from harness.data.types import Array, TrialData
-from harness.events import Note, OnEvent, TrialEnded
-from harness.failures import log_of_failure
-from harness.results.rows import to_tables
-from harness.tune.callbacks import (
-    MEMORY_FULL,
-    Watcher,
-    WatcherCallback,
-    death_of,
-    first_interrupt_remembered,
-    flushed_at_least,
-)
+from harness.events import Note, OnEvent
+from harness.tune.callbacks import SweepCallback, SweepScheduler, SweepSearcher, SweepStopper
 from harness.tune.cluster.capacity import Capacity
-from harness.tune.cluster.gpu_memory import GpuMemoryCallback
+from harness.tune.controller import SearchSettings, SweepController
 from harness.tune.object_store import put_data
-from harness.tune.recovery.lost_trials import lost_rows, may_replace
-from harness.tune.recovery.out_of_memory import advice
-from harness.tune.recovery.retry import (
-    Pass,
-    Terms,
-    first_pass,
-    pass_of_the_dead,
-    pass_of_the_starved,
-)
-from harness.tune.recovery.worker_failures import Remains, find_remains, judge
-from harness.tune.result_writer import Collector, CollectorSettings
-from harness.tune.search_controller import Helm, Steering, Tuning
-from harness.tune.tracking import TrackingCallback
-from harness.tune.trainable import Shared, SweepTrial, TrialTrainable
+from harness.tune.ray_internals import can_retire_actors
+from harness.tune.recovery.failures import Attempt, AttemptSettings, attempts, first_attempt
+from harness.tune.result_writer import ResultWriter, WriterSettings
+from harness.tune.tracking import Tracker
+from harness.tune.trainable import SweepTrial, TrialTrainable, WorkerContext
 
 
 @dataclass(frozen=True)
 class SweepRequest:
     """What to run and where its rows go.
 
-    data: data key -> value; put once into Ray's object store.
-    jobs: trials at a time; None fills the cores. weights: start key -> entries of a state dict.
-    tracking: shows the curves elsewhere, see harness.tune.tracking.
-    time_limit_s: seconds that one trial may train; longer ones fail.
-    steering: who is drawn and stopped while it runs, and when it ends.
-    checkpoint_interval_s: see harness.tune.checkpoints.CheckpointClient.
+    Attributes:
+        trials: Those that are known before the sweep.
+        data: Data key -> value; put once into Ray's object store.
+        settings: Of the process that writes.
+        cpu: Cores of each trial.
+        gpu: Each trial's share of a GPU.
+        jobs: Trials at a time; None fills the cores.
+        weights: Start key -> entries of a state dict.
+        tracker: Shows the curves elsewhere.
+        time_limit_s: Seconds that one trial may train; longer ones fail.
+        search: Who is drawn and stopped while it runs, and when it ends.
+        checkpoint_interval_s: See `harness.tune.checkpoints.CheckpointClient`.
     """
 
     trials: tuple[SweepTrial, ...]
     data: Mapping[str, TrialData]
-    settings: CollectorSettings
+    settings: WriterSettings
     cpu: int
     gpu: float
     jobs: int | None = None
     weights: Mapping[str, Mapping[str, Array]] = field(default_factory=dict)
-    tracking: TrackingCallback | None = None
+    tracker: Tracker | None = None
     time_limit_s: float | None = None
-    steering: Steering = field(default_factory=Steering)
+    search: SearchSettings = field(default_factory=SearchSettings)
     checkpoint_interval_s: float | None = None
 
 
 @dataclass(frozen=True)
 class SweepEnd:
-    """How a sweep ended. statuses: trial id -> status of every trial that got a row.
+    """How a sweep ended.
 
-    out_of_time: the time budget was over when it ended. drawn: trials that joined the request's.
+    Attributes:
+        statuses: Trial id -> status of every trial that got a row.
+        interrupted: By Ctrl-C or SIGTERM.
+        write_error: Why writing failed, or None.
+        out_of_time: The time budget was over when it ended.
+        drawn: Trials that joined the request's, as the plan has them.
     """
 
     statuses: Mapping[str, str]
@@ -82,35 +77,64 @@ class SweepEnd:
 
 
 def run_sweep(request: SweepRequest, *, capacity: Capacity, on_event: OnEvent) -> SweepEnd:
-    """Runs every trial, as many at a time as the resources allow; a Ray session is there.
+    """Run every trial, as many at a time as the resources allow; a Ray session is there.
 
+    Trials whose worker died run once more, those that ran out of memory with a larger share.
     Ctrl-C (or SIGTERM) stops the sweep: finished trials are kept, running ones get a row
-    `interrupted` with their epochs. A second Ctrl-C raises KeyboardInterrupt.
+    `interrupted` with their epochs.
+
+    Args:
+        request: What to run.
+        capacity: What Ray has to compute with.
+        on_event: Receives what happens.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C was pressed a second time.
     """
     gpu = _gpu_share(request.gpu, capacity, on_event)
-    request = replace(request, trials=tuple(_on(trial, gpu) for trial in request.trials))
-    collector = _start_collector(request.settings)
-    watcher = Watcher([one.job.trial_id for one in request.trials], on_event, collector)
-    watcher.out_of_time = request.steering.out_of_time
-    helm = Helm(
-        request.steering,
+    controller = SweepController(
         request.trials,
-        watcher,
+        start_writer=lambda: _start_writer(request.settings),
         schemas=request.settings.schemas,
-        place=lambda drawn: _on(drawn, gpu),
+        search=request.search,
+        device="cuda" if gpu else "cpu",
+        time_limit_s=request.time_limit_s,
+        on_event=on_event,
     )
-    with first_interrupt_remembered(watcher.interrupted), flushed_at_least(collector):
-        _passes(request, helm, watcher, gpu=gpu, capacity=capacity)
-        if death := death_of(collector):
-            collector = _start_collector(request.settings)
-        try:
-            _account_for_the_rest(request, collector, watcher, trials=helm.trials)
-            closed = ray.get(collector.close.remote())
-        except ray.exceptions.OutOfMemoryError:  # this one too: nobody is left to write
-            closed = MEMORY_FULL
-    statuses, interrupted = dict(watcher.statuses), watcher.interrupted.is_set()
-    late, drawn = watcher.out_of_time(), request.steering.drawn
-    return SweepEnd(statuses, interrupted, death or closed, out_of_time=late, drawn=drawn)
+    with remember_first_interrupt(controller.interrupted), controller.flushed_on_error():
+        _run_attempts(request, controller, gpu=gpu, capacity=capacity)
+        error = controller.finish()
+    return SweepEnd(
+        dict(controller.statuses),
+        controller.interrupted.is_set(),
+        error,
+        out_of_time=request.search.out_of_time(),
+        drawn=request.search.drawn,
+    )
+
+
+@contextlib.contextmanager
+def remember_first_interrupt(interrupted: threading.Event) -> Iterator[None]:
+    """Set an event at the first Ctrl-C (or SIGTERM); the next one raises KeyboardInterrupt.
+
+    Tune's own handler is switched off (see session.QUIET): it would swallow a Ctrl-C that comes
+    before the first trial. Outside the main thread this does nothing.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def remember(number: int, frame: Any) -> None:
+        if interrupted.is_set():
+            raise KeyboardInterrupt
+        interrupted.set()
+
+    kept = {number: signal.signal(number, remember) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in kept.items():
+            signal.signal(number, handler)
 
 
 def _gpu_share(gpu: float, capacity: Capacity, on_event: OnEvent) -> float:
@@ -120,125 +144,98 @@ def _gpu_share(gpu: float, capacity: Capacity, on_event: OnEvent) -> float:
     return gpu
 
 
-def _on(trial: SweepTrial, gpu: float) -> SweepTrial:
-    """The trial on the device that it gets."""
-    return replace(trial, job=replace(trial.job, device="cuda" if gpu else "cpu"))
-
-
-def _start_collector(settings: CollectorSettings) -> Any:
+def _start_writer(settings: WriterSettings) -> Any:
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-    actor = ray.remote(Collector)
+    actor = ray.remote(ResultWriter)
     return actor.options(num_cpus=0, scheduling_strategy=here).remote(settings)
 
 
-def _passes(
-    request: SweepRequest, helm: Helm, watcher: Watcher, *, gpu: float, capacity: Capacity
+def _run_attempts(
+    request: SweepRequest, controller: SweepController, *, gpu: float, capacity: Capacity
 ) -> None:
-    """Every trial once; then those again whose worker died, and those that need more memory."""
+    """Run all trials, then each retry that is due, unless the sweep is to stop."""
     fits = capacity.at_a_time(cpu=request.cpu, gpu=gpu)
     with tempfile.TemporaryDirectory(prefix="bench-logs-", dir=capacity.scratch) as logs:
-        terms = Terms(Path(logs), request.time_limit_s, gpu)
-        n_trials = len(request.trials)
-        first = first_pass(
-            n_trials + request.steering.to_draw, jobs=request.jobs, fits=fits, terms=terms
+        first = first_attempt(
+            len(request.trials),
+            to_draw=request.search.to_draw,
+            jobs=request.jobs,
+            fits=fits,
+            settings=AttemptSettings(Path(logs), request.time_limit_s, gpu),
         )
-        first = replace(first, indices=first.indices[:n_trials])
-        shared = _shared(request, watcher.collector, first.terms)
-        scratch = capacity.scratch
-        _fit(
-            request,
-            shared,
-            watcher,
-            one=first,
-            tuning=helm.first(first, fits=fits),
-            scratch=scratch,
-        )
-        for again in (pass_of_the_dead, pass_of_the_starved):
-            following = again(first, watcher.ids, watcher.troubles)
-            if following is None or watcher.stop_all():
-                continue
-            watcher.on_event(Note(following.why))
-            shared = replace(shared, terms=following.terms)
-            tuning = helm.following(following)
-            _fit(request, shared, watcher, one=following, tuning=tuning, scratch=scratch)
+        context = _worker_context(request, controller, first.settings)
+        for attempt in attempts(first, controller.trial_ids, controller.failed):
+            if attempt is not first and controller.should_stop():
+                break
+            controller.begin_attempt(attempt)
+            draws = attempt is first and request.search.sampler is not None
+            space, config = _tune_config(controller, attempt, draws=draws, fits=fits)
+            with tempfile.TemporaryDirectory(prefix="bench-tune-", dir=capacity.scratch) as folder:
+                tuner = tune.Tuner(
+                    _trainable(request, replace(context, settings=attempt.settings)),
+                    param_space=space,
+                    tune_config=config,
+                    run_config=_run_config(controller, request.tracker, folder),
+                )
+                tuner.fit()
+                controller.end_attempt(attempt)
 
 
-def _shared(request: SweepRequest, collector: Any, terms: Terms) -> Shared:
-    return Shared(
-        trials=ray.put(list(request.trials)),
+def _worker_context(
+    request: SweepRequest, controller: SweepController, settings: AttemptSettings
+) -> WorkerContext:
+    return WorkerContext(
+        trials=ray.put(controller.trials),
         schemas=ray.put(dict(request.settings.schemas)),
         data=put_data(request.data),
-        collector=collector,
-        terms=terms,
+        writer=controller.writer,
+        settings=settings,
         weights={key: ray.put(dict(value)) for key, value in request.weights.items()},
-        tracked=request.tracking is not None,
-        judged=request.steering.pruning is not None,
+        tracked=request.tracker is not None,
+        scheduled=request.search.scheduler is not None,
         checkpoint_interval_s=request.checkpoint_interval_s,
     )
 
 
-def _fit(
-    request: SweepRequest,
-    shared: Shared,
-    watcher: Watcher,
-    *,
-    one: Pass,
-    tuning: Tuning,
-    scratch: Path | None,
-) -> None:
-    trackers = [] if request.tracking is None else [request.tracking]
-    fitting = GpuMemoryCallback(one.terms.gpu, watcher.on_event)
-    trainable = tune.with_resources(
-        tune.with_parameters(TrialTrainable, shared=shared),
-        {"cpu": request.cpu, "gpu": one.terms.gpu},
+def _trainable(request: SweepRequest, context: WorkerContext) -> Any:
+    resources = {"cpu": request.cpu, "gpu": context.settings.gpu}
+    return tune.with_resources(tune.with_parameters(TrialTrainable, context=context), resources)
+
+
+def _tune_config(
+    controller: SweepController, attempt: Attempt, *, draws: bool, fits: int
+) -> tuple[dict[str, Any], tune.TuneConfig]:
+    """Return how Tune walks through an attempt's trials: its space, and its settings.
+
+    Args:
+        controller: Of the sweep.
+        attempt: The trials, and how many at a time.
+        draws: A sampler adds trials; each waits until one of those that run has ended.
+        fits: Trials that Ray can run at a time.
+    """
+    common = {"reuse_actors": can_retire_actors(), "scheduler": SweepScheduler(controller)}
+    if not draws:
+        space = {"index": tune.grid_search(list(attempt.indices))}
+        return space, tune.TuneConfig(max_concurrent_trials=attempt.jobs, **common)
+    at_a_time = max(1, fits if attempt.jobs is None else min(attempt.jobs, fits))
+    config = tune.TuneConfig(
+        search_alg=SweepSearcher(controller),
+        num_samples=-1,
+        max_concurrent_trials=at_a_time,
+        **common,
     )
-    with tempfile.TemporaryDirectory(prefix="bench-tune-", dir=scratch) as storage:
-        tuner = tune.Tuner(
-            trainable,
-            param_space=tuning.space,
-            tune_config=tuning.config,
-            run_config=tune.RunConfig(
-                name="sweep",
-                storage_path=storage,
-                verbose=0,
-                stop=watcher,
-                callbacks=[WatcherCallback(watcher), fitting, *tuning.callbacks, *trackers],
-                failure_config=tune.FailureConfig(max_failures=0),
-                checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
-            ),
-        )
-        tuner.fit()
-        _judge_the_dead(watcher, one.terms)
+    return {}, config
 
 
-def _judge_the_dead(watcher: Watcher, terms: Terms) -> None:
-    """Why the workers of this pass died; Tune keeps their errors as long as its folder is there."""
-    dead = {key: f"{one.get_pickled_error()!r} {one.get_error()}" for key, one in watcher.dead()}
-    remains = find_remains(terms.logs, [*dead]) if dead else {}
-    for trial_id, error in dead.items():
-        death = judge(remains.get(trial_id, Remains()), error)
-        if death.cause == "out of memory":
-            death = replace(death, text=advice(death.text, gpu=terms.gpu, alone=terms.alone))
-        watcher.troubles.deaths[trial_id] = death
-
-
-def _account_for_the_rest(
-    request: SweepRequest, collector: Any, watcher: Watcher, *, trials: Mapping[str, SweepTrial]
-) -> None:
-    """Rows for trials that began and never handed theirs over."""
-    schemas: Mapping[str, pa.Schema] = request.settings.schemas
-    unfinished = watcher.orphans() | ray.get(collector.unfinished.remote())
-    for trial_id, begun in unfinished.items():
-        trial = trials[trial_id]
-        death = None if watcher.stop_all() else watcher.troubles.deaths.get(trial_id)
-        rows = lost_rows(trial, begun, death=death, time_limit_s=request.time_limit_s)
-        if death is not None:
-            log = log_of_failure(death.log, str(rows.trial["error"]))
-            ray.get(collector.leave.remote(trial_id, log))
-        if may_replace(trial, died=death is not None):
-            ray.get(collector.add.remote(trial_id, to_tables(rows, schemas)))
-        elif death is None:
-            continue
-        status = str(rows.trial["status"])
-        watcher.statuses[trial_id] = status
-        watcher.on_event(TrialEnded(trial_id, status, None, None, 0.0, rows.trial.get("error")))
+def _run_config(
+    controller: SweepController, tracker: Tracker | None, folder: str
+) -> tune.RunConfig:
+    return tune.RunConfig(
+        name="sweep",
+        storage_path=folder,
+        verbose=0,
+        stop=SweepStopper(controller),
+        callbacks=[SweepCallback(controller, tracker)],
+        failure_config=tune.FailureConfig(max_failures=0),
+        checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+    )

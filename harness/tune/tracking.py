@@ -1,4 +1,4 @@
-"""Curves where people already watch them: Ray Tune's own callbacks, told what is worth watching.
+"""Curves where people already watch them, through Ray Tune's own callbacks.
 
 Tune itself sees an index and a fold mean. What its callbacks for TensorBoard, MLflow and Weights &
 Biases are given here is a trial under its trial id, with the configuration's parameters, a point
@@ -15,13 +15,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ray import tune
 from ray.tune.result import TRAINING_ITERATION
 
 from harness.errors import BenchError
 
 FOLDER = "tracking"
-FINAL = "final/"
+FINAL = "final/"  # prefix of the scores, which are no points of a curve
 
 Params = Mapping[str, Any]
 
@@ -30,8 +29,12 @@ Params = Mapping[str, Any]
 class Tracking:
     """Where the curves of a run go.
 
-    names: of the services. folder: `results/<benchmark>/tracking/`. params: trial id -> searched
-    values, in the order of Tune's indices.
+    Attributes:
+        names: Of the services.
+        folder: `results/<benchmark>/tracking/`.
+        benchmark: Its name.
+        run_id: Of the run.
+        params: Trial id -> searched values.
     """
 
     names: tuple[str, ...]
@@ -42,7 +45,7 @@ class Tracking:
 
 
 @dataclass(frozen=True, eq=False)
-class ShownTrial:
+class LoggedTrial:
     """What Ray's callbacks read of a trial, under the names that they read."""
 
     trial_id: str
@@ -59,131 +62,161 @@ class ShownTrial:
         return self.config
 
     def init_local_path(self) -> None:
-        """The folder of TensorBoard's events."""
+        """Make the folder of TensorBoard's events."""
         Path(self.local_path).mkdir(parents=True, exist_ok=True)
 
 
 @dataclass
-class _Relay:
-    """One of Ray's callbacks, and the trials that it was told of and has not ended."""
+class _Logger:
+    """One of Ray's callbacks, and the trials that began there and have not ended."""
 
     name: str
     callback: Any
-    open: set[ShownTrial] = field(default_factory=set)
+    open: set[LoggedTrial] = field(default_factory=set)
 
 
-class TrackingCallback(tune.Callback):  # type: ignore[misc]
-    """Passes on to Ray's callbacks; one that fails is left out from then on, the sweep goes on."""
+class Tracker:
+    """Passes curves on to Ray's callbacks; one that fails is left out, and the sweep continues."""
 
-    def __init__(self, tracking: Tracking, relays: Sequence[_Relay], say: Callable[[str], None]):
-        self._relays, self._say = list(relays), say
+    def __init__(
+        self, tracking: Tracking, loggers: Sequence[_Logger], on_note: Callable[[str], None]
+    ) -> None:
+        """Know the trials of `tracking.params`.
+
+        Args:
+            tracking: Where the curves go.
+            loggers: Ray's callbacks.
+            on_note: Receives a line when one of them fails.
+        """
+        self._loggers, self._on_note = list(loggers), on_note
         self._tracking = tracking
-        self._trials = [_shown(tracking, one, params) for one, params in tracking.params.items()]
-        self._begun: set[ShownTrial] = set()
+        self._trials = {
+            trial_id: _logged(tracking, trial_id, params)
+            for trial_id, params in tracking.params.items()
+        }
+        self._begun: set[LoggedTrial] = set()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {}  # Tune pickles its tuner; nothing here outlives this process
+        """Return nothing: Tune pickles its tuner, and open connections stay in this process."""
+        return {}
 
-    def join(self, trial_id: str, params: Params) -> None:
-        """A trial that was drawn since; its index is the next one."""
-        self._trials.append(_shown(self._tracking, trial_id, params))
+    def add(self, trial_id: str, params: Params) -> None:
+        """Take a trial that was drawn since."""
+        self._trials[trial_id] = _logged(self._tracking, trial_id, params)
 
-    def on_trial_start(
-        self, iteration: int, trials: Sequence[Any], trial: Any, **info: Any
-    ) -> None:
-        shown = self._trials[trial.config["index"]]
-        if shown not in self._begun:
-            shutil.rmtree(shown.local_path, ignore_errors=True)  # as its old rows are replaced
-            self._begun.add(shown)
-        shown.init_local_path()
-        for relay in tuple(self._relays):
-            self._pass(relay, relay.callback.log_trial_start, shown)
-            relay.open.add(shown)
+    def started(self, trial_id: str) -> None:
+        """Log that a trial begins, perhaps once more."""
+        trial = self._trials[trial_id]
+        if trial not in self._begun:
+            shutil.rmtree(trial.local_path, ignore_errors=True)  # as its old rows are replaced
+            self._begun.add(trial)
+        trial.init_local_path()
+        for logger in tuple(self._loggers):
+            self._call(logger, logger.callback.log_trial_start, trial)
+            logger.open.add(trial)
 
-    def on_trial_result(
-        self, iteration: int, trials: Sequence[Any], trial: Any, result: Any, **info: Any
-    ) -> None:
-        shown = self._trials[trial.config["index"]]
-        for relay in tuple(self._relays):
+    def reported(self, trial_id: str, result: Mapping[str, Any], *, iteration: int) -> None:
+        """Log what a worker reported.
+
+        Args:
+            trial_id: Of the trial.
+            result: See `harness.tune.trainable`.
+            iteration: Of Tune's loop.
+        """
+        trial = self._trials[trial_id]
+        for logger in tuple(self._loggers):
             for point in points(result):
-                self._pass(relay, relay.callback.log_trial_result, iteration, shown, point)
+                self._call(logger, logger.callback.log_trial_result, iteration, trial, point)
             if "status" in result and result["status"] != "running":
-                self._end(relay, shown, failed=result["status"] == "failed")
+                self._end(logger, trial, failed=result["status"] == "failed")
 
-    def on_trial_error(
-        self, iteration: int, trials: Sequence[Any], trial: Any, **info: Any
-    ) -> None:
-        for relay in tuple(self._relays):
-            self._end(relay, self._trials[trial.config["index"]], failed=True)
+    def crashed(self, trial_id: str) -> None:
+        """Log that a trial's worker died."""
+        for logger in tuple(self._loggers):
+            self._end(logger, self._trials[trial_id], failed=True)
 
-    def on_experiment_end(self, trials: Sequence[Any], **info: Any) -> None:
-        """Closes what an interruption has left open."""
-        for relay in tuple(self._relays):
-            for shown in tuple(relay.open):
-                self._end(relay, shown, failed=True)
-            self._pass(relay, relay.callback.on_experiment_end, trials)
+    def ended(self, tune_trials: Sequence[Any]) -> None:
+        """Close what an interruption has left open.
 
-    def _end(self, relay: _Relay, shown: ShownTrial, *, failed: bool) -> None:
-        if shown in relay.open:
-            relay.open.discard(shown)
-            self._pass(relay, relay.callback.log_trial_end, shown, failed)
+        Args:
+            tune_trials: Tune's own, which the callbacks expect.
+        """
+        for logger in tuple(self._loggers):
+            for trial in tuple(logger.open):
+                self._end(logger, trial, failed=True)
+            self._call(logger, logger.callback.on_experiment_end, tune_trials)
 
-    def _pass(self, relay: _Relay, call: Callable[..., Any], *arguments: Any) -> None:
-        if relay not in self._relays:
+    def _end(self, logger: _Logger, trial: LoggedTrial, *, failed: bool) -> None:
+        if trial in logger.open:
+            logger.open.discard(trial)
+            self._call(logger, logger.callback.log_trial_end, trial, failed)
+
+    def _call(self, logger: _Logger, call: Callable[..., Any], *arguments: Any) -> None:
+        if logger not in self._loggers:
             return
         try:
             call(*arguments)
         except Exception as error:  # the tables are the truth; these are for watching
-            self._relays.remove(relay)
-            self._say(f"{relay.name} takes no more curves: {type(error).__name__}: {error}")
+            self._loggers.remove(logger)
+            self._on_note(f"{logger.name} takes no more curves: {type(error).__name__}: {error}")
 
 
-def open_tracking(tracking: Tracking, say: Callable[[str], None]) -> TrackingCallback:
-    """Connects to the services; what takes part in the sweep, outside which nothing is logged.
+def open_tracking(tracking: Tracking, on_note: Callable[[str], None]) -> Tracker:
+    """Connect to the services; nothing is logged but what the sweep passes on.
 
-    say: gets a line when one of them fails later. Raises BenchError where one can't be reached,
-    such as Weights & Biases without a login.
+    Args:
+        tracking: Which services, and where their curves go.
+        on_note: Receives a line when one of them fails later.
+
+    Raises:
+        BenchError: One can't be reached, such as Weights & Biases without a login.
     """
     tracking.folder.mkdir(parents=True, exist_ok=True)
-    relays = []
+    loggers = []
     for name in tracking.names:
         try:
             callback = OPENERS[name](tracking)
             callback.setup()
         except Exception as error:
             raise BenchError(f"tracking: {name}: {error}") from error
-        relays.append(_Relay(name, callback))
-    return TrackingCallback(tracking, relays, say)
+        loggers.append(_Logger(name, callback))
+    return Tracker(tracking, loggers, on_note)
 
 
 def epoch_point(rows: Sequence[Mapping[str, Any]], objective: float) -> dict[str, Any]:
-    """One epoch of a trial, from its rows of the folds that still train.
+    """Return one epoch of a trial as the services get it; values that some row lacks are left out.
 
-    objective: the mean over all folds, which prunes and ranks. Other values are means over rows;
-    those that some row lacks are left out.
+    Args:
+        rows: Of the folds that still train, over which the values are means.
+        objective: The mean over all folds, which prunes and ranks.
     """
     names = [name for name in rows[0] if name.startswith(("train_", "val_")) or name == "lr"]
     values = {name: [row[name] for row in rows] for name in names}
-    means = {name: sum(found) / len(found) for name, found in values.items() if None not in found}
+    means = {
+        name: sum(column) / len(column) for name, column in values.items() if None not in column
+    }
     return {"epoch": rows[0]["epoch"], "objective": objective, **means}
 
 
 def final_point(trial: Mapping[str, Any]) -> dict[str, Any]:
-    """The scores of a row of `trials`: of the chosen weights, means over folds and repeats."""
-    scores = {name.removesuffix("_mean"): value for name, value in trial.items()
-              if name.endswith("_mean") and value is not None}  # fmt: skip
+    """Return the scores of a row of `trials`: of the chosen weights, means over all folds."""
+    scores = {
+        name.removesuffix("_mean"): value
+        for name, value in trial.items()
+        if name.endswith("_mean") and value is not None
+    }
     costs = {name: trial.get(name) for name in ("n_parameters", "fit_time_s")}
     kept = {**scores, **{name: value for name, value in costs.items() if value is not None}}
     return {FINAL + name: value for name, value in kept.items()}
 
 
 def points(result: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """What a report of the trainable holds for the services, epoch by epoch, then the scores."""
-    found = [{**one, TRAINING_ITERATION: one["epoch"]} for one in result.get("curve", ())]
+    """Return what a report of the trainable holds for the services: epochs, then the scores."""
+    curve = [{**epoch, TRAINING_ITERATION: epoch["epoch"]} for epoch in result.get("curve", ())]
     final = result.get("final")
     if final:
-        found.append({**final, TRAINING_ITERATION: result["epochs_trained"]})
-    return found
+        curve.append({**final, TRAINING_ITERATION: result["epochs_trained"]})
+    return curve
 
 
 def _tensorboard(tracking: Tracking) -> Any:
@@ -191,7 +224,7 @@ def _tensorboard(tracking: Tracking) -> Any:
 
 
 def _mlflow(tracking: Tracking) -> Any:
-    """The server that the user's environment names; else a SQLite file below the results."""
+    """Use the server that the user's environment names; else a SQLite file below the results."""
     import mlflow
 
     logging.getLogger("mlflow").setLevel(logging.WARNING)  # its tables are its own business
@@ -210,7 +243,7 @@ def _mlflow(tracking: Tracking) -> Any:
 
 
 def _wandb(tracking: Tracking) -> Any:
-    """The project that the user's environment names; else the benchmark's name."""
+    """Use the project that the user's environment names; else the benchmark's name."""
     integration = importlib.import_module("ray.air.integrations.wandb")
     return integration.WandbLoggerCallback(
         project=os.environ.get("WANDB_PROJECT", tracking.benchmark),
@@ -226,12 +259,12 @@ OPENERS: Mapping[str, Callable[[Tracking], Any]] = {
 }
 
 
-def _shown(tracking: Tracking, trial_id: str, params: Params) -> ShownTrial:
+def _logged(tracking: Tracking, trial_id: str, params: Params) -> LoggedTrial:
     config = {name: _plain(value) for name, value in params.items()}
     folder = tracking.folder / "tensorboard" / trial_id
-    return ShownTrial(trial_id, config, str(folder), tracking.run_id)
+    return LoggedTrial(trial_id, config, str(folder), tracking.run_id)
 
 
 def _plain(value: Any) -> Any:
-    """A number or a text; TensorBoard and MLflow know no others."""
+    """Return a number or a text; TensorBoard and MLflow know no others."""
     return value if isinstance(value, bool | int | float | str) else json.dumps(value)

@@ -85,7 +85,7 @@ def test_where_the_writing_process_is_killed_the_run_says_so(
     """Exit 1; running trials are rows all the same, written by its successor."""
     with running(folder) as process:
         wait_for_rows(process, folder)
-        kill(process, "Collector")
+        kill(process, "ResultWriter")
         code, out = ended(process)
     again = go_on(folder)
 

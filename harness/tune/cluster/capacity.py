@@ -5,6 +5,7 @@ from pathlib import Path
 
 from harness.config.benchmark import BenchmarkSpec
 from harness.errors import Problem, SpecError
+from harness.tune.cluster.gpu_memory import trials_per_gpu
 
 CROWDED = 3.0  # load per core from which other programs clearly slow the trials
 
@@ -119,8 +120,7 @@ def _room(node: Node, *, cpu: int, gpu: float) -> int:
     by_cores = int(node.cpus // cpu)
     if not gpu:
         return by_cores
-    # 1e-6: the quotient of a share such as 0.1 may be a hair below the whole number.
-    by_gpus = int(node.gpus) * int(1 / gpu + 1e-6) if gpu < 1 else int(node.gpus // gpu)
+    by_gpus = int(node.gpus) * trials_per_gpu(gpu) if gpu < 1 else int(node.gpus // gpu)
     return min(by_cores, by_gpus)
 
 

@@ -7,18 +7,18 @@ from typing import Any
 import pytest
 from optuna.trial import TrialState
 
-from harness.engine.sampling import TrialSampler, steering
+from harness.engine.sampling import TrialSampler, search_settings
 from harness.errors import SpecError
 from harness.events import Note, TrialDrawn
-from harness.search.optuna_study import Ended
-from harness.tune.search_controller import Steering
+from harness.search.protocols import TrialOutcome
+from harness.tune.controller import SearchSettings
 from tests.plans import FILE, Plan, plan_of, write_trials
 
 TPE = FILE.replace("search:\n", "search:\n  algorithm: tpe\n  num_samples: 6\n")
 RANGE = TPE.replace("[0.1, 0.2, 0.3]", "{uniform: [0.1, 0.3]}")
 
 
-def drawer(plan: Plan, events: list[Any] | None = None) -> TrialSampler:
+def sampler(plan: Plan, events: list[Any] | None = None) -> TrialSampler:
     """One that makes nothing of its trials but themselves."""
     heard = [] if events is None else events
     return TrialSampler(plan, lambda one: one, on_drawn=lambda drawn: None, on_event=heard.append)  # type: ignore[arg-type,return-value]
@@ -27,16 +27,16 @@ def drawer(plan: Plan, events: list[Any] | None = None) -> TrialSampler:
 def drawn(one: TrialSampler) -> list[float]:
     """The rates of all that it draws, each answered."""
     rates = []
-    while (trial := one.draw()) is not None:
+    while (trial := one.ask()) is not None:
         rates.append(trial.resolved.params["training.lr"])  # type: ignore[attr-defined]
-        one.ended(trial.trial_id, Ended("complete", rates[-1]))  # type: ignore[attr-defined]
+        one.tell(trial.trial_id, TrialOutcome("complete", rates[-1]))  # type: ignore[attr-defined]
     return rates
 
 
 def test_it_draws_as_many_as_are_left(tmp_path: Path) -> None:
     """Six different rates, each announced with its label."""
     events: list[Any] = []
-    rates = drawn(drawer(plan_of(tmp_path / "rates", RANGE), events))
+    rates = drawn(sampler(plan_of(tmp_path / "rates", RANGE), events))
     assert len(set(rates)) == 6
     assert all(0.1 <= rate <= 0.3 for rate in rates)
     assert [type(event) for event in events] == [TrialDrawn] * 6
@@ -46,13 +46,13 @@ def test_it_draws_as_many_as_are_left(tmp_path: Path) -> None:
 def test_known_cells_are_answered_from_the_table(tmp_path: Path) -> None:
     """Of three points one is done: the two others are drawn, once each."""
     write_trials(plan_of(tmp_path / "rates"), {0: "complete"})
-    assert sorted(drawn(drawer(plan_of(tmp_path / "rates", TPE)))) == [0.2, 0.3]
+    assert sorted(drawn(sampler(plan_of(tmp_path / "rates", TPE)))) == [0.2, 0.3]
 
 
 def test_the_study_knows_what_ended_in_earlier_runs(tmp_path: Path) -> None:
     """A grid's complete and failed rows; what was interrupted has not ended."""
     write_trials(plan_of(tmp_path / "rates"), {0: "complete", 1: "failed", 2: "interrupted"})
-    study = drawer(plan_of(tmp_path / "rates", RANGE))._proposals.study
+    study = sampler(plan_of(tmp_path / "rates", RANGE))._study.study
     assert [(one.state, one.value) for one in study.trials] in (
         [(TrialState.COMPLETE, pytest.approx(2 / 3)), (TrialState.FAIL, None)],
         [(TrialState.FAIL, None), (TrialState.COMPLETE, pytest.approx(2 / 3))],
@@ -63,25 +63,25 @@ def test_an_interrupted_trial_joins_the_study_when_it_ends(tmp_path: Path) -> No
     """It was drawn by an earlier run."""
     write_trials(plan_of(tmp_path / "rates"), {0: "interrupted"})
     plan = plan_of(tmp_path / "rates", RANGE)
-    one = drawer(plan)
-    one.ended(plan.missing[0].trial_id, Ended("complete", 0.9))
-    (trial,) = one._proposals.study.trials
+    one = sampler(plan)
+    one.tell(plan.missing[0].trial_id, TrialOutcome("complete", 0.9))
+    (trial,) = one._study.study.trials
     assert (trial.value, trial.params) == (0.9, {"training.lr": 0.1})
 
 
 def test_a_study_gone_on_with_equals_one_that_went_through(tmp_path: Path) -> None:
     """The same trials, whether told as they ended or read back from the tables."""
     plan = plan_of(tmp_path / "rates", RANGE)
-    lived = drawer(plan)
+    lived = sampler(plan)
     for _ in range(3):
-        trial = lived.draw()
-        lived.ended(trial.trial_id, Ended("complete", 2 / 3))  # type: ignore[union-attr,attr-defined]
+        trial = lived.ask()
+        lived.tell(trial.trial_id, TrialOutcome("complete", 2 / 3))  # type: ignore[union-attr,attr-defined]
     grown = plan.grown(lived.drawn)
     write_trials(grown, dict.fromkeys(range(3), "complete"))
-    read = drawer(plan_of(tmp_path / "rates", RANGE))
+    read = sampler(plan_of(tmp_path / "rates", RANGE))
 
     def seen(one: TrialSampler) -> set[tuple[Any, ...]]:
-        trials = one._proposals.study.trials
+        trials = one._study.study.trials
         return {(t.state, tuple(t.params.items()), round(t.value, 9)) for t in trials}
 
     assert seen(read) == seen(lived)
@@ -100,7 +100,7 @@ def test_points_that_can_t_be_are_left_out_and_said_once(tmp_path: Path) -> None
 
     object.__setattr__(plan.adaptive, "trial_at", picky)
     events: list[Any] = []
-    assert sorted(drawn(drawer(plan, events))) == [0.1, 0.3]
+    assert sorted(drawn(sampler(plan, events))) == [0.1, 0.3]
     assert sum(isinstance(event, Note) for event in events) == 1
 
 
@@ -114,11 +114,11 @@ def grid(tmp_path: Path) -> Path:
     return tmp_path / "rates"
 
 
-def steered(grid: Path, text: str = ASHA, **options: Any) -> tuple[Steering, list[str]]:
+def steered(grid: Path, text: str = ASHA, **options: Any) -> tuple[SearchSettings, list[str]]:
     """Of a run that draws nothing; and the trials that it trains."""
     plan = plan_of(grid, text, **options)
     nothing: Any = None
-    found = steering(
+    found = search_settings(
         plan, "run-1", nothing, spent_s=1.0, on_drawn=nothing, on_event=lambda event: None
     )
     return found, [one.trial_id for one in plan.missing]
@@ -128,20 +128,20 @@ def test_a_pruned_trial_that_is_to_be_finished_is_spared(grid: Path) -> None:
     """The missing one beside it is judged as ever."""
     found, trained = steered(grid, finish_pruned=True)
 
-    assert found.pruning is not None
+    assert found.scheduler is not None
     assert len(trained) == 2
-    assert found.pruning.spared == {trained[1]}
+    assert found.spared == {trained[1]}
 
 
 def test_nobody_is_spared_unasked(grid: Path) -> None:
     found, trained = steered(grid)
 
-    assert found.pruning is not None
-    assert (len(trained), found.pruning.spared) == (1, set())
+    assert found.scheduler is not None
+    assert (len(trained), found.spared) == (1, set())
 
 
 def test_without_a_scheduler_nothing_is_stopped(grid: Path) -> None:
-    assert steered(grid, FILE)[0].pruning is None
+    assert steered(grid, FILE)[0].scheduler is None
 
 
 @pytest.mark.parametrize(("budget_s", "over"), [(0.5, True), (60, False)])

@@ -19,7 +19,8 @@ from harness.config.space import (
     identity,
     point_in,
 )
-from harness.search.optuna_study import Ended, Proposals
+from harness.search.optuna_study import OptunaStudy
+from harness.search.protocols import TrialOutcome
 
 SPACE = Space(
     (
@@ -41,20 +42,20 @@ SIX = Space(
 STATUSES = ("complete", "pruned", "failed")
 
 
-def told(seed: int, statuses: list[str]) -> Proposals:
+def told(seed: int, statuses: list[str]) -> OptunaStudy:
     """A study of this space after so many answers, the i-th of value i / 10."""
-    proposals = Proposals(SPACE, [], mode="max", seed=seed)
+    study = OptunaStudy(SPACE, [], mode="max", seed=seed)
     for place, status in enumerate(statuses):
-        number, _ = proposals.ask()
-        proposals.tell(number, Ended(status, place / 10, epoch=place + 1))
-    return proposals
+        number, _ = study.ask()
+        study.tell(number, TrialOutcome(status, place / 10, epoch=place + 1))
+    return study
 
 
-def contents(proposals: Proposals) -> list[tuple]:
+def contents(study: OptunaStudy) -> list[tuple]:
     """What a sampler sees of each trial."""
     return [
         (one.state, one.params, one.distributions, one.value, one.intermediate_values)
-        for one in proposals.study.trials
+        for one in study.study.trials
     ]
 
 
@@ -62,8 +63,8 @@ def contents(proposals: Proposals) -> list[tuple]:
 @given(st.integers(0, 1000), st.lists(st.sampled_from(STATUSES), max_size=25))
 def test_whatever_is_proposed_lies_in_the_space(seed, statuses):
     """Also after its startup phase; momentum exists for sgd alone."""
-    proposals = told(seed, statuses)
-    _, point = proposals.ask()
+    study = told(seed, statuses)
+    _, point = study.ask()
     assert identity(point_in(SPACE, point.__getitem__)) == identity(point)
     assert ("training.momentum" in point) == holds({"training.optimizer": ("sgd",)}, point)
 
@@ -72,20 +73,20 @@ def test_whatever_is_proposed_lies_in_the_space(seed, statuses):
 @given(st.integers(0, 1000), st.lists(st.sampled_from(STATUSES), max_size=15))
 def test_a_study_that_is_told_the_past_equals_the_one_that_lived_it(seed, statuses):
     """State, parameters, value and the epoch of a pruned one."""
-    first = Proposals(SPACE, [], mode="max", seed=seed)
+    first = OptunaStudy(SPACE, [], mode="max", seed=seed)
     past = []
     for place, status in enumerate(statuses):
         number, point = first.ask()
-        ended = Ended(status, None if status == "failed" else place / 10, epoch=place + 1)
+        ended = TrialOutcome(status, None if status == "failed" else place / 10, epoch=place + 1)
         first.tell(number, ended)
         past.append((point, ended))
-    assert contents(Proposals(SPACE, past, mode="max", seed=seed)) == contents(first)
+    assert contents(OptunaStudy(SPACE, past, mode="max", seed=seed)) == contents(first)
 
 
 def test_a_pruned_trial_is_no_complete_one():
     """Its early value would pull the search away from late starters."""
-    proposals = told(0, ["pruned"])
-    (trial,) = proposals.study.trials
+    study = told(0, ["pruned"])
+    (trial,) = study.study.trials
     assert trial.state is TrialState.PRUNED
     assert trial.intermediate_values == {1: 0.0}
 
@@ -93,13 +94,13 @@ def test_a_pruned_trial_is_no_complete_one():
 @pytest.mark.parametrize("value", [None, float("nan")])
 def test_a_score_that_is_undefined_is_a_failure(value):
     """As of a class that no fold holds."""
-    proposals = Proposals(SPACE, [], mode="max", seed=0)
-    number, _ = proposals.ask()
-    proposals.tell(number, Ended("complete", value))
-    assert proposals.study.trials[0].state is TrialState.FAIL
+    study = OptunaStudy(SPACE, [], mode="max", seed=0)
+    number, _ = study.ask()
+    study.tell(number, TrialOutcome("complete", value))
+    assert study.study.trials[0].state is TrialState.FAIL
 
 
-def test_a_seed_repeats_its_proposals():
+def test_a_seed_repeats_its_study():
     """As far as answers come in the same order."""
     runs = [told(seed, ["complete"] * 12).ask()[1] for seed in (3, 3, 4)]
     assert runs[0] == runs[1] != runs[2]
@@ -107,12 +108,12 @@ def test_a_seed_repeats_its_proposals():
 
 def test_a_small_space_is_walked_to_its_end():
     """Six points, each once, then none: known ones are asked for again, with a cap."""
-    proposals = Proposals(SIX, [], mode="max", seed=0)
+    study = OptunaStudy(SIX, [], mode="max", seed=0)
     seen: list = []
-    while (asked := proposals.ask_new(lambda point: identity(point) in seen)) is not None:
+    while (asked := study.ask_new(lambda point: identity(point) in seen)) is not None:
         number, point = asked
         seen.append(identity(point))
-        proposals.tell(number, Ended("complete", 1.0 * (point["model.a"] == 3)))
+        study.tell(number, TrialOutcome("complete", 1.0 * (point["model.a"] == 3)))
     assert len(seen) == len(set(seen)) == 6
 
 
@@ -121,12 +122,12 @@ def test_it_learns_from_answers():
     space = Space((Parameter(("training.lr",), LogUniform(1e-5, 10.0)),))
     early, late = [], []
     for seed in range(4):
-        proposals = Proposals(space, [], mode="min", seed=seed)
+        study = OptunaStudy(space, [], mode="min", seed=seed)
         losses = []
         for _ in range(30):
-            number, point = proposals.ask()
+            number, point = study.ask()
             losses.append(abs(math.log10(point["training.lr"]) + 2))
-            proposals.tell(number, Ended("complete", losses[-1]))
+            study.tell(number, TrialOutcome("complete", losses[-1]))
         early += losses[:10]
         late += losses[-10:]
     assert fmean(late) < 0.7 * fmean(early)

@@ -13,9 +13,9 @@ from harness.plugins import catalog
 from harness.training.trial_rows import TrialJob
 from harness.tune import trainable
 from harness.tune.local import LocalActor, Value
-from harness.tune.recovery.retry import Terms
-from harness.tune.result_writer import Collector, CollectorSettings
-from harness.tune.trainable import Shared, SweepTrial, TrialWorker
+from harness.tune.recovery.failures import AttemptSettings
+from harness.tune.result_writer import ResultWriter, WriterSettings
+from harness.tune.trainable import SweepTrial, TrialWorker, WorkerContext
 from tests.builders import make_trial_data
 from tests.plans import Plan, job_of, plan_of
 
@@ -59,36 +59,36 @@ def plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
 
 
 @pytest.fixture
-def worker(plan: Plan) -> Callable[..., tuple[TrialWorker, Collector]]:
-    """A worker that takes the plan's trials, and the collector that it reports to."""
+def worker(plan: Plan) -> Callable[..., tuple[TrialWorker, ResultWriter]]:
+    """A worker that takes the plan's trials, and the writer that it reports to."""
 
     def make(
         weights: str = "best",
         *,
         tracked: bool = False,
-        judged: bool = False,
-        terms: Mapping[str, Any] = MappingProxyType({}),
+        scheduled: bool = False,
+        settings: Mapping[str, Any] = MappingProxyType({}),
         **changes: Any,
-    ) -> tuple[TrialWorker, Collector]:
+    ) -> tuple[TrialWorker, ResultWriter]:
         schemas = fit_tables(plan)[0]
         folder = plan.folder
-        collector = Collector(
-            CollectorSettings(folder, folder / "runs" / "r", schemas, {}, weights, "max", None)
+        writer = ResultWriter(
+            WriterSettings(folder, folder / "runs" / "r", schemas, {}, weights, "max", None)
         )
         trials = [_sweep_trial(replace(job_of(plan, one), **changes)) for one in plan.trials]
         data = {"d": Value(DATA)}
-        shared = Shared(
+        context = WorkerContext(
             Value(trials),
             Value(schemas),
             data,
-            LocalActor(collector),
-            Terms(folder / "under_way", **terms),
+            LocalActor(writer),
+            AttemptSettings(folder / "under_way", **settings),
             tracked=tracked,
-            judged=judged,
+            scheduled=scheduled,
         )
         made = TrialWorker()
-        made.setup({"index": 0}, shared)
-        return made, collector
+        made.setup({"index": 0}, context)
+        return made, writer
 
     return make
 

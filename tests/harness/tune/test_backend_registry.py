@@ -9,7 +9,7 @@ import pytest
 
 from harness.training.backends.selection import BackendChoice, refused
 from harness.tune import backend_registry
-from harness.tune.backend_registry import RECORD, Executions, agreement, remembered
+from harness.tune.backend_registry import RECORD, BackendRegistry, agreement, remembered
 
 STACKED = {"execution": "vectorized", "reason": "measured", "ratio": 1.4}
 LOOPED = {"execution": "loop", "reason": "measured", "ratio": 0.8}
@@ -36,7 +36,7 @@ def recorded(run: Path) -> Any:
 def test_the_first_choice_counts_and_is_written_down(tmp_path: Path) -> None:
     """Two workers measured at once, and differ."""
     run = run_folder(tmp_path, run_name(2))
-    known = Executions(tmp_path, run)
+    known = BackendRegistry(tmp_path, run)
     assert known.get("shape") is None
     assert known.keep("shape", STACKED) == STACKED
     assert known.keep("shape", LOOPED) == STACKED
@@ -50,13 +50,13 @@ def test_later_runs_keep_to_it_and_write_what_they_used(tmp_path: Path) -> None:
     run_folder(tmp_path, run_name(2), {"shape": LOOPED})
     (run_folder(tmp_path, run_name(3)) / "run.json").write_text("{")
     run = run_folder(tmp_path, run_name(4))
-    assert Executions(tmp_path, run).get("shape") == STACKED
+    assert BackendRegistry(tmp_path, run).get("shape") == STACKED
     assert recorded(run) == {"shape": STACKED}
 
 
 def test_a_record_that_cannot_be_written_changes_nothing(tmp_path: Path) -> None:
     """The choice holds for the run all the same."""
-    known = Executions(tmp_path, tmp_path / "runs" / "gone")
+    known = BackendRegistry(tmp_path, tmp_path / "runs" / "gone")
     assert known.keep("shape", STACKED) == known.get("shape") == STACKED
 
 
@@ -90,7 +90,7 @@ def test_a_worker_asks_the_collector_before_it_measures(
 ) -> None:
     """And takes the answer of a faster one over its own."""
     monkeypatch.setattr(backend_registry, "get_value", lambda value: value)
-    known = Executions(tmp_path, run_folder(tmp_path, run_name(1)))
+    known = BackendRegistry(tmp_path, run_folder(tmp_path, run_name(1)))
     remote = SimpleNamespace(
         execution=SimpleNamespace(remote=known.get),
         keep_execution=SimpleNamespace(remote=known.keep),
@@ -115,15 +115,15 @@ def test_a_worker_asks_the_collector_before_it_measures(
 def test_what_a_trial_found_out_is_known_to_all_that_follow(tmp_path: Path) -> None:
     """How far the batched model was compared; an obstacle, which no later run undoes."""
     run = run_folder(tmp_path, run_name(1))
-    known = Executions(tmp_path, run)
+    known = BackendRegistry(tmp_path, run)
     known.keep("shape", STACKED)
     known.revise("shape", {**STACKED, "compared": 120})
     assert known.get("shape") == {**STACKED, "compared": 120}
-    later = Executions(tmp_path, run_folder(tmp_path, run_name(2), {"shape": STACKED}))
+    later = BackendRegistry(tmp_path, run_folder(tmp_path, run_name(2), {"shape": STACKED}))
     assert later.get("shape") == {**STACKED, "compared": 120}
     obstacle = {"execution": "loop", "reason": refused("other gradients").reason, "ratio": None}
     known.revise("shape", obstacle)
     known.revise("shape", {**STACKED, "compared": 120})
     assert known.get("shape") == obstacle
     run_folder(tmp_path, run_name(3), {"shape": STACKED})
-    assert Executions(tmp_path, tmp_path / "runs" / "4").get("shape") == obstacle
+    assert BackendRegistry(tmp_path, tmp_path / "runs" / "4").get("shape") == obstacle

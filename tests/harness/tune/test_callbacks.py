@@ -1,120 +1,93 @@
-"""The signals that stop a sweep, and the process that writes its rows."""
+"""What Tune is given and what it asks, passed on to the controller and back."""
 
-import signal
-import threading
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from ray.tune.experiment import Trial
+from ray.tune.schedulers import TrialScheduler
+from ray.tune.search import Searcher
 
-from harness.events import Event, Note
-from harness.tune import callbacks
-from harness.tune.callbacks import (
-    ENDING,
-    Watcher,
-    WatcherCallback,
-    death_of,
-    first_interrupt_remembered,
-    flushed_at_least,
-)
+from harness.search.protocols import Decision, TrialOutcome
+from harness.tune.callbacks import SweepCallback, SweepScheduler, SweepSearcher
+from harness.tune.recovery.failures import TO_RETRY
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_the_first_interruption_is_remembered_the_second_raises(number: signal.Signals) -> None:
-    """And afterwards the handlers are those from before."""
-    before, interrupted = signal.getsignal(number), threading.Event()
-    with pytest.raises(KeyboardInterrupt), first_interrupt_remembered(interrupted):
-        signal.raise_signal(number)
-        assert interrupted.is_set()
-        signal.raise_signal(number)
+class Controller:
+    """Notes what it is called with; answers what it is made with."""
 
-    assert signal.getsignal(number) == before
-
-
-def test_an_undisturbed_sweep_was_not_interrupted() -> None:
-    """Nothing is set by itself."""
-    interrupted = threading.Event()
-    with first_interrupt_remembered(interrupted):
-        pass
-
-    assert not interrupted.is_set()
-
-
-class Writer:
-    """Stands for the collector's actor: methods that answer, or a dead one."""
-
-    def __init__(self, *, dead: bool = False) -> None:
-        self.dead, self.closed = dead, 0
+    def __init__(self, **answers: list[Any]) -> None:
+        self.answers, self.calls = answers, []
 
     def __getattr__(self, name: str) -> Any:
-        return SimpleNamespace(remote=lambda: (self, name))
+        def call(*given: Any) -> Any:
+            self.calls.append((name, *given))
+            return self.answers[name].pop(0) if name in self.answers else None
+
+        return call
 
 
-@pytest.fixture(autouse=True)
-def _answers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ray's `get` for such a collector."""
+def test_tune_gets_an_index_at_a_time_until_there_is_none() -> None:
+    searcher = SweepSearcher(Controller(next_index=[0, 2, None]))  # type: ignore[arg-type]
 
-    def get(call: tuple[Writer, str], timeout: float | None = None) -> None:
-        writer, name = call
-        if writer.dead:
-            raise callbacks.ray.exceptions.RayActorError
-        writer.closed += name == "close"
-
-    monkeypatch.setattr(callbacks.ray, "get", get)
+    assert [searcher.suggest(name) for name in "abc"] == [
+        {"index": 0},
+        {"index": 2},
+        Searcher.FINISHED,
+    ]
 
 
-def test_a_dead_writer_is_told_in_words() -> None:
-    """A living one has nothing to tell."""
-    assert death_of(Writer(dead=True)) == "the process that writes the tables died"
-    assert death_of(Writer()) is None
+@pytest.mark.parametrize(
+    ("result", "error", "outcome"),
+    [
+        ({"status": "complete", "objective": 0.9}, False, TrialOutcome("complete", 0.9)),
+        ({"status": "failed", "objective": None}, False, TrialOutcome("failed")),
+        (
+            {"status": "running", "objective": 0.4, "epoch": 3},
+            False,
+            TrialOutcome("pruned", 0.4, 3),
+        ),
+        (None, True, TrialOutcome("failed")),
+        (None, False, None),
+        ({"status": TO_RETRY, "objective": None}, False, None),
+    ],
+)
+def test_outcomes_follow_from_our_status(
+    result: dict[str, Any] | None, error: bool, outcome: TrialOutcome | None
+) -> None:
+    """What is tried again has not ended; an end is told once."""
+    controller = Controller(next_index=[7])
+    searcher = SweepSearcher(controller)  # type: ignore[arg-type]
+    searcher.suggest("a")
+    for _ in range(2):
+        searcher.on_trial_complete("a", result, error)
+
+    assert controller.calls[1:] == ([("tell_sampler", 7, outcome)] if outcome else [])
 
 
-def test_what_is_held_is_written_where_the_sweep_is_left_in_a_hurry() -> None:
-    """Finished trials are kept also at the second Ctrl-C."""
-    writer = Writer()
-    with pytest.raises(KeyboardInterrupt), flushed_at_least(writer):
-        raise KeyboardInterrupt
-
-    assert writer.closed == 1
+def test_nothing_is_left_in_tunes_folder(tmp_path: Any) -> None:
+    """What ended is in the tables."""
+    SweepSearcher(Controller()).save_to_dir(str(tmp_path))  # type: ignore[arg-type]
+    assert list(tmp_path.iterdir()) == []
 
 
-def test_a_dead_writer_does_not_hide_why_the_sweep_was_left() -> None:
-    """The interruption is what counts."""
-    with pytest.raises(KeyboardInterrupt), flushed_at_least(Writer(dead=True)):
-        raise KeyboardInterrupt
+def test_the_controllers_decision_is_rays_word() -> None:
+    controller = Controller(decide=[Decision.STOP, Decision.CONTINUE])
+    scheduler = SweepScheduler(controller)  # type: ignore[arg-type]
+    trial = SimpleNamespace(config={"index": 3})
+    words = [scheduler.on_trial_result(None, trial, {"epoch": epoch}) for epoch in (1, 2)]
 
-
-def test_an_interruption_is_told_once() -> None:
-    """However often Tune asks whether it shall stop: what runs has a while, the user knows."""
-    told: list[Event] = []
-    watched = Watcher([], told.append, Writer())
-    assert not watched.stop_all()
-    watched.interrupted.set()
-
-    assert watched.stop_all() and watched.stop_all()
-    assert told == [Note(ENDING)]
-
-
-def test_a_time_budget_that_is_over_stops_all_trials() -> None:
-    """Before their epochs are done, and as long as it is over."""
-    over = [False]
-    watched = Watcher([], lambda event: None, Writer())
-    watched.out_of_time = lambda: over[0]
-    assert not watched.stop_all()
-
-    over[0] = True
-
-    assert watched.stop_all()
+    assert words == [TrialScheduler.STOP, TrialScheduler.CONTINUE]
+    assert controller.calls == [("decide", 3, {"epoch": 1}), ("decide", 3, {"epoch": 2})]
 
 
 def test_tune_keeps_no_statistics_of_a_finished_trial() -> None:
     """They would be most of what a trial costs in the driver's memory; its last words stay."""
-    trial = Trial("PPO", stub=True)
+    trial = Trial("PPO", config={"index": 0}, stub=True)
     trial.update_last_result({"objective": 0.5, "training_iteration": 1})
     assert trial.metric_analysis
 
-    WatcherCallback(Watcher([], lambda event: None, Writer())).on_trial_complete(0, [trial], trial)
+    SweepCallback(Controller()).on_trial_complete(0, [trial], trial)  # type: ignore[arg-type]
 
     assert (trial.metric_analysis, trial.metric_n_steps) == ({}, {})
     assert trial.last_result["objective"] == 0.5

@@ -1,4 +1,4 @@
-"""Checkpoints between worker and collector, in this process."""
+"""Checkpoints between worker and writer, in this process."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -15,9 +15,9 @@ from harness.results.table_reader import read_table
 from harness.training.trial_rows import ended_rows, failed_rows
 from harness.tune import trainable
 from harness.tune.local import LocalActor, Value
-from harness.tune.recovery.retry import Terms
-from harness.tune.result_writer import Collector, CollectorSettings
-from harness.tune.trainable import Shared, SweepTrial, TrialWorker
+from harness.tune.recovery.failures import AttemptSettings
+from harness.tune.result_writer import ResultWriter, WriterSettings
+from harness.tune.trainable import SweepTrial, TrialWorker, WorkerContext
 from tests.builders import make_trial_data
 from tests.checkpoints import make_checkpoint
 from tests.plans import Plan, job_of, plan_of
@@ -42,9 +42,9 @@ def plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
 
 
 @pytest.fixture
-def collector(plan: Plan) -> Iterator[Collector]:
-    made = Collector(
-        CollectorSettings(
+def writer(plan: Plan) -> Iterator[ResultWriter]:
+    made = ResultWriter(
+        WriterSettings(
             folder=plan.folder,
             run_folder=plan.folder / "runs" / "r",
             schemas=fit_tables(plan)[0],
@@ -59,22 +59,22 @@ def collector(plan: Plan) -> Iterator[Collector]:
 
 
 @pytest.fixture
-def worker(plan: Plan, collector: Collector) -> Callable[..., TrialWorker]:
+def worker(plan: Plan, writer: ResultWriter) -> Callable[..., TrialWorker]:
     """Starts worker processes, as it were; each has taken the plan's trial."""
 
     def make(*, interval_s: float | None = 0.0, **changes: Any) -> TrialWorker:
         job = replace(job_of(plan, plan.trials[0]), **changes)
         trial = SweepTrial(job, "d", catalog.find("model", "linear"))
-        shared = Shared(
+        context = WorkerContext(
             Value([trial]),
             Value(fit_tables(plan)[0]),
             {"d": Value(DATA)},
-            LocalActor(collector),
-            Terms(plan.folder / "under_way"),
+            LocalActor(writer),
+            AttemptSettings(plan.folder / "under_way"),
             checkpoint_interval_s=interval_s,
         )
         made = TrialWorker()
-        made.setup({"index": 0}, shared)
+        made.setup({"index": 0}, context)
         return made
 
     return make
@@ -85,14 +85,14 @@ def kept(plan: Plan) -> list[str]:
 
 
 def test_the_second_attempt_goes_on_where_the_first_one_died(
-    worker, plan: Plan, collector: Collector
+    worker, plan: Plan, writer: ResultWriter
 ) -> None:
     """It tells the epochs behind it again, so that none is missing and none is there twice."""
     first = worker()
     told = [first.step()["epoch"] for _ in range(2)]
     second = worker()
     told_again = [second.step() for _ in range(5)]
-    collector.close()
+    writer.close()
     log = plan.folder / "runs" / "r" / "logs" / f"{plan.trials[0].trial_id}.txt"
     epochs = read_table(plan.folder, "epochs")
 
@@ -104,65 +104,65 @@ def test_the_second_attempt_goes_on_where_the_first_one_died(
 
 
 def test_a_checkpoint_goes_once_the_rows_are_on_disk(
-    worker, plan: Plan, collector: Collector, monkeypatch: pytest.MonkeyPatch
+    worker, plan: Plan, writer: ResultWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Not before: whoever dies in between has one or the other."""
-    monkeypatch.setattr(collector._writer, "flush_if_due", lambda: None)
+    monkeypatch.setattr(writer._tables, "flush_if_due", lambda: None)
     one = worker()
     while not one.step().get("done"):
         pass
     until_s = time.monotonic() + 10
     while not kept(plan) and time.monotonic() < until_s:
         time.sleep(0.01)
-    collector._end_checkpoints()
+    writer._end_checkpoints()
     before = kept(plan), len(read_table(plan.folder, "trials"))
-    collector.close()
+    writer.close()
 
     assert before == ([f"{plan.trials[0].trial_id}.checkpoint"], 0)
     assert (kept(plan), len(read_table(plan.folder, "trials"))) == ([], 1)
 
 
 def test_a_stopped_trial_keeps_its_last_epoch_though_none_was_due(
-    worker, plan: Plan, collector: Collector
+    worker, plan: Plan, writer: ResultWriter
 ) -> None:
     """What Ray calls at Ctrl-C; the interrupted row has the same epochs."""
     one = worker(interval_s=3600.0)
     for _ in range(3):
         one.step()
     one.cleanup()
-    (found,) = collector.unfinished().items()
-    checkpoint = collector.checkpoint(found[0])
+    (found,) = writer.unfinished().items()
+    checkpoint = writer.checkpoint(found[0])
 
     assert checkpoint is not None and checkpoint.header.epoch == 3
     assert {row["epoch"] for row in found[1][1]} == {1, 2, 3}
 
 
 def test_an_ended_trial_keeps_nothing_when_its_actor_stops(
-    worker, plan: Plan, collector: Collector
+    worker, plan: Plan, writer: ResultWriter
 ) -> None:
     one = worker(interval_s=3600.0)
     while not one.step().get("done"):
         pass
     one.cleanup()
-    collector.close()
+    writer.close()
 
     assert kept(plan) == []
 
 
-def test_nothing_is_kept_where_nobody_wants_it(worker, plan: Plan, collector: Collector) -> None:
+def test_nothing_is_kept_where_nobody_wants_it(worker, plan: Plan, writer: ResultWriter) -> None:
     """`checkpoint_interval_s: null`."""
     one = worker(interval_s=None)
     one.step()
     one.cleanup()
 
-    assert collector.checkpoint(plan.trials[0].trial_id) is None
+    assert writer.checkpoint(plan.trials[0].trial_id) is None
 
 
 def test_a_full_disk_is_told_with_the_next_report(
-    worker, collector: Collector, monkeypatch: pytest.MonkeyPatch
+    worker, writer: ResultWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And the trial completes."""
-    monkeypatch.setattr(collector._checkpoints, "put", lambda *given: "No space left on device")
+    monkeypatch.setattr(writer._checkpoints, "put", lambda *given: "No space left on device")
     said = []
     one = worker()
     while not said or not said[-1].get("done"):
@@ -178,28 +178,28 @@ def test_a_full_disk_is_told_with_the_next_report(
     ("status", "stays"), [("interrupted", True), ("failed", True), ("pruned", False)]
 )
 def test_who_was_stopped_or_killed_may_go_on_later(
-    plan: Plan, collector: Collector, status: str, stays: bool
+    plan: Plan, writer: ResultWriter, status: str, stays: bool
 ) -> None:
     """The driver's word on a trial that did not end by itself."""
     trial = plan.trials[0]
     job = job_of(plan, trial)
     rows = failed_rows(job, "died", []) if status == "failed" else ended_rows(job, status, [])
-    collector.begin(trial.trial_id)
-    collector.keep_checkpoint(trial.trial_id, make_checkpoint(trial.trial_id))
-    collector.add(trial.trial_id, to_tables(rows, fit_tables(plan)[0]))
-    collector.close()
+    writer.begin(trial.trial_id)
+    writer.keep_checkpoint(trial.trial_id, make_checkpoint(trial.trial_id))
+    writer.add(trial.trial_id, to_tables(rows, fit_tables(plan)[0]))
+    writer.close()
 
     assert kept(plan) == ([f"{trial.trial_id}.checkpoint"] if stays else [])
 
 
 def test_a_trial_that_failed_by_itself_begins_anew_next_time(
-    worker, plan: Plan, collector: Collector
+    worker, plan: Plan, writer: ResultWriter
 ) -> None:
     """Its error would only come again."""
     one = worker()
     one.step()
     failed = to_tables(failed_rows(one._job, "no mood", []), fit_tables(plan)[0])
-    collector.done(one._job.trial_id, to_ipc(failed), "")
-    collector.close()
+    writer.done(one._job.trial_id, to_ipc(failed), "")
+    writer.close()
 
     assert kept(plan) == []

@@ -11,7 +11,7 @@ from harness.engine.results_folder import fit_tables
 from harness.results.rows import to_ipc, to_tables
 from harness.results.table_reader import fold_rows, read_table
 from harness.results.table_writer import HOLD_S
-from harness.tune.result_writer import FLUSH_POLL_S, Collector, CollectorSettings
+from harness.tune.result_writer import FLUSH_POLL_S, ResultWriter, WriterSettings
 from tests.plans import Plan, plan_of, rows_of, write_trials
 
 EPOCH = {"stage": "training", "repeat": 1, "fold": 1, "epoch": 1, "train_loss": 0.5}
@@ -24,11 +24,11 @@ def plan(tmp_path: Path) -> Plan:
 
 
 @pytest.fixture
-def start(plan: Plan) -> Iterator[Callable[..., Collector]]:
-    """Starts collectors for the plan's folder; what was not closed is closed at the end."""
+def start(plan: Plan) -> Iterator[Callable[..., ResultWriter]]:
+    """Starts writers for the plan's folder; what was not closed is closed at the end."""
     started = []
 
-    def make(*, folder: Path = plan.folder, **changes: Any) -> Collector:
+    def make(*, folder: Path = plan.folder, **changes: Any) -> ResultWriter:
         settings = {
             "folder": folder,
             "run_folder": folder / "runs" / "run-1",
@@ -38,12 +38,12 @@ def start(plan: Plan) -> Iterator[Callable[..., Collector]]:
             "mode": "max",
             "best": None,
         }
-        started.append(Collector(CollectorSettings(**(settings | changes))))
+        started.append(ResultWriter(WriterSettings(**(settings | changes))))
         return started[-1]
 
     yield make
-    for collector in started:
-        collector.close()
+    for writer in started:
+        writer.close()
 
 
 def streams(plan: Plan, place: int, status: str = "complete") -> dict[str, bytes]:
@@ -62,28 +62,28 @@ def wait_until(happened: Callable[[], Any], timeout_s: float = 10.0) -> float:
 
 def test_attempts_are_counted_and_a_new_one_starts_with_no_epochs(start) -> None:
     """A worker that died is followed by another."""
-    collector = start()
-    first, _ = collector.begin("a")
-    collector.epochs("a", [EPOCH], ("dead_parameters",))
-    second, _ = collector.begin("a")
+    writer = start()
+    first, _ = writer.begin("a")
+    writer.epochs("a", [EPOCH], ("dead_parameters",))
+    second, _ = writer.begin("a")
 
     assert (first, second) == (1, 2)
-    [(trial_id, begun)] = collector.unfinished().items()
+    [(trial_id, begun)] = writer.unfinished().items()
     assert (trial_id, begun.attempts, begun.epochs, begun.findings) == ("a", 2, [], None)
 
 
 def test_a_trial_is_unfinished_until_its_rows_are_there(plan: Plan, start) -> None:
     """With the epochs so far, and what is found by then."""
-    collector, trial_id = start(), plan.trials[0].trial_id
-    collector.begin(trial_id)
-    collector.epochs(trial_id, [EPOCH], ())
-    collector.epochs(trial_id, [EPOCH | {"epoch": 2}], ("dead_parameters",))
-    before = collector.unfinished()
-    collector.done(trial_id, streams(plan, 0), "")
+    writer, trial_id = start(), plan.trials[0].trial_id
+    writer.begin(trial_id)
+    writer.epochs(trial_id, [EPOCH], ())
+    writer.epochs(trial_id, [EPOCH | {"epoch": 2}], ("dead_parameters",))
+    before = writer.unfinished()
+    writer.done(trial_id, streams(plan, 0), "")
 
     assert [row["epoch"] for row in before[trial_id].epochs] == [1, 2]
     assert before[trial_id].findings == ("dead_parameters",)
-    assert collector.unfinished() == {}
+    assert writer.unfinished() == {}
 
 
 def test_finished_trials_are_on_disk_within_two_seconds(plan: Plan, start) -> None:
@@ -98,22 +98,22 @@ def test_finished_trials_are_on_disk_within_two_seconds(plan: Plan, start) -> No
 
 def test_trials_that_end_together_share_a_part(plan: Plan, start) -> None:
     """A file for each would cost more than a short trial."""
-    collector = start()
+    writer = start()
     for place in range(3):
-        collector.done(plan.trials[place].trial_id, streams(plan, place), "")
+        writer.done(plan.trials[place].trial_id, streams(plan, place), "")
 
-    assert collector.close() is None
+    assert writer.close() is None
     assert len(list((plan.folder / "trials").glob("*.parquet"))) == 1
     assert len(read_table(plan.folder, "trials")) == 3
 
 
 def test_a_trial_handed_over_twice_is_there_once(plan: Plan, start) -> None:
     """As when its worker died between that and telling Tune."""
-    collector, trial_id = start(), plan.trials[0].trial_id
+    writer, trial_id = start(), plan.trials[0].trial_id
     for _ in range(2):
-        collector.begin(trial_id)
-        collector.done(trial_id, streams(plan, 0), "")
-    collector.close()
+        writer.begin(trial_id)
+        writer.done(trial_id, streams(plan, 0), "")
+    writer.close()
 
     assert read_table(plan.folder, "trials")["trial_id"].tolist() == [trial_id]
     assert len(read_table(plan.folder, "folds")) == 2
@@ -124,9 +124,9 @@ def test_old_rows_go_when_new_ones_come(tmp_path: Path, start) -> None:
     write_trials(plan_of(tmp_path / "rates"), {0: "failed"})
     plan = plan_of(tmp_path / "rates", retry_failed=True)
     trial_id = plan.trials[0].trial_id
-    collector = start(replaced={trial_id: ()})
-    collector.done(trial_id, streams(plan, 0), "")
-    collector.close()
+    writer = start(replaced={trial_id: ()})
+    writer.done(trial_id, streams(plan, 0), "")
+    writer.close()
 
     assert read_table(plan.folder, "trials")["status"].tolist() == ["complete"]
 
@@ -147,9 +147,9 @@ def test_earlier_repeats_stay(tmp_path: Path, start) -> None:
     trial_id = plan.trials[0].trial_id
     rows = rows_of(plan, plan.trials[0], "complete")
     second = type(rows)(rows.trial, rows.folds[2:], rows.epochs, rows.predictions[2:])
-    collector = start(replaced={trial_id: (1,)})
-    collector.add(trial_id, to_tables(second, fit_tables(plan)[0]))
-    collector.close()
+    writer = start(replaced={trial_id: (1,)})
+    writer.add(trial_id, to_tables(second, fit_tables(plan)[0]))
+    writer.close()
 
     folds = fold_rows(plan.folder, [trial_id])[trial_id]
     assert [(row["repeat"], row["fold"]) for row in folds] == [(1, 1), (1, 2), (2, 1), (2, 2)]
@@ -158,12 +158,12 @@ def test_earlier_repeats_stay(tmp_path: Path, start) -> None:
 
 def test_a_trial_that_left_is_neither_written_nor_unfinished(plan: Plan, start) -> None:
     """Its old rows are the better ones; its log is kept."""
-    collector, trial_id = start(), plan.trials[0].trial_id
-    collector.begin(trial_id)
-    collector.leave(trial_id, "no mood\n")
-    collector.close()
+    writer, trial_id = start(), plan.trials[0].trial_id
+    writer.begin(trial_id)
+    writer.leave(trial_id, "no mood\n")
+    writer.close()
 
-    assert collector.unfinished() == {}
+    assert writer.unfinished() == {}
     assert len(read_table(plan.folder, "trials")) == 0
     log = plan.folder / "runs" / "run-1" / "logs" / f"{trial_id}.txt"
     assert log.read_text() == "no mood\n"
@@ -171,26 +171,26 @@ def test_a_trial_that_left_is_neither_written_nor_unfinished(plan: Plan, start) 
 
 def test_a_silent_trial_has_no_log(plan: Plan, start) -> None:
     """Thousands of empty files help nobody."""
-    collector = start()
-    collector.done(plan.trials[0].trial_id, streams(plan, 0), "")
+    writer = start()
+    writer.done(plan.trials[0].trial_id, streams(plan, 0), "")
 
     assert not (plan.folder / "runs").exists()
 
 
 def test_where_writing_fails_the_next_trial_hears_of_it(plan: Plan, start) -> None:
     """It stays unfinished, and the reason is there at the end."""
-    collector = start()
+    writer = start()
     first, second = streams(plan, 0), streams(plan, 1)
     plan.folder.mkdir(exist_ok=True)
     (plan.folder / "predictions").write_text("a file where a folder should be")
-    collector.done(plan.trials[0].trial_id, first, "")
-    wait_until(collector.error)
-    collector.begin(plan.trials[1].trial_id)
+    writer.done(plan.trials[0].trial_id, first, "")
+    wait_until(writer.error)
+    writer.begin(plan.trials[1].trial_id)
 
     with pytest.raises(OSError, match="predictions"):
-        collector.done(plan.trials[1].trial_id, second, "")
-    assert list(collector.unfinished()) == [plan.trials[1].trial_id]
-    assert "predictions" in str(collector.close())
+        writer.done(plan.trials[1].trial_id, second, "")
+    assert list(writer.unfinished()) == [plan.trials[1].trial_id]
+    assert "predictions" in str(writer.close())
 
 
 def kept(plan: Plan) -> list[str]:
@@ -200,20 +200,20 @@ def kept(plan: Plan) -> list[str]:
 
 def test_only_the_best_trial_keeps_its_weights(plan: Plan, start) -> None:
     """The former best of this run makes room."""
-    collector = start()
-    collector.keep_weights("a", 0.5, {"1-1.pt": b"a"})
-    collector.keep_weights("b", 0.7, {"1-1.pt": b"b", "1-2.pt": b"c"})
+    writer = start()
+    writer.keep_weights("a", 0.5, {"1-1.pt": b"a"})
+    writer.keep_weights("b", 0.7, {"1-1.pt": b"b", "1-2.pt": b"c"})
 
     assert kept(plan) == ["b"]
     assert (plan.folder / "weights" / "b" / "1-2.pt").read_bytes() == b"c"
-    assert collector.wanted().best == 0.7
+    assert writer.weight_policy().best == 0.7
 
 
 def test_weights_that_were_overtaken_on_their_way_are_dropped(plan: Plan, start) -> None:
     """Two workers may both have asked before either handed over."""
-    collector = start()
-    collector.keep_weights("b", 0.7, {"1-1.pt": b"b"})
-    collector.keep_weights("a", 0.5, {"1-1.pt": b"a"})
+    writer = start()
+    writer.keep_weights("b", 0.7, {"1-1.pt": b"b"})
+    writer.keep_weights("a", 0.5, {"1-1.pt": b"a"})
 
     assert kept(plan) == ["b"]
 
@@ -221,11 +221,11 @@ def test_weights_that_were_overtaken_on_their_way_are_dropped(plan: Plan, start)
 def test_weights_of_an_earlier_run_stay(plan: Plan, start) -> None:
     """Its best may be all that somebody has of it; what is no better adds nothing."""
     start().keep_weights("a", 0.5, {"1-1.pt": b"a"})
-    collector = start(best=0.5)
-    collector.keep_weights("b", 0.6, {"1-1.pt": b"b"})
+    writer = start(best=0.5)
+    writer.keep_weights("b", 0.6, {"1-1.pt": b"b"})
 
     assert kept(plan) == ["a", "b"]
-    assert not collector.wanted().wants(0.6)
+    assert not writer.weight_policy().wants(0.6)
 
 
 @pytest.mark.parametrize(
@@ -245,17 +245,17 @@ def test_whose_weights_are_wanted(
     start, weights: str, mode: str, best: float | None, value: float | None, wanted: bool
 ) -> None:
     """Strictly better than the best, all, or none."""
-    collector = start(weights=weights, mode=mode, best=best)
+    writer = start(weights=weights, mode=mode, best=best)
 
-    assert collector.begin("a")[1].wants(value) is wanted
+    assert writer.begin("a")[1].wants(value) is wanted
 
 
 def test_all_weights_are_kept_where_they_are_wanted(plan: Plan, start) -> None:
     """And a trial trained again replaces its own."""
-    collector = start(weights="all")
-    collector.keep_weights("a", 0.5, {"1-1.pt": b"a", "1-2.pt": b"a"})
-    collector.keep_weights("b", 0.4, {"1-1.pt": b"b"})
-    collector.keep_weights("a", 0.3, {"1-1.pt": b"c"})
+    writer = start(weights="all")
+    writer.keep_weights("a", 0.5, {"1-1.pt": b"a", "1-2.pt": b"a"})
+    writer.keep_weights("b", 0.4, {"1-1.pt": b"b"})
+    writer.keep_weights("a", 0.3, {"1-1.pt": b"c"})
 
     assert kept(plan) == ["a", "b"]
     assert [file.name for file in (plan.folder / "weights" / "a").iterdir()] == ["1-1.pt"]

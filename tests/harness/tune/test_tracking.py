@@ -2,7 +2,6 @@
 
 import struct
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,6 +11,7 @@ from harness.engine.checks import check_tracking
 from harness.errors import BenchError, SpecError
 from harness.tune import tracking as module_under_test
 from harness.tune.tracking import (
+    Tracker,
     Tracking,
     epoch_point,
     final_point,
@@ -42,20 +42,19 @@ tracking: [wandb]
 """
 
 
-def made(folder: Path, *names: str, say: Any = print) -> Any:
+def made(folder: Path, *names: str, say: Any = print) -> Tracker:
     """What takes part in a sweep of one trial, connected to these services."""
     params = {"aa": {"training.lr": 0.1, "model.sizes": [1, 2]}}
     return open_tracking(Tracking(names, folder / "tracking", "rates", "run-1", params), say)
 
 
-def tell(callback: Any, *results: dict[str, Any], end: bool = True) -> None:
-    """What Tune tells of a trial's life."""
-    trial = SimpleNamespace(config={"index": 0})
-    callback.on_trial_start(0, [], trial)
+def tell(tracker: Tracker, *results: dict[str, Any], end: bool = True) -> None:
+    """Everything of a trial's life."""
+    tracker.started("aa")
     for result in results:
-        callback.on_trial_result(0, [], trial, result)
+        tracker.reported("aa", result, iteration=0)
     if end:
-        callback.on_experiment_end([])
+        tracker.ended([])
 
 
 def scalars(folder: Path) -> list[tuple[int, str, float]]:

@@ -11,11 +11,11 @@ from tests.plans import Plan, job_of
 
 
 def test_a_short_trial_reports_once(worker, plan: Plan) -> None:
-    """Its rows are with the collector before Tune hears of its end."""
-    taken, collector = worker()
+    """Its rows are with the writer before Tune hears of its end."""
+    taken, writer = worker()
     said = taken.step()
-    unfinished = collector.unfinished()
-    collector.close()
+    unfinished = writer.unfinished()
+    writer.close()
     trials = read_table(plan.folder, "trials")
 
     assert unfinished == {}
@@ -35,58 +35,58 @@ def test_a_short_trial_reports_once(worker, plan: Plan) -> None:
 def test_a_long_trial_reports_on_its_way(
     worker, plan: Plan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Epoch by epoch where each takes a second; the collector gets the rows so far."""
+    """Epoch by epoch where each takes a second; the writer gets the rows so far."""
     monkeypatch.setattr(trainable, "REPORT_EVERY_S", 0.0)
-    taken, collector = worker()
+    taken, writer = worker()
     said = [taken.step() for _ in range(3)]
-    ((attempts, epochs, *_),) = collector.unfinished().values()
+    ((attempts, epochs, *_),) = writer.unfinished().values()
 
     assert [one["epoch"] for one in said] == [1, 2, 3]
     assert {one["status"] for one in said} == {"running"}
     assert all(0 <= one["objective"] <= 1 for one in said)
     assert (attempts, [row["epoch"] for row in epochs]) == (1, [1, 1, 2, 2, 3, 3])
     assert taken.step()["done"]
-    collector.close()
+    writer.close()
 
 
-def test_a_judged_trial_reports_every_epoch_but_the_last(worker, plan: Plan) -> None:
-    """Its rows lie with the collector before Tune may stop it; at its end there is no epoch."""
-    taken, collector = worker(judged=True)
+def test_a_scheduled_trial_reports_every_epoch_but_the_last(worker, plan: Plan) -> None:
+    """Its rows lie with the writer before Tune may stop it; at its end there is no epoch."""
+    taken, writer = worker(scheduled=True)
     told = []
     for epoch in (1, 2):
         said = taken.step()
-        ((_, rows, *_),) = collector.unfinished().values()
+        ((_, rows, *_),) = writer.unfinished().values()
         told.append((said["epoch"], said["status"], rows[-1]["epoch"]))
         assert said["objective"] == pytest.approx(
             sum(row["val_accuracy"] for row in rows if row["epoch"] == epoch) / 2
         )
     last = taken.step()
-    collector.close()
+    writer.close()
 
     assert told == [(1, "running", 1), (2, "running", 2)]
     assert last["done"]
     assert "epoch" not in last
 
 
-def test_a_drawn_trial_is_asked_of_the_collector(worker, plan: Plan) -> None:
+def test_a_drawn_trial_is_asked_of_the_writer(worker, plan: Plan) -> None:
     """Its index lies beyond the trials that were known before the sweep."""
-    taken, collector = worker()
+    taken, writer = worker()
     index = len(plan.trials)
-    collector.offer(
+    writer.offer(
         index, SweepTrial(job_of(plan, plan.trials[0]), "d", catalog.find("model", "moody"))
     )
     taken.reset_config({"index": index})
     said = taken.step()
-    collector.close()
+    writer.close()
 
     assert said["status"] == "complete"
 
 
 def test_a_tracked_trial_reports_every_epoch_and_its_scores(worker, plan: Plan) -> None:
     """Also those epochs that went by between two reports."""
-    taken, collector = worker(tracked=True)
+    taken, writer = worker(tracked=True)
     said = taken.step()
-    collector.close()
+    writer.close()
     epochs = read_table(plan.folder, "epochs")
     trial = read_table(plan.folder, "trials").iloc[0]
 
@@ -99,11 +99,11 @@ def test_a_tracked_trial_reports_every_epoch_and_its_scores(worker, plan: Plan) 
 
 def test_an_actor_takes_one_trial_after_another(worker, plan: Plan) -> None:
     """The second one raises: a failed row, and the actor lives."""
-    taken, collector = worker()
+    taken, writer = worker()
     taken.step()
     assert taken.reset_config({"index": 1})
     said = taken.step()
-    collector.close()
+    writer.close()
     rows = read_table(plan.folder, "trials").set_index("params.model.mood")
 
     assert (said["status"], said["objective"], said["done"]) == ("failed", None, True)
@@ -113,9 +113,9 @@ def test_an_actor_takes_one_trial_after_another(worker, plan: Plan) -> None:
 
 def test_the_attempts_of_earlier_runs_count(worker, plan: Plan) -> None:
     """Two before, and this one."""
-    taken, collector = worker(attempt=2)
+    taken, writer = worker(attempt=2)
     taken.step()
-    collector.close()
+    writer.close()
 
     assert read_table(plan.folder, "trials")["attempt"].tolist() == [3]
 
@@ -124,9 +124,9 @@ def test_what_a_model_prints_goes_into_its_log(
     worker, plan: Plan, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Nothing of it is on the screen."""
-    taken, collector = worker()
+    taken, writer = worker()
     taken.step()
-    collector.close()
+    writer.close()
     log = plan.folder / "runs" / "r" / "logs" / f"{plan.trials[0].trial_id}.txt"
 
     assert set(log.read_text().splitlines()) == {"a word"}
@@ -135,9 +135,9 @@ def test_what_a_model_prints_goes_into_its_log(
 
 def test_the_best_trial_hands_over_the_weights_of_each_fold(worker, plan: Plan) -> None:
     """As torch reads them without executing anything."""
-    taken, collector = worker()
+    taken, writer = worker()
     taken.step()
-    collector.close()
+    writer.close()
     files = sorted((plan.folder / "weights" / plan.trials[0].trial_id).iterdir())
 
     assert [file.name for file in files] == ["1-1.pt", "1-2.pt"]
@@ -146,9 +146,9 @@ def test_the_best_trial_hands_over_the_weights_of_each_fold(worker, plan: Plan) 
 
 def test_no_weights_are_sent_that_nobody_wants(worker, plan: Plan) -> None:
     """`weights: none`."""
-    taken, collector = worker(weights="none")
+    taken, writer = worker(weights="none")
     taken.step()
-    collector.close()
+    writer.close()
 
     assert not (plan.folder / "weights").exists()
 
@@ -156,11 +156,11 @@ def test_no_weights_are_sent_that_nobody_wants(worker, plan: Plan) -> None:
 def test_a_further_repeat_that_fails_leaves_the_earlier_ones(worker, plan: Plan) -> None:
     """Their complete rows stay; nothing is written over them."""
     earlier = {"repeat": 1, "fold": 1, "best_epoch": 1, "val_accuracy": 0.5, "fit_time_s": 1.0}
-    taken, collector = worker(previous_folds=(earlier,))
+    taken, writer = worker(previous_folds=(earlier,))
     taken.reset_config({"index": 1})
     said = taken.step()
-    unfinished = collector.unfinished()
-    collector.close()
+    unfinished = writer.unfinished()
+    writer.close()
 
     assert said["status"] == "failed"
     assert unfinished == {}

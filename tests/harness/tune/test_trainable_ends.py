@@ -3,17 +3,17 @@
 from typing import Any
 
 from harness.results.table_reader import read_table
-from harness.tune.recovery.retry import HANDED_BACK
+from harness.tune.recovery.failures import TO_RETRY
 from tests.plans import Plan
 
 
 def trial_after(worker, plan: Plan, mood: str, **options: Any) -> tuple[dict, Any]:
     """What Tune hears last of a trial, and the rows of the table `trials`."""
-    taken, collector = worker(**options)
+    taken, writer = worker(**options)
     taken.reset_config({"index": plan_moods(plan).index(mood)})
     while not (said := taken.step()).get("done"):
         pass
-    collector.close()
+    writer.close()
     return said, read_table(plan.folder, "trials")
 
 
@@ -26,16 +26,16 @@ def test_memory_that_runs_out_is_handed_back_where_a_larger_share_is_left(
     worker, plan: Plan
 ) -> None:
     """No row yet: the trial is tried again."""
-    said, rows = trial_after(worker, plan, "hungry", terms={"hands_back": True})
+    said, rows = trial_after(worker, plan, "hungry", settings={"larger_share_left": True})
 
-    assert (said["status"], said["done"]) == (HANDED_BACK, True)
+    assert (said["status"], said["done"]) == (TO_RETRY, True)
     assert said["error"] == "out of memory: MemoryError: no room"
     assert len(rows) == 0
 
 
 def test_memory_that_runs_out_at_last_is_a_failed_row_with_advice(worker, plan: Plan) -> None:
     """What was tried, and what may help."""
-    said, rows = trial_after(worker, plan, "hungry", terms={"alone": True})
+    said, rows = trial_after(worker, plan, "hungry", settings={"alone": True})
 
     assert said["status"] == "failed"
     assert rows["error"].tolist() == [
@@ -53,7 +53,7 @@ def test_a_model_that_exits_is_a_failed_row(worker, plan: Plan) -> None:
 
 def test_a_time_limit_ends_a_trial_between_epochs(worker, plan: Plan) -> None:
     """The epochs until then are kept."""
-    said, rows = trial_after(worker, plan, "calm", terms={"time_limit_s": 1e-9})
+    said, rows = trial_after(worker, plan, "calm", settings={"time_limit_s": 1e-9})
     epochs = read_table(plan.folder, "epochs")
 
     assert said["status"] == "failed"

@@ -1,13 +1,8 @@
 """Whether models fit on a GPU together, from one trial's measured peak."""
 
-from typing import Any
-
 import pytest
 
-from harness.events import Event, Note
 from harness.tune.cluster.gpu_memory import (
-    MEASURED,
-    GpuMemoryCallback,
     measured,
     misfit,
     trials_per_gpu,
@@ -47,19 +42,6 @@ def test_the_advised_share_is_one_that_works() -> None:
 def test_a_trial_with_a_gpu_of_its_own_always_fits() -> None:
     """What it takes is its own affair."""
     assert misfit(1, peak_bytes=79 * GB, total_bytes=80 * GB) is None
-
-
-def test_it_is_said_once() -> None:
-    """Not by the first trial, which is small, and by the second large one no more."""
-    said: list[Event] = []
-    callback = GpuMemoryCallback(0.5, said.append)
-    for peak_bytes in (10 * GB, 50 * GB, 60 * GB):
-        found: dict[str, Any] = {MEASURED: {"peak_bytes": peak_bytes, "total_bytes": 80 * GB}}
-        callback.on_trial_result(1, [], None, found)
-    callback.on_trial_result(1, [], None, {MEASURED: None})
-    (note,) = said
-    assert isinstance(note, Note)
-    assert "took 50.0 GB" in note.text
 
 
 def test_nothing_is_measured_on_a_cpu() -> None:
