@@ -28,7 +28,7 @@ from harness.events import (
 )
 from harness.sanitize import printable
 
-PLAIN_EVERY_S = 2.0
+PLAIN_EVERY_S = 2.0  # a log of a long sweep stays readable
 
 
 @dataclass

@@ -21,8 +21,8 @@ from harness.results.summaries import RankedTrial, Summary
 from harness.results.trial_config import DataIdentity, data_identity
 from harness.sanitize import printable
 
-SHOWN = 20
-PIPED_WIDTH = 160
+SHOWN = 20  # trials of the ranking; all are in the report
+PIPED_WIDTH = 160  # characters
 FAILED_STAY = "what failed stays so: mend its model, or train it again with --retry-failed"
 NARROW = 140  # below it headers take two lines
 

@@ -7,10 +7,10 @@ from functools import cached_property
 from hashlib import sha256
 from typing import Any
 
-_MAX_MISSES = 10_000
+_MAX_MISSES = 10_000  # draws in a row without a new point
 Condition = Mapping[str, tuple[Any, ...]]
 """Path -> values; holds where every path exists and has one of its values."""
-MOST_COUNTED = 20_000
+MOST_COUNTED = 20_000  # points; counting them takes a quarter of a second
 _ABSENT: Any = object()
 
 

@@ -19,7 +19,7 @@ from harness.errors import MOST_PROBLEMS, Problem, SpecError
 
 KeyPath = tuple[str | int, ...]
 COMMAND_LINE = "command line"
-_MAX_DEPTH = 30
+_MAX_DEPTH = 30  # the shipped files nest 7 deep; a hostile one might without end
 _SKIPPED = "\0skipped"
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _NULLS = ("", "~", "null")

@@ -23,8 +23,8 @@ from harness.regular_files import open_regular
 
 CACHE_VERSION = 2  # raised when entries written before can't be used any more
 ARRAYS = ("inputs", "targets", "example_ids", "parts", "groups")
-ABANDONED_S = 24 * 3600
-_BLOCK_BYTES = 1 << 24
+ABANDONED_S = 24 * 3600  # no process writes one entry for so long
+_BLOCK_BYTES = 1 << 24  # read at a time: 16 MB
 MOST_BYTES = 64 * 2**20  # of a JSON file: 100,000 fingerprints or class names take 20 MB
 
 

@@ -16,8 +16,8 @@ from harness.data.folds import part_names
 from harness.data.types import Array, Fold, TrialData
 from harness.errors import BenchError
 
-_CHUNK_BYTES = 1 << 26
-NAMED = 5
+_CHUNK_BYTES = 1 << 26  # looked at or made at a time: 64 MB beside the data itself
+NAMED = 5  # classes in a message
 
 
 def refuse_undescribed(examples: Examples, description: Description, *, file: str) -> None:

@@ -16,10 +16,10 @@ from harness.errors import BenchError
 from harness.random_state import derive_32
 
 ROLES = ("train", "validation", "test")
-NO_TEST = -1
+NO_TEST = -1  # the number of no part
 TestFold = int | str | None
-DEFAULT_SPLITS = 5
-DEFAULT_SIZE = 0.2
+DEFAULT_SPLITS = 5  # as in scikit-learn
+DEFAULT_SIZE = 0.2  # a fifth, the size of one of five parts
 OFFICIAL_TEST = 0  # the number of the dataset's own test part, beside the cut parts 1, 2, ...
 
 

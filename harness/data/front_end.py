@@ -14,7 +14,7 @@ from harness.data.types import Array
 from harness.errors import BenchError
 
 FRONT_END_VERSION = 1  # raised when the same settings would give other numbers
-_CHUNK_BYTES = 1 << 26
+_CHUNK_BYTES = 1 << 26  # looked at or made at a time: 64 MB beside the data itself
 
 
 def described(description: Description, front_end: FrontEnd | None) -> Description:

@@ -13,23 +13,26 @@ import numpy as np
 from harness.data.loading import Loaded, accepted
 from harness.data.types import Array, TrialData
 
+Preview = dict[str, Any]
+
+# A page holds all previews, so each kind has a budget.
 MOST_CLASSES = 60
 PICTURES, FEW_PICTURES, MANY_CLASSES = 8, 4, 25  # a class; fewer where there are many classes
-TEXTS = 3
-LONGEST_TEXT = 300
-SOUND_CHARACTERS = 700_000  # of all sounds; classes beyond it are seen, not heard
+TEXTS = 3  # a class
+LONGEST_TEXT = 300  # characters
 TURNED = 4  # images in the picture of rotations
-Preview = dict[str, Any]
+TURNS = 4  # of an image: 0, 90, 180 and 270 degrees
 LARGEST_SIDE = 64  # pixels of one image; larger ones are made smaller
-TURNS = 4
-RATE_HZ = 16_000
-LONGEST_S = 6.0
-COLUMNS = 120
-BANDS = 64
-WINDOW = 512  # samples; 256 frequencies in 64 bands
-RANGE_DB = 80.0
-LEVELS = 16
+SOUND_CHARACTERS = 700_000  # of all sounds; classes beyond it are seen, not heard
+
+RATE_HZ = 16_000  # of what is played
+LONGEST_S = 6.0  # a clip of ESC-50 has five seconds
 COMPRESSION = 0.99  # of 1: about 16 kbit/s, enough to know a sound by
+COLUMNS = 120  # of the waveform and of the spectrogram
+WINDOW = 512  # samples; 256 frequencies in 64 bands
+BANDS = 64
+RANGE_DB = 80.0  # below the loudest
+LEVELS = 16  # as many as a palette of four bits has
 # from quiet to loud; readable by those who can't tell red from green
 COLOURS = ((0, 32, 76), (65, 77, 107), (124, 123, 120), (187, 174, 111), (255, 234, 70))
 
