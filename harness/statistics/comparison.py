@@ -77,7 +77,14 @@ class Comparison:
 
 @dataclass(frozen=True)
 class PairComparison:
-    """One configuration of A and its like in B; p is adjusted for the number of pairs."""
+    """One configuration of A and its like in B; p is adjusted for the number of pairs.
+
+    Attributes:
+        a: The configuration of A.
+        b: That of B.
+        folds: Their difference fold by fold.
+        headline: The difference that the verdict rests on.
+    """
 
     a: Candidate
     b: Candidate
@@ -87,7 +94,14 @@ class PairComparison:
 
 @dataclass(frozen=True)
 class EachComparison:
-    """All pairs, and the configurations without a like; intervals hold for all pairs together."""
+    """Every configuration of A with its like in B.
+
+    Attributes:
+        pairs: All pairs.
+        only_a: Number of configurations of A without a like.
+        only_b: Number of those of B.
+        confidence: Of each interval, so that all hold together with 95 %.
+    """
 
     pairs: tuple[PairComparison, ...]
     only_a: int
@@ -153,17 +167,26 @@ def compare_each(a: Source, b: Source, *, rope: float = ROPE) -> EachComparison:
         for ours, theirs in pairs
     ]
     # Each pair is a look at the data, so those without a test and unpaired ones count as well.
-    p_values = holm([1.0 if folds.difference.p is None else folds.difference.p
-                     for folds in compared])  # fmt: skip
-    compared = [replace(folds, difference=replace(folds.difference, p_holm=p))
-                for folds, p in zip(compared, p_values, strict=True)]  # fmt: skip
-    found = [PairComparison(*pair, folds, _headline(folds, "not asked for"))
-             for pair, folds in zip(pairs, compared, strict=True)]  # fmt: skip
-    return EachComparison(tuple(found), only_a, only_b, confidence)
+    differences = [folds.difference for folds in compared]
+    p_values = holm([1.0 if each.p is None else each.p for each in differences])
+    compared = [
+        replace(folds, difference=replace(folds.difference, p_holm=p))
+        for folds, p in zip(compared, p_values, strict=True)
+    ]
+    comparisons = tuple(
+        PairComparison(ours, theirs, folds, _headline(folds, "not asked for"))
+        for (ours, theirs), folds in zip(pairs, compared, strict=True)
+    )
+    return EachComparison(comparisons, only_a, only_b, confidence)
 
 
 def verdict(headline: Headline, *, tolerance: float = 0.0, rope: float = ROPE) -> Verdict:
     """Say what the interval of B minus A allows to say.
+
+    Args:
+        headline: The difference and its interval.
+        tolerance: How much worse B may be, in the metric's unit.
+        rope: Half width of what counts as no difference.
 
     Returns:
         `worse`: all of the interval is worse by more than the tolerance; `better`: all of it is
@@ -186,40 +209,42 @@ def changed_settings(a: Candidate, b: Candidate) -> tuple[ChangedSetting, ...]:
     """List every path whose value is not the same, then data and code."""
     left, right = dict(leaves(a.config)), dict(leaves(b.config))
     paths = list(dict.fromkeys([*left, *right]))
-    found = [
+    changed = [
         ChangedSetting(path, left.get(path), right.get(path))
         for path in paths
         if identity(left.get(path)) != identity(right.get(path))
     ]
     for name in ("data_fingerprint", "code_fingerprint"):
         values = getattr(a.trial, name), getattr(b.trial, name)
-        found += [ChangedSetting(name, *values)] if values[0] != values[1] else []
-    return tuple(found)
+        changed += [ChangedSetting(name, *values)] if values[0] != values[1] else []
+    return tuple(changed)
 
 
 def _headline(folds: FoldComparison, examples: ExampleComparison | str) -> Headline:
+    """Take the difference over folds, or over examples where one fold's accuracy has no spread."""
     mode = find(folds.metric).mode
-    found = folds.difference
+    over_folds = folds.difference
     if folds.n > 1 or isinstance(examples, str) or folds.metric != "accuracy":
         paired = ", unpaired" if folds.unpaired else ""
         basis = f"{folds.role} {folds.metric}, {folds.counted}{paired}"
-        return Headline(found.mean, found.low, found.high, basis, mode)
-    drawn = examples.difference
+        return Headline(over_folds.mean, over_folds.low, over_folds.high, basis, mode)
+    over_examples = examples.difference
     units = "groups of examples" if examples.grouped else "examples"
-    basis = f"{examples.role} accuracy, one fold, {drawn.n_units} {units}"
-    return Headline(drawn.mean, drawn.low, drawn.high, basis, mode)
+    basis = f"{examples.role} accuracy, one fold, {over_examples.n_units} {units}"
+    return Headline(over_examples.mean, over_examples.low, over_examples.high, basis, mode)
 
 
 def _examples(a: SelectedTrial, b: SelectedTrial) -> ExampleComparison | str:
+    """Compare test predictions, else those on validation; say in words why neither can be."""
     if not a.candidate.data.is_same(b.candidate.data):
         return "the datasets are not the same"
-    found: ExampleComparison | str = "no predictions are stored"
+    comparison: ExampleComparison | str = "no predictions are stored"
     for role in ("test", "validation"):
         frames = [side.source.examples(side.candidate, role=role) for side in (a, b)]
-        found = compare_examples(*frames, role=role)
+        comparison = compare_examples(*frames, role=role)
         if any(len(frame) for frame in frames):
-            return found
-    return found
+            return comparison
+    return comparison
 
 
 def _common_metric(a: Source, b: Source) -> str:
@@ -252,37 +277,42 @@ def _other_data(a: SelectedTrial, b: SelectedTrial) -> str | None:
 
 
 def _pairs(a: Source, b: Source) -> tuple[list[tuple[Candidate, Candidate]], int, int]:
-    """Pairs of complete trials, and how many of either side have no like."""
+    """Pair the complete trials, and count those of either side without a like."""
     named = {*selected_values(a), *selected_values(b)}
-    searched = {path for source in (a, b) for one in source.candidates for path in one.params}
+    searched = {path for source in (a, b) for each in source.candidates for path in each.params}
     paths = ["model.name", "dataset.name", *sorted(searched - named)]
     of_a, of_b = (_by_values(source, paths) for source in (a, b))
-    pairs = [(one, of_b[key]) for key, one in of_a.items() if key in of_b]
+    pairs = [(ours, of_b[key]) for key, ours in of_a.items() if key in of_b]
     if not pairs:
         differ = ", ".join(path for path in paths if not _values(a, path) & _values(b, path))
-        told = f"; they never agree in {differ}" if differ else ""
+        reason = f"; they never agree in {differ}" if differ else ""
         raise BenchError(
-            f"no configuration of {a.name} is also in {b.name}{told}; a parameter that is to "
+            f"no configuration of {a.name} is also in {b.name}{reason}; a parameter that is to "
             "differ goes into both selectors"
         )
     return pairs, len(of_a) - len(pairs), len(of_b) - len(pairs)
 
 
 def _by_values(source: Source, paths: Sequence[str]) -> dict[Any, Candidate]:
-    found: dict[Any, Candidate] = {}
-    for one in matching(source):
-        if one.trial.objective_mean is None:
+    """Map the values at these paths to the complete trial that has them.
+
+    Raises:
+        BenchError: Several trials have the same.
+    """
+    candidates: dict[Any, Candidate] = {}
+    for candidate in matching(source):
+        if candidate.trial.objective_mean is None:
             continue
-        key = tuple(identity(one.value(path)) for path in paths)
-        if key in found:
-            ids = f"{found[key].trial.trial_id} and {one.trial.trial_id}"
+        key = tuple(identity(candidate.value(path)) for path in paths)
+        if key in candidates:
+            ids = f"{candidates[key].trial.trial_id} and {candidate.trial.trial_id}"
             raise BenchError(
                 f"{source.name} has several trials with the same searched values, such as {ids}; "
                 "a selector has to say which"
             )
-        found[key] = one
-    return found
+        candidates[key] = candidate
+    return candidates
 
 
 def _values(source: Source, path: str) -> set[Any]:
-    return {identity(one.value(path)) for one in matching(source)}
+    return {identity(candidate.value(path)) for candidate in matching(source)}

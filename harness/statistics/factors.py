@@ -175,19 +175,19 @@ def _effect(
     factor: Factor, scores: Scores, size_ratio: float, mode: str, seconds: NDArray[Any]
 ) -> Effect:
     rows = [has_level(factor, level) for level in factor.order]
-    curves = [scores[one].mean(axis=0) for one in rows]
-    means = tuple(estimate(one, size_ratio) for one in curves)
+    curves = [scores[row].mean(axis=0) for row in rows]
+    means = tuple(estimate(curve, size_ratio) for curve in curves)
     times = None
     if seconds.size and np.isfinite(seconds).all():
-        of_level = [seconds[one] for one in rows]
-        times = tuple((float(one.mean()), float(one.min()), float(one.max())) for one in of_level)
+        of_level = [seconds[row] for row in rows]
+        times = tuple((float(own.mean()), float(own.min()), float(own.max())) for own in of_level)
     lead = _lead(factor, curves, size_ratio, mode)
-    return Effect(factor, means, tuple(int(one.sum()) for one in rows), lead, times)
+    return Effect(factor, means, tuple(int(row.sum()) for row in rows), lead, times)
 
 
 def _lead(factor: Factor, curves: Sequence[Scores], ratio: float, mode: str) -> Lead | None:
     sign = 1.0 if mode == "max" else -1.0
-    means = sign * np.array([one.mean() if one.size else np.nan for one in curves])
+    means = sign * np.array([curve.mean() if curve.size else np.nan for curve in curves])
     if not np.isfinite(means).all():
         return None
     best, *others = (int(place) for place in np.argsort(-means, kind="stable"))
@@ -219,13 +219,13 @@ def _factor(
 ) -> Factor:
     linked = tuple(names[path] for path in group) if len(group) > 1 else ()
     name = ", ".join(names[path] for path in group)
-    values = [tuple(one[path] for path in group if path in one) for one in params]
-    distinct = sorted({one for one in values if one}, key=_sort_key)
-    numeric = len(group) == 1 and all(isinstance(one[0], int | float) for one in distinct)
+    level_values = [tuple(own[path] for path in group if path in own) for own in params]
+    distinct = sorted({values for values in level_values if values}, key=_sort_key)
+    numeric = len(group) == 1 and all(isinstance(values[0], int | float) for values in distinct)
     if len(distinct) > MOST_LEVELS and numeric:
-        return _binned(name, [float(one[0]) if one else None for one in values])
-    texts = [", ".join(text(part) for part in one) or None for one in values]
-    order = tuple(dict.fromkeys(", ".join(text(x) for x in one) for one in distinct))
+        return _binned(name, [float(values[0]) if values else None for values in level_values])
+    texts = [", ".join(map(text, values)) or None for values in level_values]
+    order = tuple(dict.fromkeys(", ".join(map(text, values)) for values in distinct))
     return Factor(name, tuple(texts), order, False, linked)
 
 
@@ -233,15 +233,19 @@ def _binned(name: str, values: Sequence[float | None]) -> Factor:
     known = np.array([value for value in values if value is not None])
     edges = np.unique(np.quantile(known, np.linspace(0, 1, BINS + 1)))
     order = tuple(f"{low:.3g} to {high:.3g}" for low, high in pairwise(edges))
-    levels = [None if value is None else
-              order[min(int(np.searchsorted(edges, value, "right")) - 1, len(order) - 1)]
-              for value in values]  # fmt: skip
+    last = len(order) - 1  # the largest value lies on the last edge
+    levels = [
+        None if value is None else order[min(int(np.searchsorted(edges, value, "right")) - 1, last)]
+        for value in values
+    ]
     return Factor(name, tuple(levels), order, True)
 
 
 def _sort_key(value: tuple[Any, ...]) -> tuple[tuple[bool, Any], ...]:
-    return tuple((isinstance(one, str), one if isinstance(one, int | float) else str(one))
-                 for one in value)  # fmt: skip
+    return tuple(
+        (isinstance(part, str), part if isinstance(part, int | float) else str(part))
+        for part in value
+    )
 
 
 def _linked(params: Sequence[Mapping[str, Any]], first: str, second: str) -> bool:
