@@ -14,7 +14,7 @@ from harness.engine.plan import Plan, PlannedTrial, make_plan
 from harness.engine.results_folder import run_schemas
 from harness.results.rows import FoldPredictions, TrialRows, to_tables
 from harness.results.schema_migration import widen
-from harness.results.summaries import trial_summary
+from harness.results.summaries import metric_summary
 from harness.results.table_writer import TableWriter
 from harness.training.trial_rows import TrialJob, ended_rows, failed_rows, identity
 
@@ -91,8 +91,8 @@ def rows_of(plan: Plan, trial: PlannedTrial, status: str, *, predictions: bool =
         for repeat, fold in keys
     ]
     made = {
-        **identity(job, status, started_at=None),
-        **trial_summary(folds, ("accuracy",)),
+        **identity(job, status, started_at=None).cells(),
+        **metric_summary(folds, ("accuracy",)),
         "n_repeats": plan.spec.repeats,
         "class_names": '["a", "b"]',
         "fit_time_s": 1.0 * len(folds),

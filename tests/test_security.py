@@ -8,6 +8,7 @@ import subprocess
 import tarfile
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,7 @@ from harness.report.report_writer import write_report
 from harness.results.journal import finish_pending, pending
 from harness.results.merge import benchmark_of
 from harness.results.parts import is_plain_name
+from harness.results.tables import TrialRow
 from harness.training.checkpoint import CheckpointError
 from harness.training.weights_io import (
     read_pretrained,
@@ -160,13 +162,12 @@ def test_merged_results_can_not_choose_another_folder(
         benchmark_of(plan.folder)
 
 
-def _named(benchmark: str) -> Callable[..., dict]:
+def _named(benchmark: str) -> Callable[..., TrialRow]:
     from harness.training.trial_rows import identity
 
-    return lambda *arguments, **options: {
-        **identity(*arguments, **options),
-        "benchmark": benchmark,
-    }
+    return lambda *arguments, **options: replace(
+        identity(*arguments, **options), benchmark=benchmark
+    )
 
 
 def test_names_in_paths_stay_in_their_folder() -> None:

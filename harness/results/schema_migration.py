@@ -21,7 +21,7 @@ from harness.results.parts import (
     run_starts,
     trials_by_part,
 )
-from harness.results.summaries import trial_summary
+from harness.results.summaries import metric_summary
 from harness.results.tables import PARAMS, SPLITS, TABLES
 
 SPLIT_OF = {"validation": "val", "test": "test"}
@@ -179,11 +179,8 @@ def _filled(
 
 
 def _summary(folds: Sequence[Row], metrics: Sequence[str]) -> Row:
-    """The summary of these metrics alone; losses and other metrics stay as they are."""
-    if not folds:
-        return {}
-    summary = trial_summary(folds, metrics)
-    return {name: value for name, value in summary.items() if not name.endswith("_loss_mean")}
+    """Return the summary of these metrics alone; losses and other metrics stay as they are."""
+    return metric_summary(folds, metrics) if folds else {}
 
 
 def _changed(

@@ -34,21 +34,29 @@ def mean_std(values: Iterable[float | None]) -> tuple[float | None, float | None
     return mean, math.sqrt(squares / (len(numbers) - 1))
 
 
-def trial_summary(
+def metric_summary(
     fold_rows: Sequence[Mapping[str, Any]], metrics: Sequence[str]
 ) -> dict[str, float | None]:
-    """The metric and loss columns of a trials row, over all its folds and repeats.
+    """Summarize metrics over all folds and repeats of a trial.
 
-    fold_rows: rows of `folds`; a column that is absent counts as null.
+    Args:
+        fold_rows: Rows of `folds`; a column that is absent counts as null.
+        metrics: The metrics.
+
+    Returns:
+        The columns `{train,val,test}_<metric>_{mean,std}` of a trials row.
     """
     summary: dict[str, float | None] = {}
-    for split in SPLITS:
-        for metric in metrics:
-            name = f"{split}_{metric}"
-            values = [row.get(name) for row in fold_rows]
-            summary[f"{name}_mean"], summary[f"{name}_std"] = mean_std(values)
-        summary[f"{split}_loss_mean"], _ = mean_std(row.get(f"{split}_loss") for row in fold_rows)
+    for name in (f"{split}_{metric}" for split in SPLITS for metric in metrics):
+        values = [row.get(name) for row in fold_rows]
+        summary[f"{name}_mean"], summary[f"{name}_std"] = mean_std(values)
     return summary
+
+
+def loss_summary(fold_rows: Sequence[Mapping[str, Any]]) -> dict[str, float | None]:
+    """Summarize losses in the same way: the columns `{train,val,test}_loss_mean`."""
+    names = [f"{split}_loss" for split in SPLITS]
+    return {f"{name}_mean": mean_std(row.get(name) for row in fold_rows)[0] for name in names}
 
 
 def rank(trials: "pd.DataFrame", objective: str, mode: str) -> "pd.DataFrame":

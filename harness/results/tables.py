@@ -1,6 +1,7 @@
 """The tables: one row class for each, from which everything else about their columns follows.
 
-A field is a column: its type, what it means and when it is null. The Arrow schemas
+A field is a column: its type, what it means and when it is null. Its annotation is the type of a
+value; every column may be null, and is where its field isn't given. The Arrow schemas
 (`table_schemas`), the rows that training builds (`cells`), the checks of what lies in a folder
 (harness.results.integrity) and the column tables of `results/README.md` (harness.results.readme)
 are derived from the fields.
@@ -174,19 +175,19 @@ class AttentionRow(Row):
 
     table = "attention"
 
-    trial_id: str | None = _trial_id(_WHOSE)
-    repeat: int | None = _repeat("from 1")
-    fold: int | None = _fold("the part that validates")
-    class_: str | None = column(
+    trial_id: str = _trial_id(_WHOSE)
+    repeat: int = _repeat("from 1")
+    fold: int = _fold("the part that validates")
+    class_: str = column(
         TEXT, "the predicted class of the examples summed over", name="class", filled=True
     )
-    token: str | None = column(TEXT, "the token's text", filled=True)
-    block: int | None = column(INT32, "the encoder block, from 1", filled=True, lowest=0)
-    head: int | None = column(INT32, "the head, from 1", filled=True, lowest=0)
-    count: int | None = column(
+    token: str = column(TEXT, "the token's text", filled=True)
+    block: int = column(INT32, "the encoder block, from 1", filled=True, lowest=0)
+    head: int = column(INT32, "the head, from 1", filled=True, lowest=0)
+    count: int = column(
         INT64, "how often the token occurs in these examples", filled=True, lowest=0
     )
-    score_sum: float | None = column(
+    score_sum: float = column(
         DOUBLE, "attention received, summed over those occurrences", filled=True
     )
 
@@ -197,15 +198,15 @@ class LayerRow(Row):
 
     table = "layers"
 
-    trial_id: str | None = _trial_id(_WHOSE)
-    repeat: int | None = _repeat("from 1")
-    fold: int | None = _fold("the part that validates")
-    epoch: int | None = column(INT32, "0: before training", filled=True, lowest=0)
-    position: int | None = column(INT32, "order in the forward pass, from 1", filled=True, lowest=0)
-    layer: str | None = column(TEXT, "the module's name in the model", filled=True)
-    module: str | None = column(TEXT, "its class, such as `Sigmoid`", filled=True)
-    activation_mean: float | None = column(DOUBLE, "mean of its outputs")
-    activation_std: float | None = column(DOUBLE, "their standard deviation")
+    trial_id: str = _trial_id(_WHOSE)
+    repeat: int = _repeat("from 1")
+    fold: int = _fold("the part that validates")
+    epoch: int = column(INT32, "0: before training", filled=True, lowest=0)
+    position: int = column(INT32, "order in the forward pass, from 1", filled=True, lowest=0)
+    layer: str = column(TEXT, "the module's name in the model", filled=True)
+    module: str = column(TEXT, "its class, such as `Sigmoid`", filled=True)
+    activation_mean: float = column(DOUBLE, "mean of its outputs")
+    activation_std: float = column(DOUBLE, "their standard deviation")
     saturated_share: float | None = column(
         DOUBLE,
         "share of outputs within 0.05 of the limits of a sigmoid or tanh, at zero of a ReLU",
@@ -232,11 +233,11 @@ class PredictionRow(Row):
 
     table = "predictions"
 
-    trial_id: str | None = _trial_id()
-    repeat: int | None = _repeat()
-    fold: int | None = _fold()
-    role: str | None = column(TEXT, "`validation` or `test`", filled=True, allowed=PREDICTED_ROLES)
-    example_id: str | None = column(
+    trial_id: str = _trial_id()
+    repeat: int = _repeat()
+    fold: int = _fold()
+    role: str = column(TEXT, "`validation` or `test`", filled=True, allowed=PREDICTED_ROLES)
+    example_id: str = column(
         TEXT, "the dataset's name of the example, the same on every machine", filled=True
     )
     group: str | None = column(
@@ -244,11 +245,9 @@ class PredictionRow(Row):
         "examples that stay together in a split",
         null_when="the dataset has no groups",
     )
-    target: int | None = column(
-        INT32, "true class, an index into `class_names`", filled=True, lowest=0
-    )
-    predicted: int | None = column(INT32, "most probable class", filled=True, lowest=0)
-    probabilities: Sequence[float] | None = column(
+    target: int = column(INT32, "true class, an index into `class_names`", filled=True, lowest=0)
+    predicted: int = column(INT32, "most probable class", filled=True, lowest=0)
+    probabilities: Sequence[float] = column(
         PROBABILITIES, "softmax, in the order of `class_names`", required=True
     )
 
@@ -259,27 +258,27 @@ class EpochRow(Row):
 
     table = "epochs"
 
-    trial_id: str | None = _trial_id()
-    stage: str | None = column(TEXT, "`pretraining` or `training`", filled=True, allowed=STAGES)
-    repeat: int | None = _repeat(filled=False, null_when="`pretraining`, which all folds share")
-    fold: int | None = _fold(filled=False, null_when="as `repeat`")
-    epoch: int | None = column(INT32, "counts from 1", filled=True, lowest=0)
-    train_loss: float | None = column(DOUBLE, "running mean while training, in training mode")
-    train_accuracy: float | None = column(
+    trial_id: str = _trial_id()
+    stage: str = column(TEXT, "`pretraining` or `training`", filled=True, allowed=STAGES)
+    repeat: int = _repeat(filled=False, null_when="`pretraining`, which all folds share")
+    fold: int = _fold(filled=False, null_when="as `repeat`")
+    epoch: int = column(INT32, "counts from 1", filled=True, lowest=0)
+    train_loss: float = column(DOUBLE, "running mean while training, in training mode")
+    train_accuracy: float = column(
         DOUBLE,
         "running accuracy while training; of mixtures (`mixup`) the weight that the predicted "
         "class has in them",
     )
-    val_loss: float | None = column(DOUBLE, "validation loss after the epoch")
-    val_accuracy: float | None = column(DOUBLE, "validation accuracy after the epoch")
-    val_objective: float | None = column(
+    val_loss: float = column(DOUBLE, "validation loss after the epoch")
+    val_accuracy: float = column(DOUBLE, "validation accuracy after the epoch")
+    val_objective: float = column(
         DOUBLE,
         "the objective on validation",
         name="val_<objective>",
         null_when="undefined, or another run's objective",
     )
-    lr: float | None = column(DOUBLE, "learning rate of the epoch's last step")
-    epoch_time_s: float | None = column(DOUBLE, "seconds of this fold's epoch, validation included")
+    lr: float = column(DOUBLE, "learning rate of the epoch's last step")
+    epoch_time_s: float = column(DOUBLE, "seconds of this fold's epoch, validation included")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -288,29 +287,29 @@ class FoldRow(Row):
 
     table = "folds"
 
-    trial_id: str | None = _trial_id()
-    repeat: int | None = _repeat(
+    trial_id: str = _trial_id()
+    repeat: int = _repeat(
         "all folds once more, with seeds of their own; parts that bench cuts are cut anew, a "
         "dataset's own stay"
     )
-    fold: int | None = _fold("the part that validates; 1 where there is one fold")
+    fold: int = _fold("the part that validates; 1 where there is one fold")
     test_part: int | None = column(
         INT32,
         "the part that tests",
         null_when="the test is no numbered part, or there is none",
         required=True,
     )
-    n_train: int | None = column(INT32, "train examples", required=True)
-    n_validation: int | None = column(INT32, "validation examples", required=True)
-    n_test: int | None = column(INT32, "test examples, 0 without a test", required=True)
-    split_hash: str | None = column(TEXT, "16 hex digits of the three index sets", required=True)
+    n_train: int = column(INT32, "train examples", required=True)
+    n_validation: int = column(INT32, "validation examples", required=True)
+    n_test: int = column(INT32, "test examples, 0 without a test", required=True)
+    split_hash: str = column(TEXT, "16 hex digits of the three index sets", required=True)
     n_train_per_epoch: int | None = column(
         INT32,
         "train examples that an epoch takes: all of them, but for what keeps the folds of a repeat "
         "in step (fewer than a batch, drawn anew each epoch)",
         null_when="written by a bench that did not count them",
     )
-    best_epoch: int | None = column(INT32, "the epoch whose weights count")
+    best_epoch: int = column(INT32, "the epoch whose weights count")
     scores: Mapping[str, float | None] | None = column(
         DOUBLE,
         "the metric over all examples of the role",
@@ -323,13 +322,13 @@ class FoldRow(Row):
         name="{train,val,test}_loss",
         null_when=_NO_ROLE,
     )
-    weights_source: str | None = column(
+    weights_source: str = column(
         TEXT,
         "how the epoch was chosen, `best` or `last`; where training did not start from random "
         "weights, from what, such as `last, from pretraining 0123456789abcdef`",
     )
-    fit_time_s: float | None = column(DOUBLE, "seconds of training this fold")
-    predict_time_s: float | None = column(DOUBLE, "seconds of the final predictions")
+    fit_time_s: float = column(DOUBLE, "seconds of training this fold")
+    predict_time_s: float = column(DOUBLE, "seconds of the final predictions")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -338,20 +337,18 @@ class TrialRow(Row):
 
     table = "trials"
 
-    benchmark: str | None = column(TEXT, "name of the benchmark file, without ending")
-    run_id: str | None = column(TEXT, "the run that wrote the row, see `runs/`")
-    trial_id: str | None = _trial_id(
-        "16 hex digits that stand for configuration, data, code and seed"
-    )
+    benchmark: str = column(TEXT, "name of the benchmark file, without ending")
+    run_id: str = column(TEXT, "the run that wrote the row, see `runs/`")
+    trial_id: str = _trial_id("16 hex digits that stand for configuration, data, code and seed")
     variant: str | None = column(
         TEXT, "name of the variant", null_when="the benchmark has no variants"
     )
-    status: str | None = column(
+    status: str = column(
         TEXT, "`complete`, `pruned`, `failed` or `interrupted`", filled=True, allowed=STATUSES
     )
     error: str | None = column(TEXT, "what went wrong, in one line", null_when="not failed")
     traceback: str | None = column(TEXT, "where it went wrong", null_when="not failed")
-    attempt: int | None = column(INT32, "how many times the trial was started")
+    attempt: int = column(INT32, "how many times the trial was started")
     params: Mapping[str, Any] | None = column(
         PARAMETER,
         "resolved value of every parameter that any run searched. Text stays as it is; in a column "
@@ -375,7 +372,7 @@ class TrialRow(Row):
     n_repeats: int | None = column(
         INT32, "repeats that the row stands for", null_when=_NOT_COMPLETE
     )
-    epochs_trained: int | None = column(INT32, "the most epochs that any fold was trained")
+    epochs_trained: int = column(INT32, "the most epochs that any fold was trained")
     scores: Mapping[str, float | None] | None = column(
         DOUBLE,
         "mean over folds and repeats, and its standard deviation",
@@ -405,25 +402,25 @@ class TrialRow(Row):
     fold_execution: str | None = column(
         TEXT, "how the folds were trained: `loop` or `vectorized`", null_when=_NOT_COMPLETE
     )
-    fit_time_s: float | None = column(DOUBLE, "seconds of training, all folds and repeats")
+    fit_time_s: float = column(DOUBLE, "seconds of training, all folds and repeats")
     peak_memory_mb: float | None = column(
         DOUBLE,
         "megabytes (10^6 bytes): the trial's tensors on a GPU, else the process since its start",
         null_when=_NOT_COMPLETE,
     )
-    device: str | None = column(TEXT, "name of the CPU or GPU")
-    seed: int | None = column(INT64, "the benchmark's seed")
+    device: str = column(TEXT, "name of the CPU or GPU")
+    seed: int = column(INT64, "the benchmark's seed")
     started_at: datetime | None = column(
         TIME,
         "start of the trial's last attempt",
         null_when="the process that writes the tables died meanwhile",
     )
-    finished_at: datetime | None = column(TIME, "end of the trial")
-    config: str | None = column(
+    finished_at: datetime = column(TIME, "end of the trial")
+    config: str = column(
         JSON, "the resolved configuration that `trial_id` stands for", required=True
     )
-    data_fingerprint: str | None = column(TEXT, "16 hex digits of the raw files' contents")
-    code_fingerprint: str | None = column(
+    data_fingerprint: str = column(TEXT, "16 hex digits of the raw files' contents")
+    code_fingerprint: str = column(
         TEXT,
         "the model's code, the dataset's code and the training version, separated by `-`",
     )
@@ -432,7 +429,7 @@ class TrialRow(Row):
         "commit of the working directory, `-dirty` with changes",
         null_when="outside a repository",
     )
-    versions: str | None = column(JSON, "Python and the packages that numbers depend on")
+    versions: str = column(JSON, "Python and the packages that numbers depend on")
     pretraining_id: str | None = column(
         TEXT,
         "16 hex digits of what decided the pretrained weights, see `pretraining/`",

@@ -6,13 +6,14 @@ from statistics import fmean
 
 from harness.failures import error_text, is_out_of_memory
 from harness.metrics import METRICS
+from harness.results.tables import EpochRow
 from harness.training.backends.evidence import compare_epoch
 from harness.training.backends.fold_run import FoldRun, steps_per_epoch
 from harness.training.backends.selection import EXECUTIONS
 from harness.training.checkpoint import CheckpointError
 from harness.training.early_stopping import out_of_patience
 from harness.training.training_state import TrainingState
-from harness.training.types import EpochResult, FoldEpoch, TrainedFolds, TrainingJob
+from harness.training.types import EpochResult, TrainedFolds, TrainingJob
 
 Keep = Callable[[Callable[[], TrainingState]], None]
 
@@ -95,11 +96,11 @@ def _is_compared(run: FoldRun, epoch: int) -> bool:
     return first is not None and (epoch - 1) * steps_per_epoch(run) >= first
 
 
-def _objectives(rows: Sequence[FoldEpoch]) -> dict[tuple[int, int], float]:
+def _objectives(rows: Sequence[EpochRow]) -> dict[tuple[int, int], float]:
     return {(row.repeat, row.fold): row.val_objective for row in rows}
 
 
-def _fold_means(rows: Sequence[FoldEpoch]) -> dict[int, float]:
+def _fold_means(rows: Sequence[EpochRow]) -> dict[int, float]:
     values: dict[int, list[float]] = defaultdict(list)
     for row in rows:
         values[row.repeat].append(row.val_objective)

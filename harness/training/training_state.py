@@ -13,10 +13,11 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
+from harness.results.tables import EpochRow
 from harness.training.checkpoint import Checkpoint, CheckpointError, Header, decode, encode
 from harness.training.evaluate import Evaluation
 from harness.training.module_state import ModuleState, restore_exactly, state_of
-from harness.training.types import EpochResult, FoldEpoch
+from harness.training.types import EpochResult
 
 Row = dict[str, Any]
 FoldState = Mapping[str, Any]
@@ -148,7 +149,7 @@ def unpack_trial(checkpoint: Checkpoint) -> TrialState:
     content = decode(checkpoint)
     try:
         results = tuple(
-            EpochResult(epoch, tuple(FoldEpoch(**fold) for fold in folds), objective_mean)
+            EpochResult(epoch, tuple(EpochRow(**fold) for fold in folds), objective_mean)
             for epoch, (objective_mean, folds) in enumerate(content["results"], start=1)
         )
         training = TrainingState(results, content["folds"])

@@ -41,7 +41,7 @@ from harness.training.trial_rows import (
     fold_predictions,
     fold_row,
     identity,
-    summary,
+    summarized,
     with_pretraining,
 )
 from harness.training.types import EpochResult, FoldOutcome, NotAsTheLoop, TrainedFolds, TrainingJob
@@ -324,23 +324,27 @@ def _completed(
     data, outcomes = training.data, trained.outcomes
     ended = [(data.folds[i], outcome) for i, outcome in zip(training.folds, outcomes, strict=True)]
     folds = [fold_row(job, data, fold, outcome=outcome) for fold, outcome in ended]
-    trial = {
-        **identity(job, "complete", started_at=progress.started_at),
-        **summary(job, [*job.previous_folds, *folds], progress.epochs),
-        "n_parameters": facts.n_parameters,
-        "n_parameters_trainable": facts.n_parameters_trainable,
-        "n_parameters_without_gradient": facts.n_parameters_without_gradient,
-        "mult_adds": facts.mult_adds,
-        "findings": ",".join(_findings(data, facts, ended)),
-        "class_names": json.dumps(data.class_names, ensure_ascii=False),
-        "fold_execution": training.execution,
-        "peak_memory_mb": _peak_memory_mb(job.device),
-    }
+    trial = replace(
+        summarized(
+            identity(job, "complete", started_at=progress.started_at),
+            job,
+            [*job.previous_folds, *folds],
+            progress.epochs,
+        ),
+        n_parameters=facts.n_parameters,
+        n_parameters_trainable=facts.n_parameters_trainable,
+        n_parameters_without_gradient=facts.n_parameters_without_gradient,
+        mult_adds=facts.mult_adds,
+        findings=",".join(_findings(data, facts, ended)),
+        class_names=json.dumps(data.class_names, ensure_ascii=False),
+        fold_execution=training.execution,
+        peak_memory_mb=_peak_memory_mb(job.device),
+    )
     kept = ended if job.keep_predictions else []
     predictions = [block for pair in kept for block in fold_predictions(data, *pair)]
     return TrialResult(
         rows=TrialRows(
-            trial,
+            trial.cells(),
             folds=folds,
             epochs=with_pretraining(job, progress.epochs),
             predictions=predictions,

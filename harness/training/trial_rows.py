@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,8 @@ from harness.data.types import Array, Fold, TrialData
 from harness.metrics import compute
 from harness.results.provenance import device_name, utc_now
 from harness.results.rows import FoldPredictions, TrialRows
-from harness.results.summaries import trial_summary
+from harness.results.summaries import loss_summary, metric_summary
+from harness.results.tables import PARAMS, FoldRow, TrialRow
 
 if TYPE_CHECKING:
     from harness.training.model_summary import ModelCounts
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 
-_COLUMN_PREFIXES = {"train": "train", "validation": "val", "test": "test"}
+_SPLIT_OF = {"train": "train", "validation": "val", "test": "test"}
 
 
 @dataclass(frozen=True)
@@ -87,9 +88,19 @@ def failed_rows(
     started_at: datetime | None = None,
     findings: Sequence[str] | None = None,
 ) -> TrialRows:
-    """The rows of a trial that failed: its epochs, no folds, no predictions."""
-    rows = ended_rows(job, "failed", epochs, started_at=started_at, findings=findings)
-    return TrialRows(trial={**rows.trial, "error": error, "traceback": trace}, epochs=rows.epochs)
+    """Return the rows of a trial that failed: its epochs, no folds, no predictions.
+
+    Args:
+        job: What was to be trained.
+        error: What went wrong, in one line.
+        epochs: Its epoch rows so far.
+        trace: Where it went wrong.
+        started_at: When its last attempt began.
+        findings: Codes known so far; None where it ended before its model was looked at.
+    """
+    row = _ended(job, "failed", epochs, started_at=started_at, findings=findings)
+    failed = replace(row, error=error, traceback=trace)
+    return TrialRows(trial=failed.cells(), epochs=with_pretraining(job, epochs))
 
 
 def ended_rows(
@@ -100,118 +111,109 @@ def ended_rows(
     started_at: datetime | None = None,
     findings: Sequence[str] | None = None,
 ) -> TrialRows:
-    """The rows of a trial that did not complete.
+    """Return the rows of a trial that did not complete, and did not fail.
 
     Args:
         job: What was to be trained.
-        status: `pruned`, `interrupted` or `failed`.
+        status: `pruned` or `interrupted`.
         epochs: Its epoch rows so far.
         started_at: When its last attempt began.
         findings: Codes known so far; None where it ended before its model was looked at.
     """
-    trial = {
-        **identity(job, status, started_at=started_at),
-        "findings": None if findings is None else ",".join(findings),
-        "epochs_trained": max((row["epoch"] for row in epochs), default=0),
-        "fit_time_s": float(sum(row["epoch_time_s"] for row in epochs)),
-    }
-    return TrialRows(trial=trial, epochs=with_pretraining(job, epochs))
+    row = _ended(job, status, epochs, started_at=started_at, findings=findings)
+    return TrialRows(trial=row.cells(), epochs=with_pretraining(job, epochs))
 
 
 def with_pretraining(job: TrialJob, epochs: Sequence[Row]) -> tuple[Row, ...]:
-    """The trial's epoch rows, those of its pretraining first; these have no repeat and no fold."""
+    """Return the trial's epoch rows, those of its pretraining first, without repeat and fold."""
     earlier = job.initial.epochs if job.initial else ()
     return (*({"trial_id": job.trial_id, **row} for row in earlier), *epochs)
 
 
-def identity(job: TrialJob, status: str, *, started_at: datetime | None) -> Row:
-    """The columns that a trials row has whatever became of the trial; it ends now."""
-    return {
-        "benchmark": job.benchmark,
-        "run_id": job.run_id,
-        "trial_id": job.trial_id,
-        "variant": job.variant,
-        "status": status,
-        "attempt": job.attempt,
-        **{f"params.{path}": value for path, value in job.params.items()},
-        "device": device_name(job.device),
-        "seed": job.config["seed"],
-        "started_at": started_at,
-        "finished_at": utc_now(),
-        "config": json.dumps(job.config, ensure_ascii=False),
-        "data_fingerprint": job.data_fingerprint,
-        "code_fingerprint": job.code_fingerprint,
-        "git_commit": job.git_commit,
-        "versions": job.versions,
-        "pretraining_id": job.initial and job.initial.pretraining_id,
-        "pretraining_val_accuracy": job.initial and job.initial.val_accuracy,
-        "pretraining_test_accuracy": job.initial and job.initial.test_accuracy,
-    }
+def identity(job: TrialJob, status: str, *, started_at: datetime | None) -> TrialRow:
+    """Return what a trials row says whatever became of the trial; it ends now."""
+    return TrialRow(
+        benchmark=job.benchmark,
+        run_id=job.run_id,
+        trial_id=job.trial_id,
+        variant=job.variant,
+        status=status,
+        attempt=job.attempt,
+        params={f"{PARAMS}{path}": value for path, value in job.params.items()},
+        device=device_name(job.device),
+        seed=job.config["seed"],
+        started_at=started_at,
+        finished_at=utc_now(),
+        config=json.dumps(job.config, ensure_ascii=False),
+        data_fingerprint=job.data_fingerprint,
+        code_fingerprint=job.code_fingerprint,
+        git_commit=job.git_commit,
+        versions=job.versions,
+        pretraining_id=job.initial.pretraining_id if job.initial else None,
+        pretraining_val_accuracy=job.initial.val_accuracy if job.initial else None,
+        pretraining_test_accuracy=job.initial.test_accuracy if job.initial else None,
+    )
 
 
-def summary(job: TrialJob, folds: Sequence[Row], epochs: Sequence[Row]) -> Row:
-    """Numbers over all folds and repeats, those of earlier calls among them.
+def summarized(
+    row: TrialRow, job: TrialJob, folds: Sequence[Row], epochs: Sequence[Row]
+) -> TrialRow:
+    """Return the row with the numbers over all folds and repeats.
 
-    n_folds: of one repeat. epochs_trained: the most that any fold trained; of earlier repeats
-    only the chosen epoch is known. selected_on: what chose the epoch of the weights.
+    Args:
+        row: Of a trial that is complete.
+        job: What was trained.
+        folds: Its rows of `folds`, those of earlier calls among them.
+        epochs: Its epoch rows of this call; of earlier repeats only the chosen epoch is known, so
+            that `epochs_trained` is the most of both.
     """
     best = job.config["training"].get("selection", "best") == "best"
-    trained = [row["epoch"] for row in epochs] + [row["best_epoch"] for row in folds]
-    return {
-        "n_folds": len({row["fold"] for row in folds}),
-        "n_repeats": len({row["repeat"] for row in folds}),
-        "epochs_trained": max(trained),
-        **trial_summary(folds, job.metrics),
-        "selected_on": f"validation {job.objective}" if best else "last epoch",
-        "fit_time_s": float(sum(row["fit_time_s"] for row in folds)),
-    }
+    trained = [epoch["epoch"] for epoch in epochs] + [fold["best_epoch"] for fold in folds]
+    return replace(
+        row,
+        n_folds=len({fold["fold"] for fold in folds}),
+        n_repeats=len({fold["repeat"] for fold in folds}),
+        epochs_trained=max(trained),
+        scores=metric_summary(folds, job.metrics),
+        losses=loss_summary(folds),
+        selected_on=f"validation {job.objective}" if best else "last epoch",
+        fit_time_s=float(sum(fold["fit_time_s"] for fold in folds)),
+    )
 
 
 def epoch_rows(job: TrialJob, result: "EpochResult") -> tuple[Row, ...]:
-    """One row for each fold that trained in this epoch."""
+    """Return one row for each fold that trained in this epoch."""
     return tuple(
-        {
-            "trial_id": job.trial_id,
-            "stage": "training",
-            "repeat": one.repeat,
-            "fold": one.fold,
-            "epoch": one.epoch,
-            "train_loss": one.train_loss,
-            "train_accuracy": one.train_accuracy,
-            "val_loss": one.val_loss,
-            "val_accuracy": one.val_accuracy,
-            f"val_{job.objective}": one.val_objective,
-            "lr": one.lr,
-            "epoch_time_s": one.epoch_time_s,
-        }
-        for one in result.folds
+        replace(row, trial_id=job.trial_id, stage="training").cells(objective=job.objective)
+        for row in result.folds
     )
 
 
 def fold_row(job: TrialJob, data: TrialData, fold: Fold, *, outcome: "FoldOutcome") -> Row:
-    """The fold's sizes, and loss and metrics of every role that has examples."""
-    return {
-        "trial_id": job.trial_id,
-        "repeat": fold.repeat,
-        "fold": fold.fold,
-        "test_part": fold.test_part,
-        "n_train": len(fold.train),
-        "n_train_per_epoch": outcome.n_train_per_epoch,
-        "n_validation": len(fold.validation),
-        "n_test": len(fold.test),
-        "split_hash": fold.split_hash,
-        "best_epoch": outcome.best_epoch,
-        **_scores(job, data, fold, outcome),
-        "weights_source": _source(job, outcome.weights_source),
-        "fit_time_s": outcome.fit_time_s,
-        "predict_time_s": outcome.predict_time_s,
-    }
+    """Return the fold's sizes, and loss and metrics of every role that has examples."""
+    return FoldRow(
+        trial_id=job.trial_id,
+        repeat=fold.repeat,
+        fold=fold.fold,
+        test_part=fold.test_part,
+        n_train=len(fold.train),
+        n_train_per_epoch=outcome.n_train_per_epoch,
+        n_validation=len(fold.validation),
+        n_test=len(fold.test),
+        split_hash=fold.split_hash,
+        best_epoch=outcome.best_epoch,
+        scores=_scores(job, data, fold, outcome),
+        losses={f"{_SPLIT_OF[role]}_loss": outcome.losses.get(role) for role in _roles(fold)},
+        weights_source=_source(job, outcome.weights_source),
+        fit_time_s=outcome.fit_time_s,
+        predict_time_s=outcome.predict_time_s,
+    ).cells()
 
 
 def fold_predictions(
     data: TrialData, fold: Fold, outcome: "FoldOutcome"
 ) -> tuple[FoldPredictions, ...]:
-    """What the chosen weights say about validation and, where there is one, test."""
+    """Return what the chosen weights predict for validation and, where there is one, test."""
     return tuple(
         FoldPredictions(
             repeat=fold.repeat,
@@ -228,20 +230,38 @@ def fold_predictions(
     )
 
 
+def _ended(
+    job: TrialJob,
+    status: str,
+    epochs: Sequence[Row],
+    *,
+    started_at: datetime | None,
+    findings: Sequence[str] | None,
+) -> TrialRow:
+    return replace(
+        identity(job, status, started_at=started_at),
+        findings=None if findings is None else ",".join(findings),
+        epochs_trained=max((row["epoch"] for row in epochs), default=0),
+        fit_time_s=float(sum(row["epoch_time_s"] for row in epochs)),
+    )
+
+
 def _source(job: TrialJob, epoch: str) -> str:
     return f"{epoch}, from {job.initial.source}" if job.initial else epoch
 
 
-def _scores(job: TrialJob, data: TrialData, fold: Fold, outcome: "FoldOutcome") -> Row:
-    row: Row = {}
+def _scores(
+    job: TrialJob, data: TrialData, fold: Fold, outcome: "FoldOutcome"
+) -> dict[str, float | None]:
+    """Return the metric columns of a fold; null for a role without examples."""
+    scores: dict[str, float | None] = {}
     for role, indices in _roles(fold).items():
-        prefix, probabilities = _COLUMN_PREFIXES[role], outcome.predictions.get(role)
+        probabilities = outcome.predictions.get(role)
         values: Mapping[str, float | None] = dict.fromkeys(job.metrics)
         if probabilities is not None:
             values = compute(job.metrics, data.targets[indices], probabilities)
-        row |= {f"{prefix}_{metric}": value for metric, value in values.items()}
-        row[f"{prefix}_loss"] = outcome.losses.get(role)
-    return row
+        scores |= {f"{_SPLIT_OF[role]}_{metric}": value for metric, value in values.items()}
+    return scores
 
 
 def _roles(fold: Fold) -> dict[str, Array]:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from harness.config.sections import Training
 from harness.data.types import TrialData
+from harness.results.tables import EpochRow
 from harness.training.initial_weights import Start
 
 
@@ -68,35 +69,15 @@ class TrainingJob:
 
 
 @dataclass(frozen=True)
-class FoldEpoch:
-    """One epoch of one fold.
-
-    train_loss, train_accuracy: running values, from the logits of the training steps.
-    val_*: validation in evaluation mode after the epoch; val_loss is plain cross-entropy.
-    lr: the learning rate of the epoch's last step.
-    """
-
-    repeat: int
-    fold: int
-    epoch: int
-    train_loss: float
-    train_accuracy: float
-    val_loss: float
-    val_accuracy: float
-    val_objective: float
-    lr: float
-    epoch_time_s: float
-
-
-@dataclass(frozen=True)
 class EpochResult:
     """One epoch of all folds that still train.
 
+    folds: their rows of `epochs`, which name neither trial nor stage.
     objective_mean: over all folds; a repeat that stopped early counts with its last values.
     """
 
     epoch: int
-    folds: tuple[FoldEpoch, ...]
+    folds: tuple[EpochRow, ...]
     objective_mean: float
 
 

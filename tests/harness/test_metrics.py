@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from harness.engine.static_checks import read_checked
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
 from harness import metrics
+from harness.engine.checks import read_checked
 from harness.engine.runner import RunOptions, run_benchmark
 from harness.errors import BenchError, SpecError
 from harness.metrics import METRICS, better, compute, confusion, find, metric

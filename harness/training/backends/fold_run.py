@@ -14,6 +14,7 @@ from torch.optim import Optimizer
 
 from harness.data.types import Fold
 from harness.metrics import METRICS, better, compute
+from harness.results.tables import EpochRow
 from harness.training.attention import fold_attention, try_attention
 from harness.training.augmentation import Batch, agreement, augmented
 from harness.training.batches import (
@@ -49,7 +50,7 @@ from harness.training.training_state import (
     fold_state,
     restore_model,
 )
-from harness.training.types import Diverged, FoldEpoch, FoldOutcome, TrainingJob
+from harness.training.types import Diverged, FoldOutcome, TrainingJob
 
 SAME = 1e-5  # of probabilities: what rounding may make of equal models
 
@@ -162,7 +163,7 @@ def _train_sizes(job: TrainingJob, repeat: int) -> list[int]:
     return [len(fold.train) for fold in job.data.folds if fold.repeat == repeat]
 
 
-def end_epoch(run: FoldRun, epoch: int, trained: Trained) -> FoldEpoch:
+def end_epoch(run: FoldRun, epoch: int, trained: Trained) -> EpochRow:
     """Validate the fold after an epoch and choose among the epochs so far. Raises Diverged."""
     started = perf_counter()
     _raise_if_diverged(run, epoch, trained.loss, "train")
@@ -172,7 +173,7 @@ def end_epoch(run: FoldRun, epoch: int, trained: Trained) -> FoldEpoch:
     run.chosen = _choose(run, epoch, objective, validation)
     epoch_time_s = trained.time_s + perf_counter() - started
     run.fit_time_s += epoch_time_s
-    return FoldEpoch(
+    return EpochRow(
         repeat=run.fold.repeat,
         fold=run.fold.fold,
         epoch=epoch,

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from harness.results.tables import EpochRow
 from harness.training.backends.fold_run import (
     FoldRun,
     Trained,
@@ -30,7 +31,7 @@ from harness.training.optimizers import descend
 from harness.training.precision import compiled, computing
 from harness.training.schedules import lr_factor
 from harness.training.seeds import seed_everything
-from harness.training.types import FoldEpoch, TrainingJob
+from harness.training.types import TrainingJob
 
 __all__ = ["NAME", "outcomes", "restore", "start", "state", "train_epoch"]
 
@@ -46,7 +47,7 @@ def start(job: TrainingJob) -> list[FoldRun]:
     return runs
 
 
-def train_epoch(runs: Sequence[FoldRun], epoch: int) -> list[FoldEpoch]:
+def train_epoch(runs: Sequence[FoldRun], epoch: int) -> list[EpochRow]:
     """Train and validate each fold for one epoch (from 1). Raises Diverged."""
     return [end_epoch(run, epoch, train(run, epoch)) for run in runs]
 

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from harness.results.tables import EpochRow
 from harness.training.augmentation import Batch
 from harness.training.backends import fold_run
 from harness.training.backends.fold_run import (
@@ -43,7 +44,6 @@ from harness.training.precision import compiled, computing
 from harness.training.schedules import lr_factor
 from harness.training.seeds import seed_everything
 from harness.training.training_state import FoldStates
-from harness.training.types import FoldEpoch
 
 __all__ = ["NAME", "outcomes", "restore", "start", "state", "train_epoch"]
 
@@ -52,7 +52,7 @@ NAME = "vectorized"
 Play = Callable[[Sequence[Tensor]], Any]  # masks, inputs, targets
 
 
-def train_epoch(runs: Sequence[FoldRun], epoch: int) -> list[FoldEpoch]:
+def train_epoch(runs: Sequence[FoldRun], epoch: int) -> list[EpochRow]:
     """Train the folds together for one epoch (from 1) and validate each. Raises Diverged."""
     trained: list[tuple[FoldRun, Trained]] = []
     for folds in equally_long(runs):

@@ -121,6 +121,7 @@ def test_validation_and_test_columns_are_filled_and_train_stays_null(build, fold
     trial = whole(folder)["a"]
     assert trial["val_macro_f1_mean"] == pytest.approx(MACRO_F1)
     assert trial["val_macro_f1_std"] == pytest.approx(0.0)
+    assert trial["val_log_loss_mean"] == pytest.approx(LOG_LOSS), "a metric, though called a loss"
     assert trial["train_macro_f1_mean"] is None
     assert trial["val_accuracy_mean"] == 0.5
 

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from harness.errors import BenchError
-from harness.results.summaries import mean_std, rank, trial_summary
+from harness.results.summaries import loss_summary, mean_std, metric_summary, rank
 
 
 def test_the_deviation_is_the_samples():
@@ -29,7 +29,7 @@ def test_a_trial_is_summarised_over_all_folds_and_repeats():
         {"val_accuracy": 0.5, "val_loss": 1.0, "train_accuracy": 1.0},
         {"val_accuracy": 0.75, "val_loss": 2.0, "train_accuracy": 1.0},
     ]
-    summary = trial_summary(folds, ["accuracy"])
+    summary = metric_summary(folds, ["accuracy"]) | loss_summary(folds)
     assert summary["val_accuracy_mean"] == 0.625
     assert summary["val_accuracy_std"] == pytest.approx(math.sqrt(2 * 0.125**2))
     assert summary["train_accuracy_std"] == 0.0
