@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from harness.plugins.catalog import SHIPPED
-from tests.commands import bench, surroundings
+from tests.commands import bench, bench_here, surroundings
 
 TUTORIAL = SHIPPED / "docs" / "tutorial.md"
 BLOCK = re.compile(r"```(bash|python|yaml)\n(.*?)```", re.DOTALL)
@@ -43,17 +43,18 @@ def blocks() -> list[Block]:
 def run_commands(block: Block, folder: Path) -> list[str]:
     """Run each line; return what ended with another code than the one it names (else 0).
 
-    The first sweep trains through Ray as typed; the later ones train in process, which gives the
-    same rows and saves a start of Ray each.
+    The first sweep and the trial that is repeated train through Ray as typed. The other commands
+    run in this process, and sweeps train there, which gives the same rows.
     """
     wrong = []
     for line in block.text.splitlines():
         command, _, comment = line.partition("#")
         expected = int(comment.split()[-1]) if comment.strip().startswith("exit") else 0
         words = shlex.split(command)[1:]
-        if words[0] == "run" and "--dry-run" not in words and (folder / "results").exists():
+        with_ray = words[0] == "rerun" or not (folder / "results").exists()
+        if words[0] == "run" and "--dry-run" not in words and not with_ray:
             words.append("--in-process")
-        done = bench(*words, folder=folder)
+        done = (bench if with_ray else bench_here)(*words, folder=folder)
         if done.returncode != expected:
             wrong.append(f"{line}: {done.returncode}\n{done.stderr}")
     return wrong

@@ -4,15 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.kill.sweeps import go_on, tables_of, user_folder
+from tests.kill.sweeps import tables_of, undisturbed_run, user_folder
 
 
 @pytest.fixture(scope="session")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tables of the sweep where nothing happened to it."""
     folder = user_folder(tmp_path_factory.mktemp("undisturbed"))
-    done = go_on(folder)
-    assert done.returncode == 0, done.stderr
+    undisturbed_run(folder)
     return tables_of(folder)
 
 

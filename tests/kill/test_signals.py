@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.commands import bench_here
 from tests.kill.sweeps import (
+    NAME,
     assert_same_results,
     below,
     ended,
@@ -26,13 +28,16 @@ pytestmark = [pytest.mark.ray, pytest.mark.slow]
 def test_ctrl_c_keeps_finished_trials_and_the_same_command_trains_the_rest(
     folder: Path, undisturbed: Path
 ) -> None:
-    """Exit 130; running trials are rows `interrupted`; the tables end like an undisturbed run's."""
+    """Exit 130; running trials are rows `interrupted`; the tables end like an undisturbed run's.
+
+    The rest is trained in process; that a sweep with Ray goes on is shown in test_going_on.
+    """
     with running(folder) as process:
         wait_for_rows(process, folder)
         process.send_signal(signal.SIGINT)
         code, out = ended(process)
     after = statuses(folder)
-    again = go_on(folder)
+    again = bench_here("run", NAME, "--in-process", folder=folder)
 
     assert code == 130, out
     assert "interrupted: finished trials are kept, the same command goes on" in out
