@@ -17,8 +17,11 @@ from importlib import import_module
 import torch
 from torch.nn import functional as F
 
+from harness.data.memory import available_memory_bytes
+from harness.data.paths import available_cores
 from harness.training.fast_operators import use_fast_operators
-from harness.training.worker_setup import keep_freed_memory
+from harness.training.torch_internals import keep_freed_memory
+from harness.training.worker_setup import kept_tensor_bytes
 
 # label -> model, its arguments, the shape of an example, batch size
 MODELS = {
@@ -68,7 +71,7 @@ def asked(label: str, way: str) -> float:
 def step_ms(label: str, *, faster: bool) -> float:
     """Forward, backward and Adam on one batch of random numbers."""
     torch.set_num_threads(1)
-    keep_freed_memory(threads=1)
+    keep_freed_memory(kept_tensor_bytes(available_memory_bytes(), n_workers=available_cores()))
     if faster:
         use_fast_operators()
     name, arguments, shape, size = MODELS[label]

@@ -234,8 +234,8 @@ def builder(entry: catalog.Entry) -> Iterator[Callable[..., Any]]:
     Raises:
         BenchError: The file can't be imported.
     """
-    from harness.training.isolation import unchanged_process
     from harness.training.model_file import ModelFile
+    from harness.training.process_state import unchanged_process
 
     with unchanged_process(), _silence():
         file = ModelFile(entry)

@@ -38,7 +38,7 @@ from harness.results.lock import writable
 from harness.results.runs import update_run
 from harness.results.summaries import summarize
 from harness.results.table_writer import compact
-from harness.training.isolation import unchanged_process
+from harness.training.process_state import unchanged_process
 from harness.tune.checkpoints import resume_trials
 from harness.tune.cluster.capacity import Capacity, check_capacity, cores_note, crowded_note
 from harness.tune.cluster.session import ray_session

@@ -263,8 +263,8 @@ def pretraining_steps(
     """Yield (`epoch`, ...) after each epoch, then (`done`, ...), or (`failed`, text)."""
     import torch
 
-    from harness.training.isolation import process_state, restore_process
     from harness.training.model_file import ModelFile
+    from harness.training.process_state import process_state, restore_process
     from harness.training.rotation_pretraining import Pretrained, PretrainingJob, pretrain
     from harness.training.training_state import (
         PretrainingState,

@@ -1,74 +1,32 @@
-"""A trial is alone: what it leaves in its process is noticed, and put back.
+"""A trial is alone: it shares no tensor, writes into no shared data, leaves nothing behind.
 
 Workers take one trial after another. What a trial's code changes for the whole process (a default
-dtype, a hook, a function of torch) would reach the numbers of those after it.
+dtype, a hook, a function of torch) would reach the numbers of those after it; what it writes into
+the data of its node, those beside it; and folds whose models are one tensor would train on each
+other's validation examples.
 """
 
-import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+import ctypes
+import zlib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
-from harness.data.types import TrialData
-from harness.plugins.catalog import is_user_module
-from harness.training import switches
-from harness.training.namespaces import Names, read_names, replaced
-from harness.training.shared_arrays import SharedArrays, shared_arrays
+import numpy as np
+from torch import Tensor, nn
+
+from harness.data.protection import is_protected
+from harness.data.types import Array, FoldInputs, TrialData
+from harness.training.process_state import (
+    ProcessState,
+    process_state,
+    restore_process,
+    what_changed,
+)
+from harness.training.torch_internals import memory_reference
 
 MOST_NAMED = 4
-
-
-@dataclass(frozen=True, eq=False)
-class ProcessState:
-    """What a process was at one moment, as far as it can reach numbers."""
-
-    switches: tuple[Any, ...]
-    names: Names
-    modules: frozenset[str]
-    threads: frozenset[threading.Thread]
-
-
-def process_state() -> ProcessState:
-    """The process as it is now."""
-    return ProcessState(
-        switches.read_all(), read_names(), frozenset(sys.modules), frozenset(threading.enumerate())
-    )
-
-
-def what_changed(before: ProcessState) -> tuple[str, ...]:
-    """What is different now and may reach the numbers of whatever comes, in words."""
-    switched = _switched(before.switches, switches.read_all())
-    names = dict.fromkeys(found.name for found in replaced(before.names))
-    return (*switched, *names, *_started(before.threads))
-
-
-def restore_process(before: ProcessState, *, surroundings: bool = True) -> tuple[str, ...]:
-    """Puts back what is different now, as far as that can be done; gives what `what_changed` does.
-
-    surroundings: the environment, the working directory and the like are put back too, without a
-    word.
-    """
-    changed = what_changed(before)
-    switches.restore(before.switches, harmless=surroundings)
-    if changed:
-        for found in list(replaced(before.names)):
-            found.put()
-    for name in sys.modules.keys() - before.modules:
-        if is_user_module(name):
-            del sys.modules[name]
-    return changed
-
-
-@contextmanager
-def unchanged_process(*, surroundings: bool = True) -> Iterator[None]:
-    """Puts back whatever the block has changed; see `restore_process`."""
-    before = process_state()
-    try:
-        yield
-    finally:
-        restore_process(before, surroundings=surroundings)
 
 
 @dataclass(frozen=True)
@@ -142,21 +100,132 @@ def changes_of_running_trial() -> tuple[str, ...]:
     return tuple(change for trial in _running for change in trial.changes)
 
 
-def _switched(before: tuple[Any, ...], now: tuple[Any, ...]) -> Iterator[str]:
-    for switch, old, new in zip(switches.switches(), before, now, strict=True):
-        if old != new and not switch.harmless:
-            yield f"{switch.name}{_values(old, new)}"
+COPIED_BYTES = 4 * 2**20  # of all arrays together: more is known by a checksum alone
+_PIECE_BYTES = 2**20  # read at a time, so that a piece stays in the CPU's cache
 
 
-def _values(old: Any, new: Any) -> str:
-    """The values where they are short enough to be read."""
-    text = f" ({old} -> {new})"
-    return text if len(text) < 60 and " at 0x" not in text else ""
+class SharedDataWritten(Exception):
+    """A trial wrote into data that is not its own; the text says into what."""
+
+    def __init__(self, names: tuple[str, ...]) -> None:
+        super().__init__(
+            f"the trial wrote into data that all trials share ({', '.join(names)}): "
+            "change a copy of it, such as torch.tensor(array) or tensor.clone()"
+        )
 
 
-def _started(before: frozenset[threading.Thread]) -> Iterator[str]:
-    """Threads that run a model's own code."""
-    for thread in threading.enumerate():
-        target = getattr(thread, "_target", None) or type(thread)
-        if thread not in before and is_user_module(str(getattr(target, "__module__", ""))):
-            yield f"a thread that runs {getattr(target, '__qualname__', target)}"
+@dataclass(frozen=True, eq=False)
+class _Known:
+    """An array by what it was. content: its bytes, or a checksum of them."""
+
+    name: str
+    array: Array
+    content: bytes | int
+
+
+@dataclass(frozen=True, eq=False)
+class SharedArrays:
+    """The arrays of a value that this process could write into, as they were."""
+
+    data: TrialData
+    known: tuple[_Known, ...]
+
+    def restore(self) -> tuple[str, ...]:
+        """Write the small ones as they were; give the names of all that had changed."""
+        changed = [one for one in self.known if _content(one.array, one.content) != one.content]
+        for one in changed:
+            if isinstance(one.content, bytes):
+                ctypes.memmove(one.array.ctypes.data, one.content, len(one.content))
+        return tuple(one.name for one in changed)
+
+
+_last: list[SharedArrays] = []  # of the data that this process trained on last
+
+
+def shared_arrays(data: TrialData) -> SharedArrays:
+    """The arrays of the data, remembered from the first trial that trains on it here."""
+    if not _last or _last[0].data is not data:
+        _last[:] = [_remembered(data)]
+    return _last[0]
+
+
+def _remembered(data: TrialData) -> SharedArrays:
+    writable = {name: array for name, array in _arrays(data) if not is_protected(array)}
+    n_bytes = sum(array.nbytes for array in writable.values())
+    kind: bytes | int = b"" if n_bytes <= COPIED_BYTES else 0
+    known = (_Known(name, array, _content(array, kind)) for name, array in writable.items())
+    return SharedArrays(data, tuple(known))
+
+
+def _content(array: Array, like: bytes | int) -> bytes | int:
+    """The array's bytes, or their checksum, whichever is compared."""
+    if isinstance(like, bytes):
+        return array.tobytes()
+    flat, checksum = array.reshape(-1).view(np.uint8), 0
+    for start in range(0, len(flat), _PIECE_BYTES):
+        checksum = zlib.crc32(flat[start : start + _PIECE_BYTES].data, checksum)
+    return checksum
+
+
+def _arrays(data: TrialData) -> Iterator[tuple[str, Array]]:
+    """Name and array of all that lies in one piece of memory and holds plain values."""
+    for name, value in _named(data):
+        if isinstance(value, np.ndarray) and not value.dtype.hasobject and value.flags.c_contiguous:
+            yield name, value
+
+
+def _named(data: TrialData) -> Iterator[tuple[str, Any]]:
+    yield from ((f"inputs {place}", array) for place, array in enumerate(data.inputs))
+    yield from (("targets", data.targets), ("example ids", data.example_ids))
+    yield "groups", data.groups
+    for fold in data.folds:
+        place = f"of repeat {fold.repeat}, fold {fold.fold}"
+        for role in ("train", "validation", "test"):
+            yield f"{role} indices {place}", getattr(fold, role)
+    for number, fold_inputs in enumerate(data.fold_inputs, start=1):
+        yield from _of_fold_inputs(fold_inputs, str(number))
+
+
+def _of_fold_inputs(fold_inputs: FoldInputs, place: str) -> Iterator[tuple[str, Any]]:
+    yield from ((f"mean {place}", fold_inputs.mean), (f"std {place}", fold_inputs.std))
+    arguments: Mapping[str, Any] = fold_inputs.model_arguments
+    yield from ((f"{name} of fold {place}", value) for name, value in arguments.items())
+
+
+class SharedStorage(Exception):
+    """A model holds tensors of one that was built before; the text says which."""
+
+
+# The storages of all models that this process has built and that still live, by address. Weak
+# references keep an address from being used again, so equal ones mean one storage.
+_built: dict[int, Any] = {}
+
+
+def refuse_shared_storage(model: nn.Module) -> None:
+    """Raises SharedStorage where a parameter or buffer lies where one of an earlier model does.
+
+    Folds that share one would train it together, on each other's validation examples.
+    """
+    mine: dict[int, Any] = {}
+    for name, tensor in _tensors(model):
+        storage = memory_reference(tensor)
+        other = _built.get(storage.cdata)
+        if other is not None and not other.expired():
+            raise SharedStorage(
+                f"{name} is one tensor in several models, which would train together: "
+                "make it anew in each call of build"
+            )
+        mine[storage.cdata] = storage
+    _forget_the_dead()
+    _built.update(mine)
+
+
+def _tensors(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    for name, tensor in chain(model.named_parameters(), model.named_buffers()):
+        if tensor.device.type != "meta" and not nn.parameter.is_lazy(tensor) and tensor.numel():
+            yield name, tensor
+
+
+def _forget_the_dead() -> None:
+    for address in [address for address, one in _built.items() if one.expired()]:
+        del _built[address]

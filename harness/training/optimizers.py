@@ -1,6 +1,5 @@
 """The optimizers a benchmark file can name."""
 
-import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -9,7 +8,7 @@ from torch import nn
 from torch.optim import SGD, Adam, AdamW, Optimizer
 
 from harness.config.sections import Training
-from harness.training.dynamo_guard import keep_compiler_out
+from harness.training.torch_internals import keep_compiler_out, unwrapped_step
 
 
 def make_optimizer(parameters: Sequence[nn.Parameter], training: Training) -> Optimizer:
@@ -41,12 +40,8 @@ def make_optimizer(parameters: Sequence[nn.Parameter], training: Training) -> Op
 
 
 def plain_step(optimizer: Optimizer) -> Callable[[], None]:
-    """The optimizer's step itself, without what torch wraps around it.
-
-    The wrappers serve graph capture and profiling, import torch's compiler, and cost a small model
-    a tenth of its training.
-    """
-    step = inspect.unwrap(type(optimizer).step)
+    """Return the optimizer's step itself, without what torch wraps around it."""
+    step = unwrapped_step(optimizer)
     groups = optimizer.param_groups
     frozen = [one for group in groups for one in group["params"] if not one.requires_grad]
 

@@ -1,6 +1,6 @@
 """Rotation pretraining: which of four quarter turns was an image given? Labels play no part."""
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil, isfinite
 from time import perf_counter
@@ -23,7 +23,6 @@ from harness.training.batches import (
 from harness.training.initial_weights import Start, begin, head_entries
 from harness.training.module_state import module_state, restore_exactly, state_of
 from harness.training.optimizers import descend, make_optimizer, plain_step
-from harness.training.rotation import TURNS, all_turns, drawn_turns, turned
 from harness.training.schedules import lr_factor
 from harness.training.seeds import derive, permutation, seed_everything
 from harness.training.training_state import PretrainingState
@@ -211,3 +210,39 @@ def _on_cpu(model: nn.Module) -> dict[str, Tensor]:
     return {
         name: entry.detach().cpu().clone() for name, entry in entries if isinstance(entry, Tensor)
     }
+
+
+TURNS = 4  # 0, 90, 180 and 270 degrees, counter-clockwise
+
+
+def turned(images: Tensor, turns: Tensor) -> Tensor:
+    """(batch, channels, size, size): image i turned by `turns[i]` times 90 degrees."""
+    result = torch.empty_like(images)
+    for quarter in range(TURNS):
+        chosen = turns == quarter
+        result[chosen] = torch.rot90(images[chosen], quarter, dims=(2, 3))
+    return result
+
+
+def all_turns(images: Tensor) -> Tensor:
+    """(4, batch, channels, size, size): every image in all four rotations."""
+    return torch.stack([torch.rot90(images, quarter, dims=(2, 3)) for quarter in range(TURNS)])
+
+
+def drawn_turns(n: int, *, seed: int, epoch: int, per_epoch: bool) -> Tensor:
+    """(n,) int64 on the CPU: the turn of each image in an epoch; the same in all unless per_epoch.
+
+    Drawn independently, each of the four with the same chance.
+    """
+    generator = torch.Generator()
+    generator.manual_seed(derive(seed, "turns", epoch if per_epoch else 0))
+    return torch.randint(TURNS, (n,), generator=generator)
+
+
+def rotation_grid(images: Sequence[Tensor] | Tensor) -> Tensor:
+    """(channels, n * size, 4 * size): one row per image, its four rotations side by side.
+
+    images: n of (channels, size, size). To look at, or to save, what the task shows a model.
+    """
+    rows = [torch.cat(list(one), dim=2) for one in all_turns(torch.stack(list(images))).unbind(1)]
+    return torch.cat(rows, dim=1)

@@ -5,13 +5,12 @@ from collections.abc import Callable, Generator, Sequence
 from statistics import fmean
 
 from harness.failures import error_text, is_out_of_memory
-from harness.metrics import METRICS
+from harness.metrics import METRICS, better
 from harness.results.tables import EpochRow
 from harness.training.backends.evidence import compare_epoch
 from harness.training.backends.fold_run import FoldRun, steps_per_epoch
 from harness.training.backends.selection import EXECUTIONS
 from harness.training.checkpoint import CheckpointError
-from harness.training.early_stopping import out_of_patience
 from harness.training.training_state import TrainingState
 from harness.training.types import EpochResult, TrainedFolds, TrainingJob
 
@@ -105,3 +104,22 @@ def _fold_means(rows: Sequence[EpochRow]) -> dict[int, float]:
     for row in rows:
         values[row.repeat].append(row.val_objective)
     return {repeat: fmean(objectives) for repeat, objectives in values.items()}
+
+
+def best_index(values: Sequence[float], *, mode: str) -> int:
+    """Index of the best value; ties go to the earlier one, nan is worse than any number.
+
+    mode: `max` or `min`, the metric's direction.
+    """
+    best = 0
+    for index, value in enumerate(values):
+        if better(mode, value, values[best]):
+            best = index
+    return best
+
+
+def out_of_patience(fold_means: Sequence[float], *, patience: int | None, mode: str) -> bool:
+    """Whether the last `patience` epochs (one fold mean each) brought no improvement."""
+    if patience is None:
+        return False
+    return len(fold_means) - 1 - best_index(fold_means, mode=mode) >= patience

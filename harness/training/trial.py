@@ -25,12 +25,11 @@ from harness.training.checkpoint import (
     trial_setting,
 )
 from harness.training.initial_weights import Start, head_entries
-from harness.training.isolation import TrialProcess, codes, in_words
+from harness.training.isolation import SharedDataWritten, TrialProcess, codes, in_words
 from harness.training.layer_statistics import layer_observer
 from harness.training.model_stats import ModelFacts, model_facts
 from harness.training.precision import forget_compiled, prepare_precision
 from harness.training.probes import place
-from harness.training.shared_arrays import SharedDataWritten
 from harness.training.trainer import Keep, train_folds
 from harness.training.training_state import Checkpointing, TrainingState, TrialState, pack_trial
 from harness.training.trial_rows import (

@@ -31,6 +31,7 @@ from harness.training.evaluate import (
     probabilities,
 )
 from harness.training.initial_weights import begin, frozen_modules
+from harness.training.isolation import refuse_shared_storage
 from harness.training.module_state import (
     ModuleState,
     attributes,
@@ -42,7 +43,6 @@ from harness.training.module_state import (
 from harness.training.optimizers import make_optimizer, plain_step
 from harness.training.precision import computing
 from harness.training.seeds import derive, permutation, seed_everything
-from harness.training.storage import refuse_shared_storage
 from harness.training.training_state import (
     Chosen,
     FoldStates,

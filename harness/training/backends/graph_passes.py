@@ -16,8 +16,8 @@ from harness.training.backends.tracer import (
     Operation,
     Recording,
     geometry,
-    memory,
 )
+from harness.training.torch_internals import memory_key
 
 
 def simplified(recording: Recording) -> Recording:
@@ -64,7 +64,7 @@ def _is_view(operation: Operation) -> bool:
         and not operation.writes
         and all(
             isinstance(one, Tensor)
-            and memory(one) == memory(source)
+            and memory_key(one) == memory_key(source)
             and one.dtype == source.dtype
             and not (one.is_neg() or one.is_conj())
             for one in operation.outputs

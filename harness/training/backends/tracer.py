@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import TreeSpec, tree_flatten, tree_leaves
 
-from harness.training.dynamo_guard import keep_compiler_out
+from harness.training.torch_internals import keep_compiler_out
 
 Geometry = tuple[tuple[int, ...], tuple[int, ...], int]  # shape, strides, offset
 
@@ -82,12 +82,6 @@ def recorded(function: Callable[..., Any], inputs: Sequence[Tensor]) -> Recordin
 def tensors_in(nested: Any) -> list[Tensor]:
     """The tensors in nested lists, tuples and dicts."""
     return [leaf for leaf in tree_leaves(nested) if isinstance(leaf, Tensor)]
-
-
-def memory(tensor: Tensor) -> int:
-    """Names the memory that a tensor lies in, as long as that lives."""
-    found: int = tensor.untyped_storage()._cdata
-    return found
 
 
 def geometry(tensor: Tensor) -> Geometry:

@@ -7,7 +7,6 @@ the batch; on a GPU short sequences are written as products instead.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from types import FunctionType
 from typing import Any
 
 import torch
@@ -15,6 +14,8 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_map
+
+from harness.training.torch_internals import seen_through
 
 SHORT_SEQUENCE = 64  # tokens
 
@@ -212,15 +213,7 @@ def _math_attention(query: Tensor, key: Tensor, value: Tensor, **options: Any) -
     return mixed
 
 
-def _seen_through(function: Any) -> Callable[..., Any]:
-    """The same function, not handed over whole to a mode, which then sees what it calls."""
-    inside = {**function.__globals__, "has_torch_function": lambda tensors: False}
-    copied = FunctionType(function.__code__, inside, function.__name__, function.__defaults__)
-    copied.__kwdefaults__ = function.__kwdefaults__
-    return copied
-
-
-_multi_head_attention = _seen_through(F.multi_head_attention_forward)
+_multi_head_attention = seen_through(F.multi_head_attention_forward)
 
 
 class _FoldsJoinTheBatch(torch.autograd.Function):

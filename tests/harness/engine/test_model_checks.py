@@ -17,7 +17,7 @@ from harness.engine.model_checks import (
 )
 from harness.engine.resolve import resolve
 from harness.errors import BenchError, SpecError
-from harness.training.isolation import process_state, what_changed
+from harness.training.process_state import process_state, what_changed
 from tests.plans import FILE, read
 
 MODEL = """

@@ -1,4 +1,4 @@
-"""A clean trial, one that leaves something in the process, the clean one again."""
+"""A trial is alone: what it changes in its process or in shared data is seen and put back."""
 
 import builtins
 import importlib
@@ -20,8 +20,9 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.checkpoint import DefaultDeviceType, checkpoint
 
+from harness.training import isolation
 from harness.training.batches import as_tensor
-from harness.training.isolation import process_state, restore_process, what_changed
+from harness.training.process_state import process_state, restore_process, what_changed
 from harness.training.trial import TrialResult, run_trial
 from tests.builders import build_linear, make_trial_data, make_trial_job, run_unwatched
 
@@ -303,3 +304,27 @@ def test_a_thread_of_a_models_own_code_is_named() -> None:
     finally:
         done.set()
         thread.join()
+
+
+def test_small_arrays_are_put_back() -> None:
+    """Every byte of them."""
+    data = make_trial_data()
+    known, before = isolation.shared_arrays(data), data.inputs[0].copy()
+    as_tensor(data.inputs[0])[3].zero_()
+
+    assert known.restore() == ("inputs 0",)
+    assert (data.inputs[0] == before).all()
+    assert known.restore() == ()
+
+
+def test_large_arrays_are_known_by_a_checksum(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That they changed is seen; what they were is not known."""
+    monkeypatch.setattr(isolation, "COPIED_BYTES", 100)
+    monkeypatch.setattr(isolation, "_PIECE_BYTES", 64)
+    data = make_trial_data(seed=1)
+    known = isolation.shared_arrays(data)
+    assert known.restore() == ()
+    as_tensor(data.targets)[-1] += 1
+
+    assert known.restore() == ("targets",)
+    assert known.restore() == ("targets",)

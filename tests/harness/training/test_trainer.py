@@ -1,8 +1,8 @@
-"""All folds together: what is equal, what is chosen, what stops, and who sees the test."""
+"""Folds and repeats in lock-step: epochs, patience, chosen weights, what ends a training."""
 
 from collections import Counter
 from dataclasses import replace
-from math import inf, isfinite
+from math import inf, isfinite, nan
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from torch import nn
 
 from harness.data.types import TrialData
 from harness.training.backends.fold_run import build_model
-from harness.training.trainer import train_folds
+from harness.training.trainer import best_index, out_of_patience, train_folds
 from harness.training.types import Diverged, EpochResult, FoldOutcome
 from tests.builders import Linear, build_linear, make_job, make_trial_data, trained
 
@@ -270,3 +270,32 @@ def exploding_build(*, input_shape: tuple[int, ...], num_classes: int) -> nn.Mod
     model = Exploding(input_shape[0], num_classes, 0.0)
     model.steps = 0
     return model
+
+
+@pytest.mark.parametrize(
+    ("values", "mode", "best"),
+    [
+        ([0.1, 0.5, 0.5, 0.4], "max", 1),
+        ([0.9, 0.2, 0.2, 0.3], "min", 1),
+        ([nan, 0.2, nan, 0.3], "max", 3),
+        ([nan, nan], "max", 0),
+        ([0.5], "min", 0),
+    ],
+)
+def test_the_best_epoch_is_the_earliest_of_equals(
+    values: list[float], mode: str, best: int
+) -> None:
+    """Ties go to the earlier epoch; undefined values never win against defined ones."""
+    assert best_index(values, mode=mode) == best
+
+
+def test_patience_counts_epochs_since_the_best() -> None:
+    """Patience 2: the second epoch without improvement ends it."""
+    assert not out_of_patience([0.5, 0.4], patience=2, mode="max")
+    assert out_of_patience([0.5, 0.4, 0.5], patience=2, mode="max")
+    assert not out_of_patience([0.5, 0.4, 0.6], patience=2, mode="max")
+
+
+def test_without_patience_nothing_stops() -> None:
+    """The default trains all epochs."""
+    assert not out_of_patience([0.5] * 100, patience=None, mode="max")

@@ -15,7 +15,7 @@ from harness.training.backends.fold_run import build_model, epoch_batches, start
 from harness.training.backends.selection import Agreement, BackendChoice
 from harness.training.backends.vmap_operators import GivenMasks
 from harness.training.backends.vmap_support import obstacle
-from harness.training.storage import SharedStorage
+from harness.training.isolation import SharedStorage
 from harness.training.trial import TrialResult, trial_steps
 from harness.training.types import TrainingJob
 from tests.builders import (

@@ -1,21 +1,197 @@
-"""The functions and classes that every model computes with, and whether somebody replaced one.
+"""What a process was at one moment, as far as it can reach the numbers of whatever runs in it.
 
-Python lets a model's file put its own function in the place of `torch.nn.functional.relu`, of
-`torch.optim.Adam.__init__`, or of a function's defaults. Here the libraries' namespaces are copied,
-so that comparing them takes no longer than looking at each name once.
+Three kinds of things are compared, and put back: switches, which torch, NumPy and Python keep for a
+whole process or thread and compute by; names, since Python lets a model's file put its own function
+in the place of `torch.nn.functional.relu`, of `torch.optim.Adam.__init__` or of a function's
+defaults; and threads and modules that came meanwhile. The libraries' namespaces are copied, so that
+comparing them takes no longer than looking at each name once.
 """
 
 import builtins
-import inspect
+import gc
+import locale
+import os
+import random
 import sys
+import threading
 import types
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from operator import attrgetter
-from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+
+from harness.plugins.catalog import is_user_module
+from harness.training.torch_internals import is_wrapped_by_torch, torch_switches
+
+
+@dataclass(frozen=True, eq=False)
+class ProcessState:
+    """What a process was at one moment, as far as it can reach numbers."""
+
+    switches: tuple[Any, ...]
+    names: "Names"
+    modules: frozenset[str]
+    threads: frozenset[threading.Thread]
+
+
+def process_state() -> ProcessState:
+    """The process as it is now."""
+    return ProcessState(
+        read_switches(), read_names(), frozenset(sys.modules), frozenset(threading.enumerate())
+    )
+
+
+def what_changed(before: ProcessState) -> tuple[str, ...]:
+    """What is different now and may reach the numbers of whatever comes, in words."""
+    switched = _switched(before.switches, read_switches())
+    names = dict.fromkeys(found.name for found in replaced(before.names))
+    return (*switched, *names, *_started(before.threads))
+
+
+def restore_process(before: ProcessState, *, surroundings: bool = True) -> tuple[str, ...]:
+    """Puts back what is different now, as far as that can be done; gives what `what_changed` does.
+
+    surroundings: the environment, the working directory and the like are put back too, without a
+    word.
+    """
+    changed = what_changed(before)
+    restore_switches(before.switches, harmless=surroundings)
+    if changed:
+        for found in list(replaced(before.names)):
+            found.put()
+    for name in sys.modules.keys() - before.modules:
+        if is_user_module(name):
+            del sys.modules[name]
+    return changed
+
+
+@contextmanager
+def unchanged_process(*, surroundings: bool = True) -> Iterator[None]:
+    """Puts back whatever the block has changed; see `restore_process`."""
+    before = process_state()
+    try:
+        yield
+    finally:
+        restore_process(before, surroundings=surroundings)
+
+
+def _switched(before: tuple[Any, ...], now: tuple[Any, ...]) -> Iterator[str]:
+    for switch, old, new in zip(all_switches(), before, now, strict=True):
+        if old != new and not switch.harmless:
+            yield f"{switch.name}{_values(old, new)}"
+
+
+def _values(old: Any, new: Any) -> str:
+    """The values where they are short enough to be read."""
+    text = f" ({old} -> {new})"
+    return text if len(text) < 60 and " at 0x" not in text else ""
+
+
+def _started(before: frozenset[threading.Thread]) -> Iterator[str]:
+    """Threads that run a model's own code."""
+    for thread in threading.enumerate():
+        target = getattr(thread, "_target", None) or type(thread)
+        if thread not in before and is_user_module(str(getattr(target, "__module__", ""))):
+            yield f"a thread that runs {getattr(target, '__qualname__', target)}"
+
+
+_C: Any = torch._C  # its stubs lack much of this
+_RANDOM: Any = np.random
+
+
+@dataclass(frozen=True)
+class Switch:
+    """One thing that a process keeps. read: its value, to be compared; put: sets it to that value.
+
+    put: None where only a new process gets rid of another value.
+    harmless: it reaches no number once it is put back, so that nobody needs to know.
+    """
+
+    name: str
+    read: Callable[[], Any]
+    put: Callable[[Any], object] | None = None
+    harmless: bool = False
+
+
+@cache
+def all_switches() -> tuple[Switch, ...]:
+    """All of them, in the order in which they are put back."""
+    of_torch = (Switch(*switch) for switch in torch_switches())
+    return (*of_torch, *_libraries(), *_surroundings())
+
+
+def read_switches() -> tuple[Any, ...]:
+    """The value of each, in their order."""
+    return tuple(_read(switch) for switch in all_switches())
+
+
+def restore_switches(before: Iterable[Any], *, harmless: bool = True) -> None:
+    """Set those that differ to values of `read_switches`; the harmless ones if asked to."""
+    for switch, value in zip(all_switches(), before, strict=True):
+        if switch.harmless and not harmless:
+            continue
+        if switch.put is not None and _read(switch) != value:
+            switch.put(value)
+
+
+def _read(switch: Switch) -> Any:
+    try:
+        return switch.read()
+    except Exception as error:  # such as old and new precision settings mixed, or no directory
+        return f"{type(error).__name__}: {error}"
+
+
+def _libraries() -> Iterable[Switch]:
+    yield Switch("NumPy's error handling", np.geterr, lambda value: np.seterr(**value))
+    yield Switch("NumPy's random generator", _RANDOM.get_bit_generator, _RANDOM.set_bit_generator)
+    yield Switch("Python's random generator", lambda: getattr(random.random, "__self__", None))
+    yield Switch(
+        "locale",
+        lambda: locale.setlocale(locale.LC_ALL),
+        lambda value: locale.setlocale(locale.LC_ALL, value),
+    )
+
+
+def _surroundings() -> Iterable[Switch]:
+    yield Switch("recursion limit", sys.getrecursionlimit, sys.setrecursionlimit, harmless=True)
+    yield Switch("environment", lambda: dict(os.environ), _put_environment, harmless=True)
+    yield Switch("working directory", os.getcwd, os.chdir, harmless=True)
+    yield Switch("sys.path", lambda: tuple(sys.path), _put_search_path, harmless=True)
+    yield Switch("warnings", lambda: tuple(warnings.filters), _put_warnings, harmless=True)
+    yield Switch(
+        "garbage collection",
+        lambda: (gc.isenabled(), gc.get_threshold()),
+        _put_garbage_collection,
+        harmless=True,
+    )
+
+
+def _put_environment(before: dict[str, str]) -> None:
+    for name in os.environ.keys() - before.keys():
+        del os.environ[name]
+    os.environ.update(before)
+
+
+def _put_search_path(before: tuple[str, ...]) -> None:
+    sys.path[:] = before
+
+
+def _put_warnings(before: tuple[Any, ...]) -> None:
+    warnings.filters[:] = before  # type: ignore[index]
+    warnings._filters_mutated()  # type: ignore[attr-defined]
+
+
+def _put_garbage_collection(before: tuple[bool, tuple[int, int, int]]) -> None:
+    enabled, threshold = before
+    (gc.enable if enabled else gc.disable)()
+    gc.set_threshold(*threshold)
+
 
 _WATCHED = (
     "builtins",
@@ -97,11 +273,6 @@ _INNARDS: Callable[[Any], tuple[Any, ...]] = attrgetter(
     "__code__", "__defaults__", "__kwdefaults__"
 )
 
-_TORCH = Path(torch.__file__).parent
-_WRAPPERS = tuple(
-    str(_TORCH / place) for place in ("optim/optimizer.py", "_compile.py", "_dynamo/")
-)
-_MUTATION_GUARD = str(_TORCH / "_dynamo" / "mutation_guard.py")
 _HEAP_TYPE = 1 << 9  # of a class's flags: of others no attribute can be set
 
 Copy = dict[str, Any]
@@ -220,15 +391,12 @@ def _is_equal(new: Any, old: Any) -> bool:
 
 
 def _is_torchs_own(space: _Space, name: str, new: Any, old: Any) -> bool:
-    """Whether torch put it there: it wraps the steps of optimizers that are made, and more where
-    something is compiled."""
+    """Whether Python or torch put it there by the way."""
     if isinstance(space.owner, type) and (name in _BY_THE_WAY or name.startswith("__pydantic_")):
         return True
     if _full_name(space, name) in _TORCHS_OWN:
         return True
-    file = getattr(getattr(new, "__code__", None), "co_filename", "")
-    wraps = file.startswith(_WRAPPERS) and inspect.unwrap(new) is inspect.unwrap(old)
-    return wraps or file == _MUTATION_GUARD
+    return is_wrapped_by_torch(new, old)
 
 
 def _full_name(space: _Space, name: str) -> str:
@@ -268,8 +436,9 @@ def _look_around() -> None:
 
 def _new_modules() -> list[str]:
     new = sys.modules.keys() - _watch.known
-    return [name for name in new
-            if _is_watched(name) and type(sys.modules[name]) is types.ModuleType]  # fmt: skip
+    return [
+        name for name in new if _is_watched(name) and type(sys.modules[name]) is types.ModuleType
+    ]
 
 
 def _is_watched(name: str) -> bool:

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from harness.training.mixing_probes import weights_mix_tokens
 from harness.training.probes import probe
-from harness.training.token_mixing import weights_mix_tokens
 from models.conv1d_transformer import PublishedAttention, TokenAttention
 from tests.builders import make_job, make_trial_data
 

@@ -20,7 +20,7 @@ ASKED = {
 EACH = """
 import os, sys
 import torch
-from harness.training.dynamo_guard import without_compiler
+from harness.training.torch_internals import without_compiler
 for program in sys.argv[1:]:
     if os.fork() == 0:  # a process of its own for each, torch imported once
         exec(program)
