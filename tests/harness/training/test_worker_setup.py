@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from harness.training.fast_operators import FEW, use_fast_operators
+from harness.training.fast_operators import FEW_NUMBERS, use_fast_operators
 from harness.training.worker_setup import kept_tensor_bytes, prepare_process
 
 GIB = 2**30
@@ -30,7 +30,7 @@ def test_operators_are_torchs_own_unless_a_trial_asks_for_others() -> None:
 
     def drawn() -> float:
         torch.manual_seed(0)
-        return float(nn.functional.dropout(torch.ones(2 * FEW), 0.5).sum())
+        return float(nn.functional.dropout(torch.ones(2 * FEW_NUMBERS), 0.5).sum())
 
     use_fast_operators(False)
     own = drawn()

@@ -12,7 +12,7 @@ from torch import nn
 from harness.data.types import FoldInputs
 from harness.training.backends import loop, vectorized
 from harness.training.backends.model_ensemble import Stack
-from harness.training.fast_operators import FEW, use_fast_operators
+from harness.training.fast_operators import FEW_NUMBERS, use_fast_operators
 from harness.training.initial_weights import Start
 from harness.training.layer_statistics import layer_observer
 from harness.training.trainer import train_folds
@@ -66,7 +66,7 @@ def test_masks_of_many_numbers_are_the_loops() -> None:
     job = small_job(
         build=partial(small_net, width=400), epochs=2, lr=0.003, batch_size=5, gradient_clip=1.0
     )
-    assert FEW <= 5 * 400 * 5
+    assert FEW_NUMBERS <= 5 * 400 * 5
     assert_same(job, atol=1e-6)
 
 
