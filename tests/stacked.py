@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from harness.training.backends import loop, vectorized
+from harness.training.backends import loop
+from harness.training.backends.batched import vectorized
 from harness.training.types import EpochResult, FoldOutcome, TrainingJob
 from tests.builders import make_job, make_trial_data, trained
 

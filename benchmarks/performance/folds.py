@@ -18,9 +18,10 @@ import torch
 
 from harness.config.sections import Training
 from harness.data.types import Fold, FoldInputs, TrialData
-from harness.training.backends import loop, vectorized
+from harness.training.backends import loop
+from harness.training.backends.batched import vectorized
+from harness.training.backends.batched.model_ensemble import stack_of
 from harness.training.backends.fold_run import epoch_batches
-from harness.training.backends.model_ensemble import stack_of
 from harness.training.types import TrainingJob
 from harness.training.worker_setup import prepare_process
 

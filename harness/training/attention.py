@@ -7,9 +7,9 @@ of n tokens share a total of at most 1, so 1 / n is what a token without importa
 (id 0), CLS and names in angle brackets such as `<unknown>` get no score; padding never attends.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,9 +18,6 @@ from torch import Tensor, nn
 
 from harness.training.batches import FoldSource, gather
 from harness.training.module_state import undisturbed
-
-if TYPE_CHECKING:
-    from harness.training.backends.fold_run import FoldRun
 
 TOP_TOKENS = 200  # rows kept of each class: its first tokens by score, and all that are frequent
 FREQUENT = 5
@@ -91,37 +88,21 @@ def token_scores(weights: Tensor, ids: Tensor) -> Tensor:
     return received / n_attending[:, None, None, None] * is_real[:, :, None, None]
 
 
-def fold_attention(
-    run: "FoldRun", predictions: Mapping[str, NDArray[np.float32]]
-) -> tuple[dict[str, Any], ...]:
-    """The rows of a fold with its chosen weights: of its test, or validation where it has none.
+def try_attention(model: nn.Module, source: FoldSource, indices: Tensor, *, attend: Attend) -> None:
+    """Raise before any training what `attention` would raise after all of it.
 
-    None where the model does not show its attention or the dataset does not name its tokens.
+    Args:
+        model: Is left as it was.
+        source: The fold's data.
+        indices: Of an example or more.
+        attend: The model's `attention`.
+
+    Raises:
+        ValueError: What it gives is no attention of these tokens; besides whatever it raises.
     """
-    job, fold = run.job, run.fold
-    if job.attention is None or run.token_names is None:
-        return ()
-    role = "test" if "test" in predictions else "validation"
-    rows = attention_rows(
-        run.model,
-        run.source,
-        run.indices[role],
-        attend=job.attention,
-        predicted=predictions[role].argmax(1),
-        token_names=run.token_names,
-        class_names=job.data.class_names,
-    )
-    return tuple({"repeat": fold.repeat, "fold": fold.fold, **row} for row in rows)
-
-
-def try_attention(run: "FoldRun") -> None:
-    """Raise before any training what `attention` would raise after all of it: on one example."""
-    job, model = run.job, run.model
-    if job.attention is None or run.token_names is None:
-        return
-    ids = gather(run.source, run.indices["train"][:1]).flatten(1)
+    ids = gather(source, indices).flatten(1)
     with undisturbed(model), torch.random.fork_rng(devices=[]), torch.no_grad():
-        token_scores(job.attention(model.eval(), ids.clone()), ids)
+        token_scores(attend(model.eval(), ids.clone()), ids)
 
 
 def attention_rows(

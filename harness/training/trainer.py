@@ -7,9 +7,9 @@ from statistics import fmean
 from harness.failures import error_text, is_out_of_memory
 from harness.metrics import METRICS, better
 from harness.results.tables import EpochRow
-from harness.training.backends.evidence import compare_epoch
-from harness.training.backends.fold_run import FoldRun, steps_per_epoch
-from harness.training.backends.selection import EXECUTIONS
+from harness.training.backends.batched.evidence import compare_epoch
+from harness.training.backends.fold_run import FoldRun, outcomes, restore, steps_per_epoch
+from harness.training.backends.selection import BACKENDS
 from harness.training.checkpoint import CheckpointError
 from harness.training.training_state import TrainingState
 from harness.training.types import EpochResult, TrainedFolds, TrainingJob
@@ -36,7 +36,7 @@ def train_folds(
     and its folds together train otherwise than alone, CheckpointError, before the first epoch, for
     a past of another model, and whatever the model raises.
     """
-    execution = EXECUTIONS[job.execution]
+    backend = BACKENDS[job.execution]
     runs, results = _begin(job, past)
     del past  # it is as large as all folds
     mode = METRICS[job.objective].mode
@@ -49,13 +49,13 @@ def train_folds(
         if epoch > len(results):
             if _is_compared(training[0], epoch):
                 compare_epoch(training, epoch)
-            rows = execution.train_epoch(training, epoch)
+            rows = backend.train_epoch(training, epoch)
             if observe is not None:
                 observe(epoch, training)
             mean = fmean((latest | _objectives(rows)).values())
             results.append(EpochResult(epoch, tuple(rows), objective_mean=mean))
             if keep is not None:
-                keep(lambda: TrainingState(tuple(results), execution.state(runs)))
+                keep(lambda: TrainingState(tuple(results), backend.state(runs)))
         result = results[epoch - 1]
         latest |= _objectives(result.folds)
         yield result
@@ -69,17 +69,17 @@ def train_folds(
         training = [run for run in training if run.fold.repeat not in stopped]
         if not training:
             break
-    yield TrainedFolds(tuple(execution.outcomes(runs)))
+    yield TrainedFolds(tuple(outcomes(runs)))
 
 
 def _begin(job: TrainingJob, past: TrainingState | None) -> tuple[list[FoldRun], list[EpochResult]]:
     """Every fold at its start, or where it stood; the epochs that it has behind it."""
-    execution = EXECUTIONS[job.execution]
-    runs = execution.start(job)
+    backend = BACKENDS[job.execution]
+    runs = backend.start(job)
     if past is None:
         return runs, []
     try:
-        execution.restore(runs, past.folds)
+        restore(runs, past.folds)
     except CheckpointError:
         raise
     except (RuntimeError, ValueError, KeyError) as error:

@@ -37,7 +37,7 @@ class TrainingJob:
     objective: name of the metric that chooses the epoch, on validation.
     attention: the model's own, (model, inputs) -> (batch, blocks, heads, tokens, tokens).
     start: what is done to every fold's model before it trains; None: nothing.
-    execution: of harness.training.backends.selection.EXECUTIONS, as `choose` there said.
+    execution: of harness.training.backends.selection.BACKENDS, as `choose` there said.
     compare_from: the first step from which on each epoch of the batched model is compared with the
         loop; None: none is.
     """

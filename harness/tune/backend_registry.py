@@ -94,10 +94,10 @@ def _remember(cache: Path, key: str, found: Found) -> None:
 
 def _checked(choice: "BackendChoice") -> "BackendChoice":
     """The choice; ValueError where it is none that could have been written."""
-    from harness.training.backends.selection import EXECUTIONS
+    from harness.training.backends.selection import BACKENDS
 
     ratio = choice.ratio is None or isinstance(choice.ratio, float)
-    known = choice.execution in EXECUTIONS and isinstance(choice.reason, str)
+    known = choice.execution in BACKENDS and isinstance(choice.reason, str)
     if not (known and ratio and isinstance(choice.compared, int)):
         raise ValueError(f"no choice: {choice}")
     return choice

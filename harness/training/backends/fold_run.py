@@ -1,10 +1,11 @@
-"""One fold in training: what every execution shares of its start, its epochs and its end."""
+"""One fold in training: what every back end shares of its start, its epochs and its end."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from math import ceil, isfinite
 from time import perf_counter
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -15,7 +16,7 @@ from torch.optim import Optimizer
 from harness.data.types import Fold
 from harness.metrics import METRICS, better, compute
 from harness.results.tables import EpochRow
-from harness.training.attention import fold_attention, try_attention
+from harness.training.attention import attention_rows, try_attention
 from harness.training.augmentation import Batch, agreement, augmented
 from harness.training.batches import (
     FoldSource,
@@ -73,7 +74,7 @@ class FoldRun:
     n_examples: train examples per epoch.
     forward: the model as it is called in training.
     parameters: all of the model's, frozen ones too, which it may train later.
-    stack: of harness.training.backends.model_ensemble, where the fold is a slice of one.
+    stack: of harness.training.backends.batched.model_ensemble, where the fold is a slice of one.
     """
 
     job: TrainingJob
@@ -93,10 +94,40 @@ class FoldRun:
     stack: object = None
 
 
+class FoldBackend(Protocol):
+    """A way to train a job's folds; each gives the same numbers but for rounding.
+
+    `loop` and `batched.vectorized` are such modules; `selection` chooses one of them and `trainer`
+    drives it. The rest is the same for all: see `restore` and `outcomes`.
+    """
+
+    NAME: str  # as `training.fold_execution` names it
+
+    def start(self, job: TrainingJob) -> list[FoldRun]:
+        """Build model and optimizer of every fold. Raises what `build` and `attention` raise."""
+        ...
+
+    def train_epoch(self, runs: Sequence[FoldRun], epoch: int) -> list[FoldEpoch]:
+        """Train and validate each fold for one epoch (from 1).
+
+        Args:
+            runs: The folds that still train.
+            epoch: Its number.
+
+        Raises:
+            Diverged: A loss is not finite.
+        """
+        ...
+
+    def state(self, runs: Sequence[FoldRun]) -> FoldStates:
+        """Return all that the epochs have changed; a view, to be packed before the next epoch."""
+        ...
+
+
 def start_folds(job: TrainingJob) -> list[FoldRun]:
     """Build model and optimizer of every fold. Raises what `build` and `attention` raise."""
     runs = [_start_fold(job, index) for index in job.folds]
-    try_attention(runs[0])
+    _try_attention(runs[0])
     return runs
 
 
@@ -317,9 +348,38 @@ def _outcome(run: FoldRun) -> FoldOutcome:
         losses={role: evaluation.loss for role, evaluation in evaluations.items()},
         fit_time_s=run.fit_time_s,
         predict_time_s=predict_time_s,
-        attention=fold_attention(run, predictions),
+        attention=_attention(run, predictions),
         unkept=unkept,
     )
+
+
+def _try_attention(run: FoldRun) -> None:
+    attend = run.job.attention
+    if attend is not None and run.token_names is not None:
+        try_attention(run.model, run.source, run.indices["train"][:1], attend=attend)
+
+
+def _attention(
+    run: FoldRun, predictions: Mapping[str, NDArray[np.float32]]
+) -> tuple[dict[str, Any], ...]:
+    """Rows with the chosen weights: of the fold's test, or validation where it has none.
+
+    None where the model does not show its attention or the dataset does not name its tokens.
+    """
+    job, fold = run.job, run.fold
+    if job.attention is None or run.token_names is None:
+        return ()
+    role = "test" if "test" in predictions else "validation"
+    rows = attention_rows(
+        run.model,
+        run.source,
+        run.indices[role],
+        attend=job.attention,
+        predicted=predictions[role].argmax(1),
+        token_names=run.token_names,
+        class_names=job.data.class_names,
+    )
+    return tuple({"repeat": fold.repeat, "fold": fold.fold, **row} for row in rows)
 
 
 def _choose_again(run: FoldRun, validation: Evaluation, state: ModuleState) -> str:

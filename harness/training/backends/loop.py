@@ -1,9 +1,4 @@
-"""The loop execution: one fold's model after the other, on every device and for every model.
-
-An execution offers `NAME`, `start(job)`, `train_epoch(runs, epoch)` and `outcomes(runs)`, where
-`runs` may be narrowed to the folds that still train, and `state(runs)` and `restore(runs, state)`,
-so that training may go on in another process; `lockstep` drives it.
-"""
+"""The back end `loop`: one fold's model after the other, on every device and for every model."""
 
 from collections.abc import Sequence
 from time import perf_counter
@@ -19,8 +14,6 @@ from harness.training.backends.fold_run import (
     end_epoch,
     epoch_batches,
     epoch_seed,
-    outcomes,
-    restore,
     running,
     start_folds,
     state,
@@ -33,7 +26,7 @@ from harness.training.schedules import lr_factor
 from harness.training.seeds import seed_everything
 from harness.training.types import TrainingJob
 
-__all__ = ["NAME", "outcomes", "restore", "start", "state", "train_epoch"]
+__all__ = ["NAME", "start", "state", "train_epoch"]
 
 NAME = "loop"
 

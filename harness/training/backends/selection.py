@@ -10,13 +10,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from math import ceil
 from time import perf_counter, thread_time
-from types import ModuleType
 
 import torch
 from torch import Tensor, nn
 
-from harness.training.backends import loop, vectorized
+from harness.training.backends import loop
+from harness.training.backends.batched import vectorized
+from harness.training.backends.batched.model_ensemble import stack_of
+from harness.training.backends.batched.support import obstacle
 from harness.training.backends.fold_run import (
+    FoldBackend,
     FoldRun,
     build_model,
     epoch_batches,
@@ -24,13 +27,11 @@ from harness.training.backends.fold_run import (
     start_folds,
     uneven_folds,
 )
-from harness.training.backends.model_ensemble import stack_of
-from harness.training.backends.vmap_support import obstacle
 from harness.training.types import TrainingJob
 
 VERSION = 3  # raised when what was measured before says nothing any more
 
-EXECUTIONS: dict[str, ModuleType] = {one.NAME: one for one in (loop, vectorized)}
+BACKENDS: dict[str, FoldBackend] = {backend.NAME: backend for backend in (loop, vectorized)}
 
 # Loop's time over the batched model's, from which the latter is taken: where both are about as
 # fast, one measurement would say this and the next that, and with it the last digits of a row.

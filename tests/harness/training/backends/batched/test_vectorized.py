@@ -10,8 +10,9 @@ import torch
 from torch import nn
 
 from harness.data.types import FoldInputs
-from harness.training.backends import loop, vectorized
-from harness.training.backends.model_ensemble import Stack
+from harness.training.backends import fold_run, loop
+from harness.training.backends.batched import vectorized
+from harness.training.backends.batched.model_ensemble import Stack
 from harness.training.fast_operators import FEW_NUMBERS, use_fast_operators
 from harness.training.initial_weights import Start
 from harness.training.layer_statistics import layer_observer
@@ -236,7 +237,7 @@ def test_training_goes_on_from_its_state_to_the_last_bit() -> None:
         rows = vectorized.train_epoch(whole, epoch)
     first, second = vectorized.start(job), vectorized.start(job)
     vectorized.train_epoch(first, 1)
-    vectorized.restore(second, vectorized.state(first))
+    fold_run.restore(second, vectorized.state(first))
     for epoch in (2, 3):
         again = vectorized.train_epoch(second, epoch)
     assert [one.val_loss for one in again] == [one.val_loss for one in rows]

@@ -1,4 +1,4 @@
-"""The vectorized execution: all folds (and repeats) as one batched model.
+"""The back end `vectorized`: all folds (and repeats) as one batched model.
 
 The same numbers as the loop's but for rounding: every fold has its own examples, augmentation,
 dropout, clipping, chosen epoch and end. Only the training steps are batched; validation and test
@@ -18,34 +18,31 @@ from torch.nn import functional as F
 from harness.results.tables import EpochRow
 from harness.training.augmentation import Batch
 from harness.training.backends import fold_run
-from harness.training.backends.fold_run import (
-    FoldRun,
-    Trained,
-    end_epoch,
-    epoch_batches,
-    epoch_seed,
-    outcomes,
-    restore,
-    running,
-    steps_per_epoch,
-)
-from harness.training.backends.fold_run import start_folds as start
-from harness.training.backends.model_ensemble import (
+from harness.training.backends.batched.model_ensemble import (
     Stack,
     call,
     hand_back,
     restored_buffers,
     stack_of,
 )
-from harness.training.backends.replay import record
-from harness.training.backends.tracer import NotRecordable
-from harness.training.backends.vmap_operators import Mask, Stackable
+from harness.training.backends.batched.operators import Mask, Stackable
+from harness.training.backends.batched.replay import NotRecordable, record
+from harness.training.backends.fold_run import (
+    FoldRun,
+    Trained,
+    end_epoch,
+    epoch_batches,
+    epoch_seed,
+    running,
+    steps_per_epoch,
+)
+from harness.training.backends.fold_run import start_folds as start
 from harness.training.precision import compiled, computing
 from harness.training.schedules import lr_factor
 from harness.training.seeds import seed_everything
 from harness.training.training_state import FoldStates
 
-__all__ = ["NAME", "outcomes", "restore", "start", "state", "train_epoch"]
+__all__ = ["NAME", "start", "state", "train_epoch"]
 
 NAME = "vectorized"
 

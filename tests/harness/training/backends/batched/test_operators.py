@@ -6,7 +6,7 @@ from torch import nn
 from torch.func import vmap
 from torch.nn import functional as F
 
-from harness.training.backends.vmap_operators import SHORT_SEQUENCE, Mask, Stackable
+from harness.training.backends.batched.operators import SHORT_SEQUENCE, Mask, Stackable
 
 
 def stacked(function, inputs, masks=None, mode=None):

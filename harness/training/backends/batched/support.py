@@ -12,17 +12,17 @@ from torch.utils._pytree import tree_leaves
 
 from harness.data.memory import available_memory_bytes
 from harness.data.paths import available_cores
-from harness.training.backends.evidence import other_training
-from harness.training.backends.fold_run import FoldRun, epoch_batches, start_folds
-from harness.training.backends.model_ensemble import (
+from harness.training.backends.batched.evidence import other_training
+from harness.training.backends.batched.model_ensemble import (
     Stack,
     Unstackable,
     restored_buffers,
     stack_of,
 )
-from harness.training.backends.side_effects import changed, outside
-from harness.training.backends.tracer import NotRecordable, recorded
-from harness.training.backends.vectorized import step_inputs, training_step
+from harness.training.backends.batched.replay import NotRecordable, recorded
+from harness.training.backends.batched.side_effects import changed, outside
+from harness.training.backends.batched.vectorized import step_inputs, training_step
+from harness.training.backends.fold_run import FoldRun, epoch_batches, start_folds
 from harness.training.types import TrainingJob
 
 TRIED = 2  # examples, so that batch normalisation has something to normalise by

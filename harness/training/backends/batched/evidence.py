@@ -17,15 +17,16 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from harness.training.augmentation import Batch
-from harness.training.backends import loop, vectorized
+from harness.training.backends import loop
+from harness.training.backends.batched import vectorized
+from harness.training.backends.batched.model_ensemble import Stack, hand_back, stack_of
+from harness.training.backends.batched.operators import GivenMasks
 from harness.training.backends.fold_run import (
     FoldRun,
     epoch_batches,
     epoch_seed,
     start_folds,
 )
-from harness.training.backends.model_ensemble import Stack, hand_back, stack_of
-from harness.training.backends.vmap_operators import GivenMasks
 from harness.training.initial_weights import train_mode
 from harness.training.optimizers import make_optimizer, plain_step
 from harness.training.seeds import derive, seed_everything

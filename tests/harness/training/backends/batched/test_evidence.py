@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrizations, spectral_norm, weight_norm
 
+from harness.training.backends.batched.operators import GivenMasks
+from harness.training.backends.batched.support import obstacle
 from harness.training.backends.fold_run import build_model, epoch_batches, start_folds
 from harness.training.backends.selection import Agreement, BackendChoice
-from harness.training.backends.vmap_operators import GivenMasks
-from harness.training.backends.vmap_support import obstacle
 from harness.training.isolation import SharedStorage
 from harness.training.trial import TrialResult, trial_steps
 from harness.training.types import TrainingJob

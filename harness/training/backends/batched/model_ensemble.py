@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from torch.func import vmap
 from torch.optim import Optimizer
 
+from harness.training.backends.batched.operators import Mask, Stackable
 from harness.training.backends.fold_run import FoldRun
-from harness.training.backends.vmap_operators import Mask, Stackable
 from harness.training.initial_weights import frozen_modules, train_mode
 from harness.training.optimizers import make_optimizer, plain_step
 

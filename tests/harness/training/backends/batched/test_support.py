@@ -12,8 +12,8 @@ from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 from harness.data.types import FoldInputs
-from harness.training.backends import vmap_support
-from harness.training.backends.vmap_support import obstacle
+from harness.training.backends.batched import support
+from harness.training.backends.batched.support import obstacle
 from tests.builders import build_linear, make_job, make_trial_data
 
 OTHER = "a training step of fold 2 gives other {} than in the loop"
@@ -159,6 +159,6 @@ def test_a_buffer_that_is_replaced_would_be_lost() -> None:
 
 def test_what_would_not_fit_into_memory_is_not_tried(monkeypatch: pytest.MonkeyPatch) -> None:
     """The folds' tensors lie there at once; of two examples they are measured."""
-    monkeypatch.setattr(vmap_support, "available_memory_bytes", lambda: 1000)
+    monkeypatch.setattr(support, "available_memory_bytes", lambda: 1000)
     text = found(build_linear)
     assert text and text.endswith("MiB are free")
