@@ -107,7 +107,7 @@ class FoldBackend(Protocol):
         """Build model and optimizer of every fold. Raises what `build` and `attention` raise."""
         ...
 
-    def train_epoch(self, runs: Sequence[FoldRun], epoch: int) -> list[FoldEpoch]:
+    def train_epoch(self, runs: Sequence[FoldRun], epoch: int) -> list[EpochRow]:
         """Train and validate each fold for one epoch (from 1).
 
         Args:
