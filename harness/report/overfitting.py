@@ -17,12 +17,17 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 
 
-class Ending(NamedTuple):
-    """One configuration's best and last epoch, each fold by itself.
+class OverfitSummary(NamedTuple):
+    """The best and the last epoch of one configuration, each fold separately.
 
-    epochs: the best epoch of each fold, the earliest of equal ones. at_best, at_last: mean
-    validation score. lost: how much worse the last epoch is, mean over folds, never negative.
-    gap_best, gap_last: mean train minus validation score there; None without train values.
+    Attributes:
+        configuration: Whose they are.
+        epochs: The best epoch of each fold, the earliest of equal ones.
+        at_best: The mean validation score there.
+        at_last: The mean validation score at the last epoch.
+        lost: How much worse the last epoch is, mean over folds, never negative.
+        gap_best: Mean train minus validation score at the best epoch; None without train values.
+        gap_last: The same at the last epoch.
     """
 
     configuration: Configuration
@@ -34,31 +39,42 @@ class Ending(NamedTuple):
     gap_last: float | None
 
 
-def endings(
+def overfit_summaries(
     rows: "pd.DataFrame",
     shown: Sequence[Configuration],
     *,
     metric: str,
     mode: str,
     size_ratio: float,
-) -> tuple[Ending, ...]:
-    """One for each configuration with epochs. rows: of `epochs`, stage `training`.
+) -> tuple[OverfitSummary, ...]:
+    """Return a summary of each configuration that has epochs.
 
-    mode: `max` or `min`. size_ratio: validation examples per train example.
+    Args:
+        rows: Rows of `epochs`, stage `training`.
+        shown: The configurations.
+        metric: The objective.
+        mode: `max` or `min`.
+        size_ratio: Validation examples per train example.
     """
     if f"val_{metric}" not in rows.columns:
         return ()
     known = rows[rows[f"val_{metric}"].notna()].sort_values("epoch")
-    found = (
-        _ending(one, known[known["trial_id"] == one.trial_id], metric, mode, size_ratio)
-        for one in shown
-        if (known["trial_id"] == one.trial_id).any()
+    summaries = (
+        _summary(
+            configuration,
+            known[known["trial_id"] == configuration.trial_id],
+            metric,
+            mode,
+            size_ratio,
+        )
+        for configuration in shown
+        if (known["trial_id"] == configuration.trial_id).any()
     )
-    return tuple(found)
+    return tuple(summaries)
 
 
-def table(found: Sequence[Ending]) -> Table:
-    """One row a configuration."""
+def overfit_table(summaries: Sequence[OverfitSummary]) -> Table:
+    """Return one row a configuration."""
     columns = (
         Column("#", numeric=True),
         Column("configuration"),
@@ -69,12 +85,12 @@ def table(found: Sequence[Ending]) -> Table:
         Column("train − validation, best epoch", numeric=True),
         Column("train − validation, last epoch", numeric=True),
     )
-    return Table(columns, tuple(_row(one) for one in found), sortable=True)
+    return Table(columns, tuple(_row(summary) for summary in summaries), sortable=True)
 
 
-def _ending(
-    one: Configuration, rows: "pd.DataFrame", metric: str, mode: str, size_ratio: float
-) -> Ending:
+def _summary(
+    configuration: Configuration, rows: "pd.DataFrame", metric: str, mode: str, size_ratio: float
+) -> OverfitSummary:
     best: list[Any] = []
     last: list[Any] = []
     sign = 1.0 if mode == "max" else -1.0
@@ -82,10 +98,11 @@ def _ending(
         values = sign * fold[f"val_{metric}"].to_numpy(dtype=float)
         best.append(fold.iloc[int(values.argmax())])
         last.append(fold.iloc[-1])
-    at_best, at_last = (np.array([float(row[f"val_{metric}"]) for row in ends])
-                        for ends in (best, last))  # fmt: skip
-    return Ending(
-        one,
+    at_best, at_last = (
+        np.array([float(row[f"val_{metric}"]) for row in ends]) for ends in (best, last)
+    )
+    return OverfitSummary(
+        configuration,
         tuple(int(row["epoch"]) for row in best),
         float(at_best.mean()),
         float(at_last.mean()),
@@ -96,23 +113,24 @@ def _ending(
 
 
 def _gap(ends: Sequence[Any], metric: str) -> float | None:
-    gaps = np.array([float(row.get(f"train_{metric}", np.nan)) - float(row[f"val_{metric}"])
-                     for row in ends])  # fmt: skip
+    gaps = np.array(
+        [float(row.get(f"train_{metric}", np.nan)) - float(row[f"val_{metric}"]) for row in ends]
+    )
     return None if np.isnan(gaps).any() else float(gaps.mean())
 
 
-def _row(one: Ending) -> tuple[Cell, ...]:
-    middle, low, high = float(np.median(one.epochs)), min(one.epochs), max(one.epochs)
-    lost = number(one.lost.mean)
-    if one.lost.mean is not None and one.lost.high is not None:
-        lost += f" ± {number(one.lost.high - one.lost.mean)}"
+def _row(summary: OverfitSummary) -> tuple[Cell, ...]:
+    middle, low, high = float(np.median(summary.epochs)), min(summary.epochs), max(summary.epochs)
+    lost = number(summary.lost.mean)
+    if summary.lost.mean is not None and summary.lost.high is not None:
+        lost += f" ± {number(summary.lost.high - summary.lost.mean)}"
     return (
-        Cell(str(one.configuration.place), one.configuration.place),
-        Cell(one.configuration.label, None, one.configuration.colour),
+        Cell(str(summary.configuration.place), summary.configuration.place),
+        Cell(summary.configuration.label, None, summary.configuration.colour),
         Cell(f"{middle:g} ({low}–{high})" if low < high else f"{middle:g}", middle),
-        Cell(number(one.at_best), one.at_best),
-        Cell(number(one.at_last), one.at_last),
-        Cell(lost, one.lost.mean),
-        Cell(signed(one.gap_best), one.gap_best),
-        Cell(signed(one.gap_last), one.gap_last),
+        Cell(number(summary.at_best), summary.at_best),
+        Cell(number(summary.at_last), summary.at_last),
+        Cell(lost, summary.lost.mean),
+        Cell(signed(summary.gap_best), summary.gap_best),
+        Cell(signed(summary.gap_last), summary.gap_last),
     )

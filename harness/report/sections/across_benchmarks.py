@@ -40,16 +40,16 @@ VERDICTS = {
 
 
 def across(benchmarks: Sequence[BenchmarkResults]) -> tuple[Section, ...]:
-    """The sections about several benchmarks: the best of each, their meetings, ranks."""
+    """Return the sections about several benchmarks: the best of each, their meetings, ranks."""
     found = side_by_side(benchmarks)
     blocks: list[Text | Table] = [Text(_lead(found), lead=True), bests_table(benchmarks)]
-    met = [one for one in found.meetings if not isinstance(one.found, str)]
+    met = [meeting for meeting in found.meetings if not isinstance(meeting.found, str)]
     if met:
         blocks += [Text(_explanation(found)), meetings_table(met)]
     apart = [
-        f"{one.a.name} and {one.b.name}: {one.found}"
-        for one in found.meetings
-        if isinstance(one.found, str)
+        f"{meeting.a.name} and {meeting.b.name}: {meeting.found}"
+        for meeting in found.meetings
+        if isinstance(meeting.found, str)
     ]
     if apart:
         blocks.append(Text(f"Not compared: {'; '.join(apart)}."))
@@ -59,7 +59,7 @@ def across(benchmarks: Sequence[BenchmarkResults]) -> tuple[Section, ...]:
 
 
 def bests_table(benchmarks: Sequence[BenchmarkResults]) -> Table:
-    """The best configuration of each benchmark, what it scores and what it costs."""
+    """Return the best configuration of each benchmark, its scores and its costs."""
     columns = (
         Column("benchmark"),
         Column("best configuration"),
@@ -80,7 +80,7 @@ def bests_table(benchmarks: Sequence[BenchmarkResults]) -> Table:
 
 
 def meetings_table(meetings: Sequence[Meeting]) -> Table:
-    """One row for each two configurations that met."""
+    """Return one row for each two configurations that met."""
     columns = (
         Column("first"),
         Column("second"),
@@ -96,11 +96,13 @@ def meetings_table(meetings: Sequence[Meeting]) -> Table:
         Column("by example", numeric=True, hint="accuracy over examples, bootstrap interval"),
         Column("p, McNemar", numeric=True),
     )
-    return without_empty_columns(Table(columns, tuple(_meeting_row(one) for one in meetings)))
+    return without_empty_columns(
+        Table(columns, tuple(_meeting_row(meeting) for meeting in meetings))
+    )
 
 
 def ranks_table(found: SideBySide) -> Table:
-    """Mean ranks, best first."""
+    """Return mean ranks, best first."""
     assert found.ranks is not None
     pairs = sorted(zip(found.ranks.names, found.ranks.mean_ranks, strict=True), key=lambda p: p[1])
     rows = tuple((Cell(name), Cell(f"{rank:.2f}", rank)) for name, rank in pairs)
@@ -110,7 +112,7 @@ def ranks_table(found: SideBySide) -> Table:
 
 
 def _best_row(results: BenchmarkResults, data: str) -> tuple[Cell, ...]:
-    """data: named where a benchmark has several."""
+    """Return one benchmark's row, which names the data if it has several."""
     best = results.best
     done = f"{len(results.complete):,} of {len(results.configurations):,}"
     name = f"{results.name}, {data}" if data else results.name
@@ -136,24 +138,24 @@ def _best_row(results: BenchmarkResults, data: str) -> tuple[Cell, ...]:
     )
 
 
-def _meeting_row(one: Meeting) -> tuple[Cell, ...]:
-    names = tuple(Cell(f"{side.name} ({side.role})") for side in (one.a, one.b))
-    assert not isinstance(one.found, str)
-    folds = one.found.folds
+def _meeting_row(meeting: Meeting) -> tuple[Cell, ...]:
+    names = tuple(Cell(f"{side.name} ({side.role})") for side in (meeting.a, meeting.b))
+    assert not isinstance(meeting.found, str)
+    folds = meeting.found.folds
     gap, known = folds.difference, folds.difference.posterior
     shares = (known.p_left, known.p_rope, known.p_right) if known else (None,) * 3
     interval = "–" if gap.low is None else interval_text(gap.low, gap.high)
     how = f"{folds.role}, {folds.counted}" + (", not paired" if folds.unpaired else "")
     return (
         *names,
-        Cell(VERDICTS[verdict(one.found.headline)]),
+        Cell(VERDICTS[verdict(meeting.found.headline)]),
         Cell(how),
         Cell(signed(gap.mean), gap.mean),
         Cell(interval),
         Cell(p_text(gap.p_holm), gap.p_holm),
         *(Cell(number(share, 2), share) for share in shares),
         Cell(number(folds.detectable, 3), folds.detectable),
-        *_example_cells(one.found.examples),
+        *_example_cells(meeting.found.examples),
     )
 
 
@@ -167,7 +169,7 @@ def _example_cells(examples: ExampleComparison | str) -> tuple[Cell, Cell]:
 
 
 def _lead(found: SideBySide) -> str:
-    compared = [one for one in found.meetings if not isinstance(one.found, str)]
+    compared = [meeting for meeting in found.meetings if not isinstance(meeting.found, str)]
     if not compared:
         return (
             f"{plural(len(found.benchmarks), 'benchmark')}; no two were scored on the same "
@@ -175,7 +177,7 @@ def _lead(found: SideBySide) -> str:
         )
     if len(compared) == 1:
         return _only_lead(compared[0])
-    clear = [one for one in compared if _is_clear(one)]
+    clear = [meeting for meeting in compared if _is_clear(meeting)]
     text = f"Of {plural(len(compared), 'comparison')} between benchmarks on the same examples, "
     if not clear:
         return text + "none shows a difference (5 %)."
@@ -183,38 +185,38 @@ def _lead(found: SideBySide) -> str:
     return text + f"{len(clear)} {verb} a difference (5 %)."
 
 
-def _only_lead(one: Meeting) -> str:
-    assert not isinstance(one.found, str)
-    headline = one.found.headline
+def _only_lead(meeting: Meeting) -> str:
+    assert not isinstance(meeting.found, str)
+    headline = meeting.found.headline
     bounds = "[−inf, +inf]"
     if headline.low is not None:
         bounds = interval_text(headline.low, headline.high)
     size = f"{signed(headline.difference)} {bounds}"
-    a, b = (f"{side.results.name} ({side.configuration.label})" for side in (one.a, one.b))
-    if not _is_clear(one):
+    a, b = (f"{side.results.name} ({side.configuration.label})" for side in (meeting.a, meeting.b))
+    if not _is_clear(meeting):
         return f"No difference seen between {a} and {b}: {size}."
     better, worse = (b, a) if verdict(headline) == "better" else (a, b)
-    order = f"{one.b.results.name} minus {one.a.results.name}"
+    order = f"{meeting.b.results.name} minus {meeting.a.results.name}"
     return f"{better} does better than {worse}: {size}, {order}."
 
 
-def _is_clear(one: Meeting) -> bool:
-    """By Holm's p where folds are paired; else by the interval, as the verdict says."""
-    if isinstance(one.found, str):
+def _is_clear(meeting: Meeting) -> bool:
+    """Decide by Holm's p if folds are paired, else by the interval, as the verdict does."""
+    if isinstance(meeting.found, str):
         return False
-    if one.found.folds.difference.p_holm is not None:
-        return one.found.folds.difference.is_clear
-    return verdict(one.found.headline) in ("better", "worse")
+    if meeting.found.folds.difference.p_holm is not None:
+        return meeting.found.folds.difference.is_clear
+    return verdict(meeting.found.headline) in ("better", "worse")
 
 
 def _explanation(found: SideBySide) -> str:
+    tried = listed([f"{len(results.complete):,}" for results in found.benchmarks])
     return (
         "The best of each benchmark meet, and the baselines where both name one. Folds are paired "
         "where both hold the same examples (the hash of the index sets says so); examples are "
         "compared one by one where both predicted them. Each best was chosen on validation from "
-        f"{listed([f'{len(one.complete):,}' for one in found.benchmarks])}: the more were tried, "
-        "the more a validation score flatters. A "
-        "difference belongs to all that the two differ in, the data they trained on included."
+        f"{tried}: the more were tried, the more a validation score flatters. A difference belongs "
+        "to all that the two differ in, the data they trained on included."
     )
 
 

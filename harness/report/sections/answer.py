@@ -17,7 +17,7 @@ from harness.report.formatting import (
     signed,
 )
 from harness.report.pruned import pruned_configurations
-from harness.report.sections.effects import of_study
+from harness.report.sections.effects import compute as effects_of
 from harness.statistics.factors import is_balanced
 from harness.statistics.intervals import Estimate, estimate, wilson
 from harness.statistics.multiplicity import ALPHA, holm
@@ -161,7 +161,7 @@ def _over(found: Answer, results: BenchmarkResults) -> str:
 
 def _factors(results: BenchmarkResults) -> str:
     """Say what each parameter does on average over the others."""
-    all_effects = of_study(results)
+    all_effects = effects_of(results)
     if not is_balanced([effect.factor for effect in all_effects]):
         return ""  # a mean would also hold the company that its value happened to keep
     found = [

@@ -37,24 +37,24 @@ SHOWN = 20
 
 
 def comparisons(results: BenchmarkResults) -> Section:
-    """The comparisons as a section."""
+    """Return the section."""
     found = compute(results)
     if found is None:
         return empty_section(KEY, TITLE, "Fewer than two configurations are complete.")
     blocks: list[Text | Figure | Table] = [Text(_explanation(results, found))]
     blocks += [Text(text) for text in (_able(found), _unpaired(found)) if text]
-    if any(one.difference.low is not None for one in found.rows):
+    if any(row.difference.low is not None for row in found.rows):
         blocks.append(Figure(_finding(found), draw(found, metric_name(results.objective))))
     return section(KEY, TITLE, *blocks, table(found))
 
 
 def compute(results: BenchmarkResults) -> Comparisons | None:
-    """Each complete configuration against the baseline, else against the best on validation."""
+    """Compare each complete configuration with the baseline, else with the best one."""
     return compare_all(results, results.reference)
 
 
 def table(found: Comparisons) -> Table:
-    """One row a configuration, best on validation first."""
+    """Return one row a configuration, best on validation first."""
     columns = (
         Column("#", numeric=True),
         Column("configuration"),
@@ -66,23 +66,23 @@ def table(found: Comparisons) -> Table:
         Column("P(same)", numeric=True, hint="posterior: within 0.01"),
         Column("P(higher)", numeric=True, hint="posterior: more than 0.01 above"),
     )
-    return Table(columns, tuple(_row(one) for one in found.rows), sortable=True)
+    return Table(columns, tuple(_row(row) for row in found.rows), sortable=True)
 
 
 def draw(found: Comparisons, metric: str) -> go.Figure:
-    """Differences with intervals around the line of no difference."""
+    """Draw differences with intervals around the line of no difference."""
     rows = [
-        ForestRow(one.configuration.name, one.configuration.colour, gap.mean, gap.low, gap.high)
-        for one in found.rows
-        for gap in [one.difference]
+        ForestRow(row.configuration.name, row.configuration.colour, gap.mean, gap.low, gap.high)
+        for row in found.rows
+        for gap in [row.difference]
         if gap.low is not None and gap.high is not None
     ]
     axis = f"{ROLE_OF[found.split]} {metric}: difference to {found.baseline.name}"
     return forest_plot(rows[:SHOWN], x=axis)
 
 
-def _row(one: Against) -> tuple[Cell, ...]:
-    found, configuration = one.difference, one.configuration
+def _row(row: Against) -> tuple[Cell, ...]:
+    found, configuration = row.difference, row.configuration
     interval = "–" if found.paired else "not paired"
     if found.low is not None:
         interval = interval_text(found.low, found.high)
@@ -130,7 +130,7 @@ def _able(found: Comparisons) -> str:
 
 
 def _unpaired(found: Comparisons) -> str:
-    amount = sum(not one.difference.paired for one in found.rows)
+    amount = sum(not row.difference.paired for row in found.rows)
     return (
         amount
         and (
@@ -141,7 +141,7 @@ def _unpaired(found: Comparisons) -> str:
 
 
 def _finding(found: Comparisons) -> str:
-    clear = sum(one.difference.is_clear for one in found.rows)
+    clear = sum(row.difference.is_clear for row in found.rows)
     text = f"{against_baseline(clear, len(found.rows))} (Holm, 5 %)"
     hidden = len(found.rows) - SHOWN
     return f"{text}; the first {SHOWN} are drawn" if hidden > 0 else text

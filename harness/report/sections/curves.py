@@ -16,8 +16,7 @@ from harness.report.blocks import (
     section,
 )
 from harness.report.formatting import metric_name, number, plural
-from harness.report.overfitting import Ending, endings
-from harness.report.overfitting import table as endings_table
+from harness.report.overfitting import OverfitSummary, overfit_summaries, overfit_table
 from harness.report.predictions import best_and_baseline
 from harness.report.pruned import pruned_configurations, pruned_text
 from harness.report.theme import OTHER, faded, figure
@@ -91,7 +90,7 @@ def curves(results: BenchmarkResults) -> Section:
         blocks.append(Figure(_loss_finding(losses), made, True))
     options = tuple(_option(rows, curve, results) for curve in scores or losses)
     blocks.append(Dropdown("every fold of", options))
-    found = endings(
+    found = overfit_summaries(
         rows,
         best_and_baseline(results, COMPARED),
         metric=results.objective,
@@ -100,7 +99,7 @@ def curves(results: BenchmarkResults) -> Section:
     )
     if not found:
         return section(KEY, TITLE, *blocks)
-    return section(KEY, TITLE, *blocks, Text(_endings_text(found, results)), endings_table(found))
+    return section(KEY, TITLE, *blocks, Text(_endings_text(found, results)), overfit_table(found))
 
 
 def compute(
@@ -328,7 +327,7 @@ def _fold_finding(folds: Sequence[FoldCurve], configuration: Configuration, y: s
     return f"{configuration.name}: at the last epoch folds lie {number(spread)} apart in {y}"
 
 
-def _endings_text(endings: Sequence[Ending], results: BenchmarkResults) -> str:
+def _endings_text(endings: Sequence[OverfitSummary], results: BenchmarkResults) -> str:
     first = endings[0]
     chosen = results.spec.training.selection
     text = f"The file selects the {'last' if chosen == 'last' else 'best'} epoch. "
@@ -348,10 +347,10 @@ def _endings_text(endings: Sequence[Ending], results: BenchmarkResults) -> str:
     )
 
 
-def _middle(ending: Ending) -> str:
+def _middle(ending: OverfitSummary) -> str:
     low, high = min(ending.epochs), max(ending.epochs)
     return f"{low}" if low == high else f"{low} to {high}, by fold,"
 
 
-def _loses(ending: Ending) -> str:
+def _loses(ending: OverfitSummary) -> str:
     return f"loses {number(ending.lost.mean)}" if ending.lost.mean else "loses nothing"

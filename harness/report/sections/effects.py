@@ -49,42 +49,50 @@ UNPAIRED = (
 
 
 def effects(results: BenchmarkResults) -> Section:
-    """The effects as a section."""
-    found = of_study(results)
+    """Return the section."""
+    found = compute(results)
     if not found:
         return empty_section(KEY, TITLE, "No parameter has two values among the complete ones.")
     name = metric_name(results.objective)
     scores = results.scores(f"val_{results.objective}").to_numpy(dtype=float)
-    ranked = [one.factor for one in sorted(found, key=lambda one: -one.spread)]
+    ranked = [effect.factor for effect in sorted(found, key=lambda effect: -effect.spread)]
     return section(
         KEY,
         TITLE,
         *(Text(text) for text in _explanations(name, ranked)),
         *([] if _on_same_folds(results) else [Text(UNPAIRED)]),
-        *(Figure(_finding(one), draw(one, name), True) for one in found),
+        *(Figure(_finding(effect), draw(effect, name), True) for effect in found),
         *(
             Figure(_pair_finding(a, b, scores, results.mode), draw_pair(a, b, scores, name), True)
             for a, b in list(combinations(ranked, 2))[:MOST_PAIRS]
         ),
-        *(Figure(_time_finding(one), draw_time(one), True) for one in found if one.times),
+        *(
+            Figure(_time_finding(effect), draw_time(effect), True)
+            for effect in found
+            if effect.times
+        ),
         table(found, name),
     )
 
 
-def of_study(results: BenchmarkResults) -> tuple[Effect, ...]:
-    """The effect of every factor on the validation scores of the complete configurations."""
+def compute(results: BenchmarkResults) -> tuple[Effect, ...]:
+    """Return the effect of every factor on the validation scores of complete configurations."""
     return marginal_effects(
-        factors_of([one.params for one in results.complete], results.names, text=value_text),
+        factors_of(
+            [configuration.params for configuration in results.complete],
+            results.names,
+            text=value_text,
+        ),
         results.scores(f"val_{results.objective}").to_numpy(dtype=float),
         results.size_ratio("val"),
         mode=results.mode,
-        fit_time_s=[one.row.get("fit_time_s") for one in results.complete],
+        fit_time_s=[configuration.row.get("fit_time_s") for configuration in results.complete],
         on_same_folds=_on_same_folds(results),
     )
 
 
 def table(found: Sequence[Effect], metric: str) -> Table:
-    """One row for each level of each factor."""
+    """Return one row for each level of each factor."""
     columns = (
         Column("parameter"),
         Column("value"),
@@ -94,12 +102,12 @@ def table(found: Sequence[Effect], metric: str) -> Table:
         Column("fastest to slowest", numeric=True),
     )
     rows = []
-    for one in found:
-        times = one.times or ((None, None, None),) * len(one.means)
+    for effect in found:
+        times = effect.times or ((None, None, None),) * len(effect.means)
         for level, mean, amount, (middle, low, high) in zip(
-            one.factor.order, one.means, one.counts, times, strict=True
+            effect.factor.order, effect.means, effect.counts, times, strict=True
         ):
-            name = Cell(one.factor.name), Cell(level), Cell(str(amount), amount)
+            name = Cell(effect.factor.name), Cell(level), Cell(str(amount), amount)
             ends = dict.fromkeys(time_text(end) for end in (low, high))
             span = " to ".join(ends)
             rows.append(
@@ -109,7 +117,7 @@ def table(found: Sequence[Effect], metric: str) -> Table:
 
 
 def draw(effect: Effect, metric: str) -> go.Figure:
-    """Marginal means with intervals, in the order of the values."""
+    """Draw marginal means with intervals, in the order of the values."""
     halves = [
         0.0 if one.high is None or one.mean is None else one.high - one.mean for one in effect.means
     ]
@@ -119,7 +127,7 @@ def draw(effect: Effect, metric: str) -> go.Figure:
 
 
 def draw_time(effect: Effect) -> go.Figure:
-    """Mean fit time of each level; bars reach from its fastest to its slowest configuration."""
+    """Draw the mean fit time of each level, with bars from the fastest to the slowest."""
     times = effect.times or ()
     made = _dots(
         effect,
@@ -132,7 +140,7 @@ def draw_time(effect: Effect) -> go.Figure:
 
 
 def draw_pair(a: Factor, b: Factor, scores: Scores, metric: str) -> go.Figure:
-    """Mean score of every pair of levels."""
+    """Draw the mean score of every pair of levels."""
     means = pair_means(a, b, scores)
     made = figure(x=b.name, y=a.name, height_px=300)
     made.add_trace(
@@ -155,7 +163,7 @@ def draw_pair(a: Factor, b: Factor, scores: Scores, metric: str) -> go.Figure:
 
 def _on_same_folds(results: BenchmarkResults) -> bool:
     same = same_folds(results)
-    return all(same(one, results.complete[0]) for one in results.complete[1:])
+    return all(same(configuration, results.complete[0]) for configuration in results.complete[1:])
 
 
 def _dots(effect: Effect, values: Sequence[Any], up: Sequence[float], down: Sequence[float]) -> Any:
@@ -228,10 +236,10 @@ def _explanations(name: str, factors: Sequence[Factor]) -> list[str]:
         "beside; their bars reach from the fastest to the slowest configuration."
     ]
     texts += [
-        f"{' and '.join([', '.join(one.linked[:-1]), one.linked[-1]])} always change "
+        f"{' and '.join([', '.join(factor.linked[:-1]), factor.linked[-1]])} always change "
         "together: the effect belongs to all of them, and nothing is claimed of one alone."
-        for one in factors
-        if one.linked
+        for factor in factors
+        if factor.linked
     ]
     if not is_balanced(factors):
         texts.append(

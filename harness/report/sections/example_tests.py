@@ -34,8 +34,7 @@ MOST = 10
 
 
 class Pair(NamedTuple):
-    """One configuration minus the baseline over the examples that both predicted; p_holm: of
-    McNemar's test over all pairs shown."""
+    """One configuration minus the baseline over the examples that both predicted."""
 
     configuration: Configuration
     found: ExampleComparison
@@ -43,7 +42,7 @@ class Pair(NamedTuple):
 
 
 class Items(NamedTuple):
-    """Pairs with the baseline. refused: why the others could not be compared."""
+    """Pairs with the baseline, and why the others could not be compared."""
 
     baseline: Configuration
     role: str
@@ -52,7 +51,7 @@ class Items(NamedTuple):
 
 
 def items(results: BenchmarkResults) -> Section:
-    """The comparisons by example as a section; it reads the predictions of a few trials."""
+    """Return the section; it reads the predictions of a few trials."""
     found = compute(results)
     if found is None:
         return empty_section(KEY, TITLE, "No predictions of two complete configurations are kept.")
@@ -63,12 +62,14 @@ def items(results: BenchmarkResults) -> Section:
 
 
 def compute(results: BenchmarkResults) -> Items | None:
-    """The best others against the baseline, on test predictions where there are any."""
+    """Compare the best others with the baseline, on test predictions if there are any."""
     baseline = results.reference
-    others = [one for one in results.complete if one is not baseline][:MOST]
+    others = [configuration for configuration in results.complete if configuration is not baseline][
+        :MOST
+    ]
     if baseline is None or not others:
         return None
-    ids = [one.trial_id for one in (baseline, *others)]
+    ids = [configuration.trial_id for configuration in (baseline, *others)]
     for role in ("test", "validation"):
         rows = results.items(ids, role)
         if not rows.empty:
@@ -79,10 +80,17 @@ def compute(results: BenchmarkResults) -> Items | None:
     empty = rows.head(0)
     ours = of_trial.get(baseline.trial_id, empty)
     compared = [
-        (one, compare_examples(ours, of_trial.get(one.trial_id, empty), role=role))
-        for one in others
+        (
+            configuration,
+            compare_examples(ours, of_trial.get(configuration.trial_id, empty), role=role),
+        )
+        for configuration in others
     ]
-    kept = [(one, found) for one, found in compared if isinstance(found, ExampleComparison)]
+    kept = [
+        (configuration, found)
+        for configuration, found in compared
+        if isinstance(found, ExampleComparison)
+    ]
     p_values = holm([found.mcnemar.p if found.mcnemar else None for _, found in kept])
     pairs = tuple(Pair(*pair, p) for pair, p in zip(kept, p_values, strict=True))
     refused = dict.fromkeys(found for _, found in compared if isinstance(found, str))
@@ -90,7 +98,7 @@ def compute(results: BenchmarkResults) -> Items | None:
 
 
 def table(found: Items) -> Table:
-    """One row a configuration, best on validation first."""
+    """Return one row a configuration, best on validation first."""
     columns = (
         Column("#", numeric=True),
         Column("configuration"),
@@ -102,35 +110,35 @@ def table(found: Items) -> Table:
         Column("p, McNemar", numeric=True, hint="exact, two-sided"),
         Column("p, Holm", numeric=True, hint="adjusted over the rows of this table"),
     )
-    rows = tuple(_row(one) for one in found.pairs)
+    rows = tuple(_row(pair) for pair in found.pairs)
     return without_empty_columns(Table(columns, rows, sortable=True))
 
 
 def draw(found: Items) -> go.Figure:
-    """Differences of accuracy over examples."""
+    """Draw differences of accuracy over examples."""
     rows = [
-        ForestRow(one.configuration.name, one.configuration.colour, gap.mean, gap.low, gap.high)
-        for one in found.pairs
-        for gap in [one.found.difference]
+        ForestRow(pair.configuration.name, pair.configuration.colour, gap.mean, gap.low, gap.high)
+        for pair in found.pairs
+        for gap in [pair.found.difference]
     ]
     return forest_plot(rows, x=f"{found.role} accuracy: difference to {found.baseline.name}")
 
 
-def _row(one: Pair) -> tuple[Cell, ...]:
-    drawn, test, share = one.found.difference, one.found.mcnemar, one.found.accuracy_b
+def _row(pair: Pair) -> tuple[Cell, ...]:
+    drawn, test, share = pair.found.difference, pair.found.mcnemar, pair.found.accuracy_b
     tested = (
         (
             Cell(count(test.only_a), test.only_a),
             Cell(count(test.only_b), test.only_b),
             Cell(p_text(test.p), test.p),
-            Cell(p_text(one.p_holm), one.p_holm),
+            Cell(p_text(pair.p_holm), pair.p_holm),
         )
         if test
         else (Cell(NOTHING),) * 4
     )
     return (
-        Cell(str(one.configuration.place), one.configuration.place),
-        Cell(one.configuration.label, None, one.configuration.colour),
+        Cell(str(pair.configuration.place), pair.configuration.place),
+        Cell(pair.configuration.label, None, pair.configuration.colour),
         Cell(f"{number(share.mean)} [{number(share.low, 3)}, {number(share.high, 3)}]", share.mean),
         Cell(signed(drawn.mean), drawn.mean),
         Cell(interval_text(drawn.low, drawn.high), drawn.low),
@@ -166,11 +174,11 @@ def _explanation(results: BenchmarkResults, found: Items) -> str:
 
 
 def _finding(found: Items) -> str:
-    tested = [one for one in found.pairs if one.p_holm is not None]
+    tested = [pair for pair in found.pairs if pair.p_holm is not None]
     if tested:
-        clear = sum((one.p_holm or 0.0) < ALPHA for one in tested)
+        clear = sum((pair.p_holm or 0.0) < ALPHA for pair in tested)
         return f"{against_baseline(clear, len(tested))} (McNemar, Holm, 5 %)"
     apart = sum(
-        one.found.difference.low > 0 or one.found.difference.high < 0 for one in found.pairs
+        pair.found.difference.low > 0 or pair.found.difference.high < 0 for pair in found.pairs
     )
     return f"{against_baseline(apart, len(found.pairs))} (each 95 % interval alone)"

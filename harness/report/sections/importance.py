@@ -18,9 +18,12 @@ MANY = 300  # configurations; from there on half the trees say the same in half 
 
 
 class Importance(NamedTuple):
-    """Shares of the variance of the objective, largest first; left_out: not in every trial.
+    """Which parameters the objective depends on.
 
-    linked: pairs that never change one without the other, whose shares can't be told apart.
+    Attributes:
+        shares: Shares of the objective's variance, largest first.
+        left_out: Parameters that not every trial has.
+        linked: Pairs that always change together, whose shares can't be told apart.
     """
 
     shares: tuple[tuple[str, float], ...]
@@ -29,7 +32,7 @@ class Importance(NamedTuple):
 
 
 def importance(results: BenchmarkResults) -> Section:
-    """Parallel coordinates and importance as a section."""
+    """Return the section."""
     if len(results.complete) < 2 or not results.names:
         return empty_section(KEY, TITLE, "Fewer than two complete configurations to draw.")
     metric = metric_name(results.objective)
@@ -53,30 +56,37 @@ def importance(results: BenchmarkResults) -> Section:
 
 
 def compute(results: BenchmarkResults) -> Importance | None:
-    """fANOVA importance of every parameter that all complete configurations have."""
+    """Compute the fANOVA importance of every parameter that all complete configurations have."""
     column = f"val_{results.objective}_mean"
-    known = [one for one in results.complete if not is_missing(one.row.get(column))]
+    known = [
+        configuration
+        for configuration in results.complete
+        if not is_missing(configuration.row.get(column))
+    ]
     everywhere = [
         path
         for path in results.names
-        if not any(is_missing(one.params[path]) for one in known)
-        and len({value_text(one.params[path]) for one in known}) > 1
+        if not any(is_missing(configuration.params[path]) for configuration in known)
+        and len({value_text(configuration.params[path]) for configuration in known}) > 1
     ]
     left_out = tuple(results.names[path] for path in results.names if path not in everywhere)
-    values = [float(one.row[column]) for one in known]
+    values = [float(configuration.row[column]) for configuration in known]
     if len(known) < FEWEST or len(set(values)) < 2 or not everywhere:
         return None
     shares = _fanova(known, everywhere, values, seed=results.spec.seed)
     ordered = sorted(shares.items(), key=lambda pair: -pair[1])
     linked = linked_factors(
-        [{results.names[path]: one.params[path] for path in everywhere} for one in known]
+        [
+            {results.names[path]: configuration.params[path] for path in everywhere}
+            for configuration in known
+        ]
     )
     named = tuple((results.names[path], share) for path, share in ordered)
     return Importance(named, left_out, linked)
 
 
 def draw(found: Importance) -> go.Figure:
-    """One bar a parameter."""
+    """Draw one bar a parameter."""
     made = figure(x="share of the variance", height_px=90 + 30 * len(found.shares))
     made.add_trace(
         go.Bar(
@@ -93,12 +103,17 @@ def draw(found: Importance) -> go.Figure:
 
 
 def draw_parallel(results: BenchmarkResults, metric: str) -> go.Figure:
-    """One axis a parameter, the objective last."""
+    """Draw one axis a parameter, the objective last."""
     column = f"val_{results.objective}_mean"
-    known = [one for one in results.complete if not is_missing(one.row.get(column))]
-    scores = [float(one.row[column]) for one in known]
+    known = [
+        configuration
+        for configuration in results.complete
+        if not is_missing(configuration.row.get(column))
+    ]
+    scores = [float(configuration.row[column]) for configuration in known]
     axes = [
-        _axis(results.names[path], [one.params[path] for one in known]) for path in results.names
+        _axis(results.names[path], [configuration.params[path] for configuration in known])
+        for path in results.names
     ]
     axes.append({"label": metric, "values": scores})
     made = go.Figure(
@@ -132,7 +147,7 @@ def _axis(name: str, values: list[Any]) -> dict[str, Any]:
 
 
 def _fanova(
-    known: list[Configuration], paths: list[str], values: list[float], seed: int
+    configurations: list[Configuration], paths: list[str], scores: list[float], seed: int
 ) -> dict[str, float]:
     import optuna
     from optuna.distributions import CategoricalDistribution, FloatDistribution
@@ -140,14 +155,16 @@ def _fanova(
     distributions: dict[str, Any] = {}
     columns: dict[str, list[Any]] = {}
     for path in paths:
-        column = [one.params[path] for one in known]
-        numeric = all(isinstance(one, int | float) and not isinstance(one, bool) for one in column)
-        columns[path] = [float(one) if numeric else value_text(one) for one in column]
-        values_of = sorted(set(columns[path]))
+        column = [value.params[path] for value in configurations]
+        numeric = all(
+            isinstance(value, int | float) and not isinstance(value, bool) for value in column
+        )
+        columns[path] = [float(value) if numeric else value_text(value) for value in column]
+        distinct = sorted(set(columns[path]))
         distributions[path] = (
-            FloatDistribution(values_of[0], values_of[-1])
+            FloatDistribution(distinct[0], distinct[-1])
             if numeric
-            else CategoricalDistribution(values_of)
+            else CategoricalDistribution(distinct)
         )
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(direction="maximize")
@@ -158,11 +175,11 @@ def _fanova(
                 distributions=distributions,
                 value=value,
             )
-            for row, value in enumerate(values)
+            for row, value in enumerate(scores)
         ]
     )
     evaluator = optuna.importance.FanovaImportanceEvaluator(
-        n_trees=TREES if len(known) < MANY else TREES // 2, max_depth=DEPTH, seed=seed
+        n_trees=TREES if len(configurations) < MANY else TREES // 2, max_depth=DEPTH, seed=seed
     )
     return dict(optuna.importance.get_param_importances(study, evaluator=evaluator))
 

@@ -20,9 +20,14 @@ MOST_WRITTEN = 12
 
 
 class Pairs(NamedTuple):
-    """differences: row minus column, nan on the diagonal and where the folds can't be paired.
+    """All pairs of the best configurations.
 
-    clear: whether the pair differs after Holm's correction over all n_pairs.
+    Attributes:
+        split: `val` or `test`.
+        configurations: The rows and columns.
+        differences: Row minus column; nan on the diagonal and if the folds can't be paired.
+        clear: Whether a pair differs after Holm's correction over all `n_pairs`.
+        n_pairs: The number of pairs that were tested.
     """
 
     split: str
@@ -33,7 +38,7 @@ class Pairs(NamedTuple):
 
 
 def pairs(results: BenchmarkResults) -> Section:
-    """The matrix as a section."""
+    """Return the section."""
     found = compute(results)
     if found is None:
         reason = "Fewer than three complete configurations: the comparisons above hold every pair."
@@ -43,7 +48,7 @@ def pairs(results: BenchmarkResults) -> Section:
 
 
 def compute(results: BenchmarkResults) -> Pairs | None:
-    """The best 30 configurations, each with each, on paired folds."""
+    """Compare the best MOST configurations, each with each, on paired folds."""
     chosen = results.complete[:MOST]
     if len(chosen) < 3:
         return None
@@ -63,8 +68,8 @@ def compute(results: BenchmarkResults) -> Pairs | None:
 
 
 def draw(found: Pairs, metric: str) -> go.Figure:
-    """Blue: the row is higher; red: lower; a star: they differ after Holm's correction."""
-    names = [one.name for one in found.configurations]
+    """Draw blue if the row is higher, red if lower, and a star if the pair is clear."""
+    names = [configuration.name for configuration in found.configurations]
     largest = float(np.nanmax(np.abs(found.differences), initial=0.0)) or 1.0
     written = len(names) <= MOST_WRITTEN
     texts = [

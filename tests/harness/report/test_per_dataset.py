@@ -143,7 +143,7 @@ def test_levels_that_met_other_examples_are_not_tested(tmp_path: Path) -> None:
     """A smaller `dataset.limit` has other folds: its mean is shown, no lead is claimed."""
     limited = of(2, FAIR, name="digits", limit=60)._replace(predictions=())
     found = results_of(tmp_path, of(1, GOOD, name="digits"), limited)
-    (effect,) = effects.of_study(found)
+    (effect,) = effects.compute(found)
     assert effect.lead is None
     assert [one.mean for one in effect.means] == pytest.approx([0.91, 0.71])
     assert "Those that were given the same examples were trained on" in methods.compute(found)

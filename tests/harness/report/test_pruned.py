@@ -48,7 +48,7 @@ def test_they_are_in_no_ranking_and_in_no_mean(results):
     assert [one.trial_id for one in board.ranked] == [BETTER.trial_id, GOOD.trial_id]
     assert [one.trial_id for one in board.unfinished] == [PRUNED.trial_id]
     assert answer.compute(results).best.trial_id == BETTER.trial_id
-    (heads,) = effects.of_study(results)
+    (heads,) = effects.compute(results)
     assert [one.mean for one in heads.means] == pytest.approx([0.6, 0.8])
 
 

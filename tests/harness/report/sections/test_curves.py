@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from harness.report.overfitting import endings
+from harness.report.overfitting import overfit_summaries
 from harness.report.sections import curves
 from tests.harness.report.folders import Trial, results_of
 from tests.harness.report.sections.predictions import configuration
@@ -57,7 +57,7 @@ def test_every_fold_has_a_line_of_its_own():
 def test_the_last_epoch_loses_what_the_best_had_more():
     """Fold 1 peaks at epoch 2 and loses 0.2, fold 2 at epoch 3 and loses nothing."""
     rows = epochs([0.5, 0.8, 0.6], [0.5, 0.6, 0.7], train=0.9)
-    (found,) = endings(rows, (ONE,), metric="accuracy", mode="max", size_ratio=0.5)
+    (found,) = overfit_summaries(rows, (ONE,), metric="accuracy", mode="max", size_ratio=0.5)
     assert found.epochs == (2, 3)
     assert (found.at_best, found.at_last) == (pytest.approx(0.75), pytest.approx(0.65))
     assert found.lost.mean == pytest.approx(0.1)
@@ -67,7 +67,7 @@ def test_the_last_epoch_loses_what_the_best_had_more():
 
 def test_the_earlier_of_equal_epochs_is_best_and_less_is_better_for_a_loss():
     rows = epochs([0.5, 0.2, 0.2, 0.4])
-    (found,) = endings(rows, (ONE,), metric="accuracy", mode="min", size_ratio=0.5)
+    (found,) = overfit_summaries(rows, (ONE,), metric="accuracy", mode="min", size_ratio=0.5)
     assert found.epochs == (2,)
     assert found.lost.mean == pytest.approx(0.2)
 
