@@ -23,8 +23,8 @@ from harness.engine.model_checks import check_precision
 from harness.engine.plan import Plan, PlannedTrial, trial_label, varying_paths
 from harness.engine.pretrained_weights import (
     PretrainSteps,
-    Starts,
-    find_starts,
+    StartingWeights,
+    find_starting_weights,
     in_this_process,
     in_worker,
 )
@@ -140,7 +140,7 @@ def prepare(
         schemas = _fit_and_record(request, plan, session.run_id, loaded)
     request.note((*capacity.notes, *_core_notes(request, plan, load=session.load)))
     with clock("pretraining"):
-        starts = find_starts(
+        starts = find_starting_weights(
             plan,
             loaded.data,
             gpus=capacity.gpus,
@@ -274,7 +274,7 @@ def _sweep_request(
     session: Session,
     loaded: _LoadedData,
     schemas: Mapping[str, Any],
-    starts: Starts,
+    starts: StartingWeights,
     counts: "Mapping[str, ModelCounts]",
 ) -> SweepRequest:
     """Return what the sweep is to do: the missing trials, each from where it is, and its search."""

@@ -7,6 +7,7 @@ from time import monotonic
 from typing import Any, Protocol
 
 import ray
+import torch
 
 from harness.config.checks import weights_file
 from harness.config.sections import Pretraining
@@ -26,18 +27,33 @@ from harness.training.checkpoint import (
     setting_of,
     starts_anew,
 )
+from harness.training.model_file import ModelFile
+from harness.training.process_state import process_state, restore_process
+from harness.training.rotation_pretraining import Pretrained, PretrainingJob, pretrain
+from harness.training.training_state import PretrainingState, pack_pretraining, unpack_pretraining
 from harness.training.trial_rows import Initial
+from harness.training.weights_io import (
+    read_pretrained,
+    read_pretraining_checkpoint,
+    read_state,
+    write_pretrained,
+    write_pretraining_checkpoint,
+)
+from harness.training.worker_setup import prepare_process
 
-SAY_EVERY_S = 2.0
+PROGRESS_EVERY_S = 2.0  # an epoch of a small model takes milliseconds
 
-Step = tuple[str, Any]
+# How many epochs a worker may be ahead of the driver, which writes a checkpoint after each.
+EPOCHS_AHEAD = 2
 
 
 @dataclass(frozen=True)
-class Starts:
-    """Where the trials of a sweep start. Key: their `start_key`; random starts have none.
+class StartingWeights:
+    """Where the trials of a sweep start, by their `start_key`; random starts have none.
 
-    weights: entries of state dicts, as plain arrays; missing where `initial` has an error.
+    Attributes:
+        initial: What rows say of it.
+        weights: Entries of state dicts, as plain arrays; missing where `initial` has an error.
     """
 
     initial: Mapping[str, Initial] = field(default_factory=dict)
@@ -46,7 +62,19 @@ class Starts:
 
 @dataclass(frozen=True)
 class PretrainingTask:
-    """One pretraining as a Ray worker does it. weights: entries of a state dict to begin with."""
+    """One pretraining as a worker does it.
+
+    Attributes:
+        pretraining_id: See `harness.engine.identity`.
+        section: Of the file.
+        model: The model's file.
+        model_arguments: Of its `build`, as the file gives them.
+        seed: Of the file.
+        threads: Of the worker's arithmetic.
+        device: `cpu` or `cuda`.
+        weights: Entries of a state dict to begin with; None begins with random ones.
+        fast_operators: Train with bench's own operators.
+    """
 
     pretraining_id: str
     section: Pretraining
@@ -60,8 +88,35 @@ class PretrainingTask:
 
     @property
     def setting(self) -> Setting:
-        """What a checkpoint of it says, and must say to be gone on from."""
+        """What a checkpoint of it holds, and must hold to be resumed."""
         return setting_of(self.pretraining_id, device=self.device)
+
+
+@dataclass(frozen=True)
+class EpochEnded:
+    """A pretraining after an epoch: where it can be resumed, and its accuracy on train."""
+
+    checkpoint: Checkpoint
+    train_accuracy: float
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A pretraining at its end; scores of its task on examples held out and on test."""
+
+    checkpoint: Checkpoint
+    val_accuracy: float | None
+    test_accuracy: float | None
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A pretraining that raised."""
+
+    error: str
+
+
+Step = EpochEnded | Ended | Failed
 
 
 class PretrainSteps(Protocol):
@@ -75,23 +130,23 @@ class PretrainSteps(Protocol):
         Args:
             task: The pretraining.
             data: Of the trials that start from its weights.
-            checkpoint: Where an interrupted one goes on; None begins anew.
+            checkpoint: From which an interrupted one is resumed; None begins from the start.
             gpu: GPUs, or the share of one, that it is given.
         """
         ...
 
 
-def find_starts(
+def find_starting_weights(
     plan: Plan,
     data: Mapping[str, TrialData],
     *,
     gpus: float,
     pretrain_steps: PretrainSteps,
     on_event: OnEvent,
-) -> Starts:
+) -> StartingWeights:
     """Find or make the weights that the plan's missing trials start from.
 
-    Pretraining that is on disk is taken from there, one that was interrupted goes on; one that
+    Pretraining that is on disk is taken from there, one that was interrupted is resumed; one that
     fails becomes its trials' error.
 
     Args:
@@ -105,33 +160,32 @@ def find_starts(
     weights: dict[str, Mapping[str, Array]] = {}
     first = {key: trial for trial in plan.ahead if (key := trial.start_key) is not None}
     for key, trial in first.items():
-        if FILE_HASH in trial.resolved.config:
-            initial[key], weights[key] = _from_file(trial)
+        config = trial.resolved.config
+        if FILE_HASH in config:
+            path = config["training"]["initial_weights"]
+            initial[key] = Initial(_file_in_words(path, config[FILE_HASH]))
+            weights[key] = _arrays(path)
             continue
-        given = data[trial.data_key]
-        known, found = _pretrained(
-            plan, trial, given, gpus=gpus, pretrain_steps=pretrain_steps, on_event=on_event
-        )
-        initial[key] = known
-        if found is not None:
-            weights[key] = found
-    return Starts(initial, weights)
+        try:
+            initial[key], weights[key] = _pretrained(
+                plan,
+                trial,
+                data[trial.data_key],
+                gpus=gpus,
+                pretrain_steps=pretrain_steps,
+                on_event=on_event,
+            )
+        except _PretrainingFailed as failure:
+            initial[key] = failure.initial
+    return StartingWeights(initial, weights)
 
 
-def _from_file(trial: PlannedTrial) -> tuple[Initial, Mapping[str, Array]]:
-    config = trial.resolved.config
-    path = config["training"]["initial_weights"]
-    return Initial(_file_in_words(path, config[FILE_HASH])), _arrays(path)
+class _PretrainingFailed(Exception):
+    """There are no weights; `initial` says why."""
 
-
-def _arrays(path: str) -> dict[str, Array]:
-    from harness.training.weights_io import read_state
-
-    return {name: entry.numpy() for name, entry in read_state(weights_file(path)).items()}
-
-
-def _file_in_words(path: str, content: str) -> str:
-    return f"{weights_file(path).name} (sha256 {content})"
+    def __init__(self, initial: Initial) -> None:
+        super().__init__(initial.error)
+        self.initial = initial
 
 
 def _pretrained(
@@ -142,105 +196,137 @@ def _pretrained(
     gpus: float,
     pretrain_steps: PretrainSteps,
     on_event: OnEvent,
-) -> tuple[Initial, Mapping[str, Array] | None]:
-    from harness.training.weights_io import read_pretrained, write_pretrained
+) -> tuple[Initial, Mapping[str, Array]]:
+    """Find the weights of a trial's pretraining, or pretrain.
 
-    name = trial.pretraining_id
+    Raises:
+        _PretrainingFailed: The pretraining raised, or its worker's process died.
+    """
+    name, config = trial.pretraining_id, trial.resolved.config
     assert name is not None
-    source = _source(trial, name)
-    found = read_pretrained(plan.folder, name)
-    if found is None:
+    source = _source(config, name)
+    pretrained = read_pretrained(plan.folder, name)
+    if pretrained is None:
         task = _task(plan, trial, name, gpu=gpus > 0)
-        try:
-            found = _made(plan, task, data, pretrain_steps=pretrain_steps, on_event=on_event)
-        except (_Failed, ray.exceptions.RayError) as error:
-            why = str(error) if isinstance(error, _Failed) else "the worker's process died"
-            on_event(Note(f"{source} failed: {why}"))
-            return Initial(source, name, error=f"{source} failed: {why}"), None
-        config = {key: trial.resolved.config[key] for key in ("dataset", "model", "pretraining")}
-        write_pretrained(plan.folder, name, found, {"pretraining_id": name, **config})
-    on_event(Note(f"{source}: {_in_words(found.val_accuracy, found.test_accuracy)}"))
-    initial = Initial(source, name, found.val_accuracy, found.test_accuracy, found.rows)
-    return initial, {key: entry.numpy() for key, entry in found.weights.items()}
+        made = _pretrain(plan, task, data, pretrain_steps=pretrain_steps, on_event=on_event)
+        if isinstance(made, Failed):
+            text = f"{source} failed: {made.error}"
+            on_event(Note(text))
+            raise _PretrainingFailed(Initial(source, name, error=text))
+        pretrained = made
+        sections = {key: config[key] for key in ("dataset", "model", "pretraining")}
+        write_pretrained(plan.folder, name, made, {"pretraining_id": name, **sections})
+    scores = pretrained.val_accuracy, pretrained.test_accuracy
+    on_event(Note(f"{source}: {_scores_in_words(*scores)}"))
+    arrays = {key: entry.numpy() for key, entry in pretrained.weights.items()}
+    return Initial(source, name, *scores, pretrained.rows), arrays
 
 
-def _source(trial: PlannedTrial, name: str) -> str:
-    config = trial.resolved.config
+def _arrays(path: str) -> dict[str, Array]:
+    return {name: entry.numpy() for name, entry in read_state(weights_file(path)).items()}
+
+
+def _file_in_words(path: str, content: str) -> str:
+    return f"{weights_file(path).name} (sha256 {content})"
+
+
+def _source(config: Mapping[str, Any], pretraining_id: str) -> str:
     path = config["pretraining"].get("initial_weights")
     if path is None:
-        return f"pretraining {name}"
-    return f"pretraining {name}, from {_file_in_words(path, config[PRETRAINING_FILE_HASH])}"
+        return f"pretraining {pretraining_id}"
+    file = _file_in_words(path, config[PRETRAINING_FILE_HASH])
+    return f"pretraining {pretraining_id}, from {file}"
 
 
-def _task(plan: Plan, trial: PlannedTrial, name: str, *, gpu: bool) -> PretrainingTask:
-    one = trial.resolved
-    assert plan.spec.pretraining is not None
-    start = plan.spec.pretraining.initial_weights
+def _scores_in_words(val_accuracy: float | None, test_accuracy: float | None) -> str:
+    scores = {"held out": val_accuracy, "test": test_accuracy}
+    words = [f"{score:.4f} {name}" for name, score in scores.items() if score is not None]
+    return f"rotation accuracy {', '.join(words)}" if words else "no example to measure it on"
+
+
+def _task(plan: Plan, trial: PlannedTrial, pretraining_id: str, *, gpu: bool) -> PretrainingTask:
+    spec, resolved = plan.spec, trial.resolved
+    assert spec.pretraining is not None
+    start = spec.pretraining.initial_weights
     return PretrainingTask(
-        pretraining_id=name,
-        section=plan.spec.pretraining,
-        model=one.model,
-        model_arguments={k: v for k, v in one.config["model"].items() if k != "name"},
-        seed=plan.spec.seed,
-        threads=plan.spec.resources.cpu,
-        device="cuda" if gpu and plan.spec.resources.gpu else "cpu",
+        pretraining_id=pretraining_id,
+        section=spec.pretraining,
+        model=resolved.model,
+        model_arguments={k: v for k, v in resolved.config["model"].items() if k != "name"},
+        seed=spec.seed,
+        threads=spec.resources.cpu,
+        device="cuda" if gpu and spec.resources.gpu else "cpu",
         weights=None if start is None else _arrays(start),
-        fast_operators=one.config["training"].get("fast_operators", False),
+        fast_operators=resolved.config["training"].get("fast_operators", False),
     )
 
 
-class _Failed(Exception):
-    """The pretraining raised; the text says what."""
-
-
-def _made(
+def _pretrain(
     plan: Plan,
     task: PretrainingTask,
     data: TrialData,
     *,
     pretrain_steps: PretrainSteps,
     on_event: OnEvent,
-) -> Any:
-    """Pretrain; a checkpoint is written after each epoch."""
-    from harness.training.rotation_pretraining import Pretrained
-    from harness.training.training_state import unpack_pretraining
-    from harness.training.weights_io import (
-        read_pretraining_checkpoint,
-        write_pretraining_checkpoint,
-    )
-
+) -> Pretrained | Failed:
+    """Pretrain, resuming from a checkpoint; another one is written after each epoch."""
     name = task.pretraining_id
     try:
         checkpoint = read_pretraining_checkpoint(plan.folder, name, task.setting)
     except CheckpointError as error:
         checkpoint = None
         on_event(Note(starts_anew(f"pretraining {name}", str(error))))
-    say = _teller(task.section.epochs, on_event)
-    say(0 if checkpoint is None else checkpoint.header.epoch, None)
+    show = _progress(task.section.epochs, on_event)
+    show(0 if checkpoint is None else checkpoint.header.epoch, None)
     gpu = plan.spec.resources.gpu if task.device == "cuda" else 0.0
-    for kind, content in pretrain_steps(task, data, checkpoint, gpu=gpu):
-        if kind == "failed":
-            raise _Failed(content)
-        if kind == "done":
-            last = unpack_pretraining(content["checkpoint"])
-            scores = content["val_accuracy"], content["test_accuracy"]
-            return Pretrained(last.model, last.rows, *scores)
-        write_pretraining_checkpoint(plan.folder, name, content["checkpoint"])
-        say(content["checkpoint"].header.epoch, content["train_accuracy"])
-    raise _Failed("it ended without weights")
+    try:
+        for step in pretrain_steps(task, data, checkpoint, gpu=gpu):
+            if isinstance(step, Failed):
+                return step
+            if isinstance(step, Ended):
+                last = unpack_pretraining(step.checkpoint)
+                return Pretrained(last.model, last.rows, step.val_accuracy, step.test_accuracy)
+            write_pretraining_checkpoint(plan.folder, name, step.checkpoint)
+            show(step.checkpoint.header.epoch, step.train_accuracy)
+    except ray.exceptions.RayError:
+        return Failed("the worker's process died")
+    return Failed("it ended without weights")
+
+
+def _progress(epochs: int, on_event: OnEvent) -> Callable[[int, float | None], None]:
+    """Return what shows how far pretraining is, every `PROGRESS_EVERY_S` at most."""
+    ended: list[tuple[int, float]] = []
+    shown_s = float("-inf")
+
+    def show(epoch: int, accuracy: float | None) -> None:
+        nonlocal shown_s
+        now = monotonic()
+        ended.append((epoch, now))
+        if now - shown_s < PROGRESS_EVERY_S and epoch < epochs:
+            return
+        shown_s = now
+        text = f"pretraining: epoch {epoch} of {epochs}"
+        if accuracy is not None:
+            text += f", train accuracy {accuracy:.4f}"
+        if len(ended) > 2 and epoch < epochs:  # the first epoch, which warms up, is left out
+            (first, since), left = ended[1], epochs - epoch
+            text += f", {duration((now - since) / max(epoch - first, 1) * left)} left"
+        on_event(StepStarted(text))
+
+    return show
 
 
 def in_worker(
     task: PretrainingTask, data: TrialData, checkpoint: Checkpoint | None, *, gpu: float
 ) -> Iterator[Step]:
-    """`pretraining_steps` in a Ray worker, which is no more than two epochs ahead."""
+    """Yield `pretraining_steps` of a Ray worker, which is no more than two epochs ahead."""
     remote = ray.remote(pretraining_steps).options(
         num_cpus=min(task.threads, available_cores()),
         num_gpus=gpu,
         num_returns="streaming",
         max_retries=0,
         max_calls=1,  # whatever the model's code left in the process serves nobody else
-        _generator_backpressure_num_objects=2,
+        _generator_backpressure_num_objects=EPOCHS_AHEAD,
     )
     for reference in remote.remote(task, data, checkpoint):
         yield ray.get(reference)
@@ -249,7 +335,7 @@ def in_worker(
 def in_this_process(
     task: PretrainingTask, data: TrialData, checkpoint: Checkpoint | None, *, gpu: float
 ) -> Iterator[Step]:
-    """`pretraining_steps` here, without Ray: Ctrl-C and leaving the debugger end it."""
+    """Yield `pretraining_steps` here, without Ray: Ctrl-C and leaving the debugger end it."""
     return pretraining_steps(task, data, checkpoint, interruptible=True)
 
 
@@ -260,19 +346,14 @@ def pretraining_steps(
     *,
     interruptible: bool = False,
 ) -> Generator[Step, None, None]:
-    """Yield (`epoch`, ...) after each epoch, then (`done`, ...), or (`failed`, text)."""
-    import torch
+    """Pretrain, and yield each epoch and the end, or what the model raised.
 
-    from harness.training.model_file import ModelFile
-    from harness.training.process_state import process_state, restore_process
-    from harness.training.rotation_pretraining import Pretrained, PretrainingJob, pretrain
-    from harness.training.training_state import (
-        PretrainingState,
-        pack_pretraining,
-        unpack_pretraining,
-    )
-    from harness.training.worker_setup import prepare_process
-
+    Args:
+        task: The pretraining.
+        data: Of the trials that start from its weights.
+        checkpoint: From which it is resumed; None begins from the start.
+        interruptible: Whether a KeyboardInterrupt is the user's and passes.
+    """
     prepare_process(threads=task.threads, device=task.device, fast_operators=task.fast_operators)
     before, given = process_state(), task.weights
     try:
@@ -287,51 +368,18 @@ def pretraining_steps(
                 weights=None if given is None else {k: torch.tensor(v) for k, v in given.items()},
             )
             past = None if checkpoint is None else unpack_pretraining(checkpoint)
-            steps = pretrain(job, past)
-        with closing(steps):
-            while step := next_step(steps, interruptible=interruptible):
-                header = Header(task.setting, len(step.rows), task.section.epochs)
-                if isinstance(step, Pretrained):
-                    last = PretrainingState(step.rows, step.weights, {})
-                    scores = {
-                        "val_accuracy": step.val_accuracy,
-                        "test_accuracy": step.test_accuracy,
-                    }
-                    yield "done", {"checkpoint": pack_pretraining(header, last), **scores}
+            epochs = pretrain(job, past)
+        with closing(epochs):
+            while state := next_step(epochs, interruptible=interruptible):
+                header = Header(task.setting, len(state.rows), task.section.epochs)
+                if isinstance(state, Pretrained):
+                    last = PretrainingState(state.rows, state.weights, {})
+                    packed = pack_pretraining(header, last)
+                    yield Ended(packed, state.val_accuracy, state.test_accuracy)
                 else:
-                    train_accuracy = step.rows[-1]["train_accuracy"]
-                    packed = pack_pretraining(header, step)
-                    yield "epoch", {"checkpoint": packed, "train_accuracy": train_accuracy}
+                    packed = pack_pretraining(header, state)
+                    yield EpochEnded(packed, state.rows[-1]["train_accuracy"])
     except Exception as error:
-        yield "failed", named(error)
+        yield Failed(named(error))
     finally:
         restore_process(before)
-
-
-def _teller(epochs: int, on_event: OnEvent) -> Callable[[int, float | None], None]:
-    """Says how far pretraining is, every two seconds at most."""
-    begun: list[tuple[int, float]] = []
-    said_s = float("-inf")
-
-    def say(epoch: int, accuracy: float | None) -> None:
-        nonlocal said_s
-        now = monotonic()
-        begun.append((epoch, now))
-        if now - said_s < SAY_EVERY_S and epoch < epochs:
-            return
-        said_s = now
-        text = f"pretraining: epoch {epoch} of {epochs}"
-        if accuracy is not None:
-            text += f", train accuracy {accuracy:.4f}"
-        if len(begun) > 2 and epoch < epochs:
-            (first, since), left = begun[1], epochs - epoch
-            text += f", {duration((now - since) / max(epoch - first, 1) * left)} left"
-        on_event(StepStarted(text))
-
-    return say
-
-
-def _in_words(val_accuracy: float | None, test_accuracy: float | None) -> str:
-    scores = {"held out": val_accuracy, "test": test_accuracy}
-    said = [f"{score:.4f} {name}" for name, score in scores.items() if score is not None]
-    return f"rotation accuracy {', '.join(said)}" if said else "no example to measure it on"
