@@ -69,12 +69,12 @@ def run_in_process(request: SweepRequest, *, capacity: Capacity, on_event: OnEve
             tempfile.TemporaryDirectory(prefix="bench-logs-") as logs,
         ):
             worker = TrialWorker()
-            shared = _shared(request, trials, writer, Path(logs), device)
+            context = _worker_context(request, trials, writer, Path(logs), device)
             for index, trial in enumerate(trials):
                 if interrupted.is_set() or request.search.out_of_time():
                     break
-                worker.setup({"index": index}, shared)
-                last = _last_words(worker, trial.job.trial_id, interrupted, on_event)
+                worker.setup({"index": index}, context)
+                last = _train(worker, trial.job.trial_id, interrupted, on_event)
                 statuses |= _ended(request, writer, trial, last, on_event)
                 if last.get(CHANGED) and index + 1 < len(trials):
                     on_event(Note(_CHANGED))
@@ -97,7 +97,7 @@ def _capacity() -> Capacity:
     return Capacity(cpus=1.0, gpus=float(torch.cuda.device_count()))
 
 
-def _shared(
+def _worker_context(
     request: SweepRequest, trials: list[SweepTrial], writer: ResultWriter, logs: Path, device: str
 ) -> WorkerContext:
     return WorkerContext(
@@ -114,22 +114,22 @@ def _shared(
     )
 
 
-def _last_words(
+def _train(
     worker: TrialWorker, trial_id: str, interrupted: threading.Event, on_event: OnEvent
 ) -> dict[str, Any]:
     """Train one trial and return what it reports last; an empty report where it was stopped."""
     on_event(TrialStarted(trial_id))
     while not interrupted.is_set():
         try:
-            said = worker.step()
+            report = worker.step()
         except KeyboardInterrupt:  # in the middle of an epoch: there is nothing to keep of it
             interrupted.set()
             return {}
-        for text in said.get("notes", ()):
+        for text in report.get("notes", ()):
             on_event(Note(text))
-        if said.get("done"):
-            return said
-        on_event(EpochEnded(trial_id, said["epoch"], said["objective"]))
+        if report.get("done"):
+            return report
+        on_event(EpochEnded(trial_id, report["epoch"], report["objective"]))
     worker.cleanup()
     return {}
 
@@ -156,14 +156,14 @@ def _ended(
         ended = TrialEnded(trial_id, "interrupted", None, None, 0.0, None)
         if not trial.rows_may_be_replaced(failed=False):
             return {}
-        begun = writer.unfinished()[trial_id]
-        job = replace(trial.job, attempt=trial.job.attempt + begun.attempts)
+        running = writer.unfinished()[trial_id]
+        job = replace(trial.job, attempt=trial.job.attempt + running.attempts)
         rows = ended_rows(
             job,
             "interrupted",
-            begun.epochs,
-            started_at=begun.started_at,
-            findings=begun.findings,
+            running.epochs,
+            started_at=running.started_at,
+            findings=running.findings,
         )
         writer.add(trial_id, to_tables(rows, request.settings.schemas))
     on_event(ended)

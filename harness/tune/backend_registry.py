@@ -21,79 +21,90 @@ if TYPE_CHECKING:
 
 RECORD = "fold_execution"  # the key in run.json: key of a shape -> its choice
 
-Found = dict[str, Any]
+Record = dict[str, Any]  # a choice as JSON has it
 
 
 class BackendRegistry:
     """The choices of this run, and of earlier runs of the benchmark; the result writer has one."""
 
     def __init__(self, folder: Path, run_folder: Path) -> None:
+        """Read what earlier runs chose.
+
+        Args:
+            folder: `results/<benchmark>`.
+            run_folder: `runs/<run_id>` below it.
+        """
         self._folder, self._run_id = folder, run_folder.name
         self._earlier = _earlier(folder)
-        self._here: dict[str, Found] = {}
+        self._here: dict[str, Record] = {}
 
-    def get(self, key: str) -> Found | None:
-        """The choice for a shape, None where nobody made one."""
+    def get(self, key: str) -> Record | None:
+        """Return the choice for a shape, None where nobody made one."""
         known = self._here.get(key) or self._earlier.get(key)
         return None if known is None else self.keep(key, known)
 
-    def revise(self, key: str, found: Found) -> Found:
-        """Puts a choice in the place of the one that is known, unless that is an obstacle; the one
-        that counts."""
+    def revise(self, key: str, record: Record) -> Record:
+        """Replace a choice, unless the known one is an obstacle; return the one that counts."""
         known = self.get(key)
         if known is not None and _is_obstacle(known):
             return known
         self._here.pop(key, None)
-        return self.keep(key, found)
+        return self.keep(key, record)
 
-    def keep(self, key: str, found: Found) -> Found:
-        """Keeps a choice unless another was faster; the one that counts."""
+    def keep(self, key: str, record: Record) -> Record:
+        """Keep a choice unless another was faster; return the one that counts."""
         if key not in self._here:
-            self._here[key] = found
+            self._here[key] = record
             with contextlib.suppress(OSError, BenchError):  # a record, nothing depends on it
                 update_run(self._folder, self._run_id, **{RECORD: self._here})
         return self._here[key]
 
 
 def agreement(writer: Any, *, cache: Path, model: str) -> "Agreement":
-    """Among the workers of a run. cache: folder; model: its name, for the record."""
+    """Return how a worker agrees with the others of its run.
+
+    Args:
+        writer: The actor that has the registry.
+        cache: This machine's cache folder.
+        model: Its name, for the record.
+    """
     from harness.training.backends.selection import Agreement
 
     def agree(key: str, find: "Find") -> "BackendChoice":
-        found = get_value(writer.execution.remote(key))
-        if found is None:
+        known = get_value(writer.execution.remote(key))
+        if known is None:
             mine = {"model": model, **remembered(cache, key, find)}
-            found = get_value(writer.keep_execution.remote(key, mine))
-        return _choice(found)
+            known = get_value(writer.keep_execution.remote(key, mine))
+        return _choice(known)
 
     def revise(key: str, choice: "BackendChoice") -> None:
-        mine = {"model": model, **_plain(choice)}
-        found = get_value(writer.revise_execution.remote(key, mine))
-        _remember(cache, key, _plain(_choice(found)))
+        mine = {"model": model, **_record(choice)}
+        counts = get_value(writer.revise_execution.remote(key, mine))
+        _remember(cache, key, _record(_choice(counts)))
 
     return Agreement(agree, revise)
 
 
-def remembered(cache: Path, key: str, find: "Find") -> Found:
-    """The choice in this machine's cache; where there is none, what is found, kept there."""
+def remembered(cache: Path, key: str, find: "Find") -> Record:
+    """Return the choice in this machine's cache; where there is none, make one and keep it."""
     with contextlib.suppress(OSError, ValueError, TypeError, KeyError, AttributeError):
-        return _plain(_checked(_choice(read_cached(_file(cache, key)))))
-    found = _plain(find())
-    _remember(cache, key, found)
-    return found
+        return _record(_checked(_choice(read_cached(_file(cache, key)))))
+    record = _record(find())
+    _remember(cache, key, record)
+    return record
 
 
 def _file(cache: Path, key: str) -> Path:
     return cache / "executions" / f"{key}.json"
 
 
-def _remember(cache: Path, key: str, found: Found) -> None:
+def _remember(cache: Path, key: str, record: Record) -> None:
     with contextlib.suppress(OSError):
-        write_cached(_file(cache, key), found)
+        write_cached(_file(cache, key), record)
 
 
 def _checked(choice: "BackendChoice") -> "BackendChoice":
-    """The choice; ValueError where it is none that could have been written."""
+    """Return the choice; raise ValueError where it is none that could have been written."""
     from harness.training.backends.selection import BACKENDS
 
     ratio = choice.ratio is None or isinstance(choice.ratio, float)
@@ -103,52 +114,53 @@ def _checked(choice: "BackendChoice") -> "BackendChoice":
     return choice
 
 
-def _earlier(folder: Path) -> dict[str, Found]:
-    """Of all runs in a results folder; the oldest run's choice stands, but for an obstacle that a
-    later one met, and as much as any of them compared."""
-    known: dict[str, Found] = {}
+def _earlier(folder: Path) -> dict[str, Record]:
+    """Return the choices of all runs in a results folder, by key of a shape.
+
+    The oldest run's choice stays, but for an obstacle that a later one met, and as much as any of
+    them compared.
+    """
+    known: dict[str, Record] = {}
     for file in run_files(folder, "run.json"):
         with contextlib.suppress(OSError, BenchError, TypeError, AttributeError):
-            record = read_json(file).get(RECORD, {})
-            for key, found in record.items():
-                if not _is_choice(found):
+            for key, record in read_json(file).get(RECORD, {}).items():
+                if not _is_choice(record):
                     continue
-                stands = known.setdefault(key, found)
-                if _is_obstacle(found):
-                    known[key] = found
-                elif not _is_obstacle(stands) and _compared(found) > _compared(stands):
-                    known[key] = {**stands, "compared": found["compared"]}
+                oldest = known.setdefault(key, record)
+                if _is_obstacle(record):
+                    known[key] = record
+                elif not _is_obstacle(oldest) and _compared(record) > _compared(oldest):
+                    known[key] = {**oldest, "compared": record["compared"]}
     return known
 
 
-def _is_choice(found: Any) -> bool:
-    """Whether a record of an earlier run says what `_choice` needs; a folder may be anybody's."""
+def _is_choice(record: Any) -> bool:
+    """Return whether an earlier run's record has what `_choice` needs; it may be anybody's."""
     return (
-        isinstance(found, dict)
-        and isinstance(found.get("execution"), str)
-        and isinstance(found.get("reason"), str)
-        and isinstance(found.get("ratio"), int | float | None)
-        and isinstance(found.get("compared", 0), int)
-        and "ratio" in found
+        isinstance(record, dict)
+        and isinstance(record.get("execution"), str)
+        and isinstance(record.get("reason"), str)
+        and isinstance(record.get("ratio"), int | float | None)
+        and isinstance(record.get("compared", 0), int)
+        and "ratio" in record
     )
 
 
-def _compared(found: Found) -> int:
-    return int(found.get("compared", 0))
+def _compared(record: Record) -> int:
+    return int(record.get("compared", 0))
 
 
-def _is_obstacle(found: Found) -> bool:
-    return _choice(found).obstacle
+def _is_obstacle(record: Record) -> bool:
+    return _choice(record).obstacle
 
 
-def _choice(found: Mapping[str, Any]) -> "BackendChoice":
+def _choice(record: Mapping[str, Any]) -> "BackendChoice":
     from harness.training.backends.selection import BackendChoice
 
-    return BackendChoice(
-        found["execution"], found["reason"], found["ratio"], found.get("compared", 0)
-    )
+    compared = record.get("compared", 0)
+    return BackendChoice(record["execution"], record["reason"], record["ratio"], compared)
 
 
-def _plain(choice: "BackendChoice") -> Found:
-    found = {"execution": choice.execution, "reason": choice.reason, "ratio": choice.ratio}
-    return {**found, "compared": choice.compared} if choice.compared else found
+def _record(choice: "BackendChoice") -> Record:
+    record = {"execution": choice.execution, "reason": choice.reason, "ratio": choice.ratio}
+    return {**record, "compared": choice.compared} if choice.compared else record

@@ -49,7 +49,7 @@ class CheckpointClient:
     """Sends a trial's checkpoints to the process that writes, at most one per interval.
 
     Args:
-        writer: Handle of the `Collector`.
+        writer: Handle of the `ResultWriter`.
         job: The trial.
         interval_s: 0 keeps every epoch whatever it costs; else at most `LARGEST_SHARE` of the time
             goes into checkpoints. None keeps none.

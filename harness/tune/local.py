@@ -10,7 +10,7 @@ import ray
 
 @dataclass(frozen=True)
 class Value:
-    """Stands where Ray would keep a reference to the value."""
+    """A value in the place of a reference of Ray's to it."""
 
     value: Any
 

@@ -30,7 +30,12 @@ class _Padded:
 
     Ray lays the arrays of one object out in this order, so the pages of the value's are pages of
     this object alone, and can be protected as a whole.
-    most_bytes: what the three take at most where they are laid out so.
+
+    Attributes:
+        before: Piece of memory in front of the value's.
+        value: The value.
+        after: Piece of memory behind the value's.
+        most_bytes: What the three take at most where they are laid out so.
     """
 
     before: Array
@@ -42,10 +47,17 @@ class _Padded:
 def put_data(
     data: Mapping[str, TrialData], *, put: Callable[[Any], Any] = ray.put
 ) -> dict[str, Any]:
-    """Key -> reference to what `get_data` makes the value from.
+    """Put values into the object store, equal inputs once.
 
     Values that differ in folds alone, such as those of several `dataset.train_per_class`, share
     their inputs.
+
+    Args:
+        data: Data key -> value.
+        put: Takes a value and returns a reference.
+
+    Returns:
+        Data key -> reference to what `get_data` makes the value from.
     """
     several = len(data) > 1
     stored: dict[str, Any] = {}
@@ -64,12 +76,12 @@ def put_data(
 
 
 def get_data(reference: Any, *, get: Callable[[Any], Any] = get_value) -> TrialData:
-    """The value behind a reference; its arrays lie in the node's shared memory, not copied.
+    """Return the value behind a reference; its arrays are in the node's shared memory.
 
     Nothing in this process can write into them from now on.
     """
     stored: StoredData = _unpadded(get(reference))
-    return replace(stored.rest, inputs=tuple(_unpadded(get(one)) for one in stored.inputs))
+    return replace(stored.rest, inputs=tuple(_unpadded(get(array)) for array in stored.inputs))
 
 
 def _padded(value: Any) -> _Padded:
@@ -91,6 +103,6 @@ def _unpadded(padded: _Padded) -> Any:
 
 
 def _content(array: Array) -> str:
-    """Equal for arrays of equal type, shape and bytes."""
+    """Return a name that is equal for arrays of equal type, shape and bytes."""
     digest = hashlib.blake2b(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
     return f"{array.dtype.str} {array.shape} {digest.hexdigest()}"

@@ -43,7 +43,7 @@ def test_an_address_needs_a_host_and_a_port(address: str) -> None:
 
 
 def test_ray_client_addresses_are_refused_with_the_reason() -> None:
-    """The collector would write on the cluster's side."""
+    """The result writer would write on the cluster's side."""
     said = told("ray://head:10001")
     assert "bench writes the results where it runs, so it runs on a node of the cluster" in said
 
