@@ -159,9 +159,9 @@ def metric_name(metric: str) -> str:
     return METRICS[metric].title if metric in METRICS else metric.replace("_", " ")
 
 
-def plural(amount: int, noun: str) -> str:
-    """Return `1 fold` or `4 folds`."""
-    return f"{amount:,} {noun}" if amount == 1 else f"{amount:,} {noun}s"
+def plural(amount: int, noun: str, nouns: str = "") -> str:
+    """Return `1 fold` or `4 folds`; `nouns` is a plural that does not end in a mere s."""
+    return f"{amount:,} {noun}" if amount == 1 else f"{amount:,} {nouns or noun + 's'}"
 
 
 def listed(texts: Sequence[str]) -> str:

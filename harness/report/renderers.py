@@ -31,7 +31,7 @@ from harness.report.sections.leaderboard import compute as board_of
 from harness.sanitize import DOCUMENT, csv_text, printable
 
 FIT_TO_LINE = r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%"
-LATEX_SECTIONS = ("leaderboard", "published", "comparisons")
+LATEX_SECTIONS = ("leaderboard", "published", "comparisons")  # what papers print
 _MARKDOWN_MARKUP = re.compile(r"[\\\[\]]|!(?=\[)|`(?=``)|~(?=~~)")  # links, pictures, fences
 _LATEX_ESCAPES = {
     # in a row's first cell, [ and * would belong to the \\ of the row before

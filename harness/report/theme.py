@@ -22,7 +22,7 @@ PALETTE = (
 OTHER = "#8f959e"  # configurations beyond the palette, and lines that stand for none
 SCALE = "Viridis"
 DASHES = ("solid", "dash", "dot", "dashdot")
-GRID = "rgba(128,134,145,0.22)"
+GRID = "rgba(128,134,145,0.22)"  # seen on white and on black
 INK = "#5c6370"
 
 

@@ -9,7 +9,7 @@ from harness.report.page import without_live_script
 from harness.report.report_writer import write_text
 from harness.results.lock import is_held
 
-POLL_S = 1.0
+POLL_S = 1.0  # a look at the files' times, which costs almost nothing
 EVERY_S = 5.0  # the page is written at most so often
 BUSY_SHARE = 0.05  # and takes at most this share of one core, as trials train on it
 RELOAD_S = 10  # a browser reads the page again; an open plot is lost by it, so not more often

@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 KEY, TITLE = "attention", "Attention by class"
 SHOWN = 10  # tokens of each ranking
 MIN_COUNT = 5  # occurrences below which a mean says nothing
-MOST_CONFIGURATIONS = 6
+MOST_CONFIGURATIONS = 6  # shown, of those that keep attention
 MOST_LOOKED_AT = 40  # each is a read of the tables
 MOST_HEADS = 16  # of all blocks together; beyond, only whole blocks can be chosen
-MOST_CLASSES = 12
+MOST_CLASSES = 12  # columns whose tokens can still be read
 Place = tuple[int | None, int | None]  # block and head, None for all of them
 
 

@@ -25,8 +25,9 @@ from harness.report.theme import OTHER, figure
 from harness.statistics.intervals import wilson
 
 KEY, TITLE = "calibration", "Calibration"
-MOST_BINS, FEWEST_IN_BIN = 15, 20
-N_RESAMPLES = 500
+MOST_BINS = 15  # as Guo et al. (2017)
+FEWEST_IN_BIN = 20  # predictions; with fewer, a bin's share is mostly chance
+N_RESAMPLES = 500  # the mean's own error is then a few per cent of it
 Array = NDArray[Any]
 
 

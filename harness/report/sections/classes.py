@@ -26,9 +26,9 @@ from harness.report.theme import DASHES, OTHER, escaped, figure
 from harness.statistics.intervals import wilson
 
 KEY, TITLE = "classes", "Classes: confusion, ROC, precision and recall"
-MOST_POINTS = 150
-MOST_CLASSES_WRITTEN = 20
-HARDEST = 3
+MOST_POINTS = 150  # of a curve in the page; more can't be told apart in a plot of this width
+MOST_CLASSES_WRITTEN = 20  # of a confusion matrix whose counts can still be read
+HARDEST = 3  # classes in colour; the others are grey
 Array = NDArray[Any]
 
 
@@ -226,6 +226,7 @@ def _one_versus_rest(
     positive: Array, scores: Array
 ) -> tuple[float, float, tuple[Array, Array], tuple[Array, Array]]:
     """Return ROC AUC, average precision and both curves; nan without both kinds."""
+    # slow to import, and needed only where predictions are kept
     from sklearn.metrics import auc, average_precision_score, precision_recall_curve, roc_curve
 
     none = np.empty(0), np.empty(0)

@@ -33,7 +33,7 @@ from harness.report.formatting import (
 from harness.report.theme import ForestRow, forest_plot
 
 KEY, TITLE = "comparisons", "Comparisons with the baseline"
-SHOWN = 20
+SHOWN = 20  # configurations in the figure; the table has all
 
 
 def comparisons(results: BenchmarkResults) -> Section:

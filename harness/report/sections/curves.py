@@ -24,12 +24,12 @@ from harness.report.theme import OTHER, faded, figure
 if TYPE_CHECKING:
     import pandas as pd
 KEY, TITLE = "curves", "Learning curves"
-SHOWN = 5
-COMPARED = 20
-MOST_POINTS = 200
-FEW_EPOCHS = 10
-MOST_DRAWN = 30
-FAINTNESS = 0.45
+SHOWN = 5  # configurations in the figure, whose bands can still be told apart
+COMPARED = 20  # configurations in the table of best and last epochs
+MOST_POINTS = 200  # epochs of a line in the page; pages stay small, and lines look the same
+FEW_EPOCHS = 10  # up to here plotly would put ticks between epochs
+MOST_DRAWN = 30  # pruned trials, those that came furthest
+FAINTNESS = 0.45  # opacity of their lines, which stay behind the others
 
 
 class Curve(NamedTuple):

@@ -28,7 +28,7 @@ NORMALISED = {
     "standard": "each channel to zero mean and unit variance of the fold's train examples",
     "unit": "values 0 to 1 become -1 to 1",
 }
-COMMON = ("name", "limit", "normalize", "front_end", "train_per_class")
+COMMON = ("name", "limit", "normalize", "front_end", "train_per_class")  # options of every dataset
 NEARLY_EVEN = 1.2  # largest class to smallest
 MOST_DRAWN = 60  # classes, and folds
 
@@ -181,7 +181,7 @@ def _text(card: Mapping[str, Any]) -> str:
     shape = " x ".join(str(size) for size in card.get("input_shape", ()))
     parts = [
         f"{plural(int(card.get('n_examples', 0)), 'example')} of shape {shape}",
-        plural(len(card.get("counts", {})), "class").replace("classs", "classes"),
+        plural(len(card.get("counts", {})), "class", "classes"),
     ]
     if card.get("sample_rate_hz"):
         parts.append(f"{card['sample_rate_hz']:,} Hz")
@@ -300,7 +300,7 @@ def galleries(shown: Mapping[str, Any]) -> list[Gallery]:
 def _gallery_title(shown: Mapping[str, Any], examples: tuple[Example, ...]) -> str:
     number, every = len(examples), int(shown.get("n_classes", 0))
     kind = f"{HEARD}, of one example" if examples[0].course else "Some examples"
-    known = plural(every, "class").replace("classs", "classes")
+    known = plural(every, "class", "classes")
     return f"{kind} of each class" if number >= every else f"{kind} of each of {number} of {known}"
 
 

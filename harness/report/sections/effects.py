@@ -41,7 +41,7 @@ from harness.statistics.factors import (
 )
 
 KEY, TITLE = "effects", "Effect of each search parameter"
-MOST_PAIRS = 4
+MOST_PAIRS = 4  # heat maps, of the parameters with the largest effects
 UNPAIRED = (
     "Not all of these configurations met the same examples, so no lead of one value over "
     "another is tested."

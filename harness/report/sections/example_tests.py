@@ -30,7 +30,7 @@ from harness.statistics.example_tests import ExampleComparison, compare_examples
 from harness.statistics.multiplicity import ALPHA, holm
 
 KEY, TITLE = "items", "Comparisons example by example"
-MOST = 10
+MOST = 10  # configurations; the predictions of each are read
 
 
 class Pair(NamedTuple):

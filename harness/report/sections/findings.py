@@ -13,8 +13,8 @@ from harness.report.pruned import pruned_table, pruned_text
 from harness.statistics.selection_bias import identical_logs
 
 KEY, TITLE = "findings", "Failures and findings"
-MOST_NAMED = 10
-ROUNDING = 1e-6
+MOST_NAMED = 10  # configurations in a sentence
+ROUNDING = 1e-6  # relative: what rounding of a stored score can do
 MEANINGS = {
     "dead_parameters": "some parameters never receive a gradient",
     "unregistered_parameters": "layers or parameters in the named attribute, such as a plain list, "

@@ -12,8 +12,8 @@ from harness.report.formatting import metric_name, number
 from harness.report.theme import SCALE, figure
 
 KEY, TITLE = "folds", "Fold by configuration"
-SHOWN = 40
-WRITTEN = 400
+SHOWN = 40  # configurations
+WRITTEN = 400  # cells whose numbers can still be read
 
 
 class FoldMap(NamedTuple):

@@ -22,9 +22,9 @@ from harness.report.predictions import PooledPredictions, pooled
 from harness.report.theme import figure
 
 KEY, TITLE = "hardest", "Hardest examples"
-SHOWN = 25
-MOST_CONFIGURATIONS = 20
-MOST_PREDICTIONS = 200_000
+SHOWN = 25  # examples in the table
+MOST_CONFIGURATIONS = 20  # whose predictions are read
+MOST_PREDICTIONS = 200_000  # read together, so that the section stays within seconds and memory
 INK = "#7b8494"
 
 

@@ -11,9 +11,9 @@ from harness.report.theme import PALETTE, SCALE, figure, layout
 from harness.statistics.factors import linked_factors
 
 KEY, TITLE = "importance", "Parallel coordinates and importance"
-FEWEST = 4
+FEWEST = 4  # configurations; with fewer, a forest has nothing to split
 ROUGH_BELOW = 10  # configurations a parameter
-TREES, DEPTH = 16, 8
+TREES, DEPTH = 16, 8  # Optuna's defaults, 64 and 64, take several times as long
 MANY = 300  # configurations; from there on half the trees say the same in half the time
 
 
@@ -149,6 +149,7 @@ def _axis(name: str, values: list[Any]) -> dict[str, Any]:
 def _fanova(
     configurations: list[Configuration], paths: list[str], scores: list[float], seed: int
 ) -> dict[str, float]:
+    # a report can do without it, and it is slow to import
     import optuna
     from optuna.distributions import CategoricalDistribution, FloatDistribution
 

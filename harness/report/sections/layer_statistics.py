@@ -30,9 +30,9 @@ KEY, TITLE = "layers", "Inside the layers"
 NOT_LOOKED_AT = (
     "No layer was looked at; ask for it with `diagnostics: layers` (with --force for done trials)."
 )
-SHOWN = 8
+SHOWN = 8  # configurations, as many as there are colours
 NAMED = 5  # weak gradients that words are spent on
-BOUNDED = ("Sigmoid", "Tanh")
+BOUNDED = ("Sigmoid", "Tanh")  # activations that saturate at both ends
 SATURATED = 0.5  # share of outputs from which an activation is called saturated
 SAME = 0.05  # standard deviation below which an activation's outputs are nearly one number
 WEAK = 0.1  # of the largest gradient, below which one is called weak

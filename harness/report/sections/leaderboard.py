@@ -19,7 +19,7 @@ from harness.report.formatting import (
 from harness.report.theme import OTHER, panels
 from harness.statistics.intervals import Estimate
 
-SHOWN_DOTS = 20
+SHOWN_DOTS = 20  # configurations in the figure; the table has all
 
 
 class LeaderboardData(NamedTuple):

@@ -20,7 +20,7 @@ STRATEGIES = {
 }
 
 
-OWN_PARTS = ("predefined", "official")
+OWN_PARTS = ("predefined", "official")  # strategies whose repeats keep the parts
 
 SEARCHES = {
     "grid": "grid",

@@ -15,8 +15,8 @@ from harness.report.theme import figure
 from harness.statistics.differences import adjusted, paired_difference
 
 KEY, TITLE = "pairs", "All pairs"
-MOST = 30
-MOST_WRITTEN = 12
+MOST = 30  # configurations a side
+MOST_WRITTEN = 12  # configurations up to which differences are written into the cells
 
 
 class Pairs(NamedTuple):

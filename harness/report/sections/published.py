@@ -344,7 +344,7 @@ def _remarks(comparisons: tuple[PublishedComparison, ...]) -> list[str]:
     wrong = sum(comparison.impossible is not None for comparison in comparisons)
     if wrong:
         texts.append(
-            f"{plural(wrong, 'published accuracy').replace('accuracys', 'accuracies')} "
+            f"{plural(wrong, 'published accuracy', 'published accuracies')} "
             "cannot have been measured on these examples: no whole number of right "
             "answers gives it."
         )
