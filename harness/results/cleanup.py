@@ -23,52 +23,57 @@ class Leftover:
 
 
 def part_of(folder: Path, name: str) -> list[Path]:
-    """A folder within the results, such as `weights`, where it is there."""
+    """Return a folder within the results, such as `weights`, where it is there."""
     return [folder / name] if (folder / name).exists() else []
 
 
 def checkpoints(folder: Path) -> list[Path]:
-    """Of trials, in all runs, and of pretraining; those of trials that are done are gone anyway."""
+    """Return checkpoints of trials, in all runs, and of pretraining."""
     of_pretraining = (folder / "pretraining").glob("*.checkpoint")
     return sorted([*(folder / "runs").glob("*/checkpoints"), *of_pretraining])
 
 
 def runs_before(folder: Path, *, days: float, now: datetime | None = None) -> list[Path]:
-    """Folders of runs that began more than `days` ago, never the newest: reports need its plan."""
+    """Return runs that began more than `days` ago, never the newest: reports need its plan."""
     oldest = (now or datetime.now(UTC)) - timedelta(days=days)
     runs = sorted(path for path in (folder / "runs").glob("*") if path.is_dir())
     return [run for run in runs[:-1] if (began := _began(run)) is not None and began < oldest]
 
 
 def cache_entries(folder: Path) -> tuple[list[Path], int]:
-    """What bench keeps in its cache folder, and how much else lies there that is not its own."""
-    found = sorted(folder.iterdir()) if folder.is_dir() else []
-    ours = [path for path in found if _CACHE_ENTRY.fullmatch(path.name)]
-    return ours, len(found) - len(ours)
+    """Return what bench keeps in its cache folder, and how many other files lie there."""
+    present = sorted(folder.iterdir()) if folder.is_dir() else []
+    ours = [path for path in present if _CACHE_ENTRY.fullmatch(path.name)]
+    return ours, len(present) - len(ours)
 
 
 def measured(paths: Iterable[Path]) -> list[Leftover]:
-    """With their numbers, each once, without those that lie in another one.
+    """Return paths with their numbers, each once, without those that lie in another one.
 
-    Raises BenchError for a link: what it leads to is not ours to remove.
+    Raises:
+        BenchError: One is a link; what it leads to is not ours to remove.
     """
     kept: list[Path] = []
     for path in dict.fromkeys(paths):
         if path.is_symlink():
             raise BenchError(f"{path} is a link; nothing was removed, remove links by hand")
-        if not any(path.is_relative_to(one) for one in kept):
-            kept = [one for one in kept if not one.is_relative_to(path)]
+        if not any(path.is_relative_to(outer) for outer in kept):
+            kept = [inner for inner in kept if not inner.is_relative_to(path)]
             kept.append(path)
     return [_measured(path) for path in kept]
 
 
 def remove(leftovers: Iterable[Leftover]) -> None:
-    """Removes them. Raises BenchError where the system refuses; what went before is gone."""
-    for one in leftovers:
+    """Remove leftovers one by one.
+
+    Raises:
+        BenchError: The system refuses; what came before it is gone.
+    """
+    for path in (leftover.path for leftover in leftovers):
         try:
-            shutil.rmtree(one.path) if one.path.is_dir() else one.path.unlink(missing_ok=True)
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
         except OSError as error:
-            raise BenchError(f"{one.path} can't be removed: {error.strerror or error}") from None
+            raise BenchError(f"{path} can't be removed: {error.strerror or error}") from None
 
 
 def _measured(path: Path) -> Leftover:

@@ -17,19 +17,27 @@ JOURNAL = "journal.json"
 
 @dataclass(frozen=True)
 class Journal:
-    """What is left to do, as (table, file name); what moves lies staged in the temporary folder."""
+    """What is left to do, as (table, file name).
+
+    Attributes:
+        moves: Parts that lie staged in the temporary folder.
+        deletes: Parts that they replace.
+    """
 
     moves: tuple[tuple[str, str], ...]
     deletes: tuple[tuple[str, str], ...]
 
 
 def commit(folder: Path, parts: Iterable[Part], *, deletes: Iterable[tuple[str, str]] = ()) -> None:
-    """Puts the parts in their places and deletes the files that they replace.
+    """Put parts in their places and delete the files that they replace.
 
-    parts: staged one by one, so a generator needs the memory of one part.
-    deletes: (table, file name); a place that is also written is not deleted.
-    A change that only adds files needs no journal: they are moved in the order of TABLES, and
-    rows count only once their trials row lies there.
+    A change that only adds files needs no journal: they are moved in the order of TABLES, and rows
+    count only once their trials row lies there.
+
+    Args:
+        folder: The results folder, held by the caller.
+        parts: Staged one by one, so a generator needs the memory of one part.
+        deletes: (table, file name); a place that is also written is not deleted.
     """
     finish_pending(folder)
     moves = sorted(
@@ -45,7 +53,7 @@ def commit(folder: Path, parts: Iterable[Part], *, deletes: Iterable[tuple[str, 
 
 
 def finish_pending(folder: Path) -> bool:
-    """Finishes a change that was interrupted after its journal was written."""
+    """Finish a change that was interrupted after its journal was written, if one was."""
     journal = pending(folder)
     if journal is None:
         return False
@@ -54,7 +62,11 @@ def finish_pending(folder: Path) -> bool:
 
 
 def pending(folder: Path) -> Journal | None:
-    """The change under way, or None."""
+    """Return the change under way, or None.
+
+    Raises:
+        BenchError: The journal is not one that bench writes.
+    """
     try:
         text = read_plain(folder / TEMPORARY / JOURNAL)
     except (FileNotFoundError, NotADirectoryError):
@@ -69,7 +81,7 @@ def pending(folder: Path) -> Journal | None:
 
 
 def live_files(folder: Path, table: str) -> dict[str, Path]:
-    """File name -> where a table's part lies, as if a change under way were finished.
+    """Return file name -> where a table's part lies, as if a change under way were finished.
 
     A file may be gone by the time it is read: then ask again.
     """
@@ -89,7 +101,7 @@ def live_files(folder: Path, table: str) -> dict[str, Path]:
 
 
 def _places(listed: Iterable[Any]) -> tuple[tuple[str, str], ...]:
-    """Raises ValueError for what leads out of the tables: a folder may come from anybody."""
+    """Raise ValueError for what leads out of the tables: a folder may come from anybody."""
     places = tuple((table, name) for table, name in listed)
     if not all(table in TABLES and is_plain_name(name) for table, name in places):
         raise ValueError("no place of a table")
@@ -116,7 +128,7 @@ def _write(folder: Path, journal: Journal) -> None:
 
 
 def _apply(folder: Path, journal: Journal) -> None:
-    """Does what is left of the change; doing it twice does no harm."""
+    """Do what is left of the change; doing it twice does no harm."""
     for table, name in journal.moves:
         staged = _staging(folder, table, name)
         if staged.exists():

@@ -25,7 +25,7 @@ CARD, PREVIEWS = "data_card.json", "previews.json"
 RUN_FILES = (PLAN, RECORD, RESOLVED, CARD, PREVIEWS)
 FOLDERS = (*TABLES, RUNS, WEIGHTS, "pretraining", "tracking", TEMPORARY, SET_ASIDE)
 NOT_OURS = frozenset({"wandb"})  # Weights & Biases keeps links among its own files
-MOST_NAMED = 5
+MOST_NAMED = 5  # files or trials in a message; the others are counted
 
 _PART = re.compile(r"[0-9a-f]{16}\.parquet")
 _RUN = re.compile(r"\d{8}T\d{6}-[0-9a-f]+")
@@ -42,9 +42,12 @@ _KINDS = {
 
 
 def check_plain(folder: Path) -> None:
-    """Raises BenchError, naming it, for what bench must not open or follow in a results folder.
+    """Check that a results folder holds nothing that bench must not open or follow.
 
     The folder itself may be a link: whoever names it means what it leads to.
+
+    Raises:
+        BenchError: There is a link, pipe, socket or device in it; the text names it.
     """
     _check_kind(folder / LOCK, stat.S_IFREG)
     for name in FOLDERS:
@@ -53,8 +56,11 @@ def check_plain(folder: Path) -> None:
 
 
 def check_files(folder: Path) -> None:
-    """Raises BenchError where anything but files lies in a folder and those in it; links count as
-    what they lead to."""
+    """Check that nothing but files lies in a folder and those in it, links as what they lead to.
+
+    Raises:
+        BenchError: There is anything else; the text names it.
+    """
     for place, _, names in os.walk(folder):
         for path in (Path(place, name) for name in names):
             if path.exists() and not path.is_file():
@@ -62,12 +68,16 @@ def check_files(folder: Path) -> None:
 
 
 def check_folder(path: Path) -> bool:
-    """Whether it is there. Raises BenchError where it is a link, or no folder."""
+    """Return whether a folder is there.
+
+    Raises:
+        BenchError: It is a link, or no folder.
+    """
     return _check_kind(path, stat.S_IFDIR)
 
 
 def part_files(folder: Path, table: str) -> dict[str, Path]:
-    """File name -> path of a table's parts, in the order of their names.
+    """Return file name -> path of a table's parts, in the order of their names.
 
     A part is what bench named one; copies that sync programs make are none.
     """
@@ -83,7 +93,7 @@ def part_files(folder: Path, table: str) -> dict[str, Path]:
 
 
 def run_folders(folder: Path) -> list[Path]:
-    """The folders of runs, the newest last."""
+    """Return the folders of runs, the newest last."""
     place = folder / RUNS
     if not _check_kind(place, stat.S_IFDIR):
         return []
@@ -97,24 +107,24 @@ def run_folders(folder: Path) -> list[Path]:
 
 
 def run_files(folder: Path, name: str) -> list[Path]:
-    """The files of this name that runs keep, the newest run's last."""
+    """Return the files of this name that runs keep, the newest run's last."""
     files = [run / name for run in run_folders(folder)]
     return [file for file in files if _check_kind(file, stat.S_IFREG)]
 
 
 def unknown_files(folder: Path) -> list[str]:
-    """What lies among parts and runs and has no name that bench gives, as seen from the folder."""
-    found = []
+    """Return what lies among parts and runs and has no name that bench gives."""
+    unknown = []
     for place, known in [*((table, _PART) for table in TABLES), (RUNS, _RUN)]:
         if _check_kind(folder / place, stat.S_IFDIR):
             with _readable(folder / place):
                 names = sorted(os.listdir(folder / place))
-            found += [f"{place}/{name}" for name in names if not known.fullmatch(name)]
-    return found
+            unknown += [f"{place}/{name}" for name in names if not known.fullmatch(name)]
+    return unknown
 
 
 def unknown_lines(folder: Path) -> list[str]:
-    """One line about them; empty where there are none."""
+    """Return one line about unknown files; none where there are none."""
     names = unknown_files(folder)
     if not names:
         return []
@@ -124,7 +134,11 @@ def unknown_lines(folder: Path) -> list[str]:
 
 
 def open_plain(path: Path, flags: int = os.O_RDONLY) -> int:
-    """A descriptor of a regular file. Raises BenchError for anything else, and never waits."""
+    """Return a descriptor of a regular file, without ever waiting.
+
+    Raises:
+        BenchError: It is anything else.
+    """
     try:
         return open_regular(path, flags | os.O_NOFOLLOW)
     except NotRegular:
@@ -132,13 +146,13 @@ def open_plain(path: Path, flags: int = os.O_RDONLY) -> int:
 
 
 def read_plain(path: Path) -> bytes:
-    """The content of a regular file. Raises as `open_plain` does."""
+    """Return the content of a regular file; raise as `open_plain` does."""
     with os.fdopen(open_plain(path), "rb") as file:
         return file.read()
 
 
 def create_plain(path: Path) -> int:
-    """A descriptor of a new file; what lay there is removed, not written through."""
+    """Return a descriptor of a new file; what lay there is removed, not written through."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -149,26 +163,31 @@ def create_plain(path: Path) -> int:
 
 
 def check_regular(path: Path) -> None:
-    """Raises BenchError for what is no regular file, FileNotFoundError where nothing is."""
+    """Check that a file is a regular one.
+
+    Raises:
+        BenchError: It is anything else.
+        FileNotFoundError: Nothing is there.
+    """
     if not stat.S_ISREG(path.lstat().st_mode):
         raise _foreign(path, stat.S_IFREG)
 
 
 def _check_kind(path: Path, kind: int) -> bool:
-    """Whether it is there. Raises BenchError where it is of another kind."""
+    """Return whether it is there; raise BenchError where it is of another kind."""
     try:
-        found = stat.S_IFMT(path.lstat().st_mode)
+        kind_there = stat.S_IFMT(path.lstat().st_mode)
     except (FileNotFoundError, NotADirectoryError):
         return False
     except OSError as error:
         raise BenchError(f"{path} can't be read: {error.strerror}") from None
-    if found != kind:
+    if kind_there != kind:
         raise _foreign(path, kind)
     return True
 
 
 def _check_within(place: Path) -> None:
-    """Folders and regular files alone, at any depth."""
+    """Raise BenchError for anything but folders and regular files, at any depth."""
     waiting = [str(place)]
     while waiting:
         folder = waiting.pop()
@@ -184,7 +203,7 @@ def _check_within(place: Path) -> None:
 
 @contextmanager
 def _readable(folder: Path) -> Iterator[None]:
-    """Raises BenchError in place of an OSError while a folder is listed."""
+    """Raise BenchError in place of an OSError while a folder is listed."""
     try:
         yield
     except FileNotFoundError:

@@ -1,4 +1,13 @@
-"""One writer per results folder."""
+"""One writer per results folder.
+
+The kernel's flock is used directly, not the package filelock: the file holds who writes (host,
+process, since when) for the message, is opened without following links, may be looked at without
+being made, goes again with an unused folder, and is checked to be still the file that others would
+open. filelock's FileLock is the same flock without these, and its SoftFileLock leaves a stale lock
+where a process is killed. The kernel frees the lock of a process that died. On NFS, Linux maps
+flock to byte-range locks at the server, which NFSv4 frees when the lease of a client that is gone
+runs out; where a file system has no locks, the folder is refused.
+"""
 
 import errno
 import fcntl
@@ -19,13 +28,15 @@ WAIT = "two can't write there at once: try again when it has ended"
 
 @contextmanager
 def hold(folder: Path) -> Iterator[None]:
-    """Holds the folder, made where it is missing, for as long as the block runs.
+    """Hold the folder, made where it is missing, for as long as the block runs.
 
-    The kernel frees the lock of a process that died. A folder in which nothing was written is
-    removed again. Raises BenchError naming who holds it (host, pid, since), or where the folder
-    can't be written.
+    A folder in which nothing was written is removed again.
+
+    Raises:
+        BenchError: Another process holds it, and the text names host, process and since when; or
+            the folder can't be written.
     """
-    made = [one for one in (folder, *folder.parents) if not one.exists()]
+    made = [path for path in (folder, *folder.parents) if not path.exists()]
     try:
         with _locked(folder) as file:
             try:
@@ -38,11 +49,12 @@ def hold(folder: Path) -> Iterator[None]:
 
 
 def refuse_early(folder: Path) -> None:
-    """Raises BenchError where another run holds the folder, or where it can't be written.
+    """Check that a run could write the folder; make nothing, and be quick.
 
-    Makes nothing, and is quick.
+    Raises:
+        BenchError: Another run holds the folder, or it can't be written.
     """
-    there = next(one for one in (folder, *folder.parents) if one.exists())
+    there = next(path for path in (folder, *folder.parents) if path.exists())
     if not there.is_dir():
         raise _unwritable(folder, NotADirectoryError(errno.ENOTDIR, f"{there} is a file"))
     if not os.access(there, os.W_OK | os.X_OK):
@@ -53,7 +65,11 @@ def refuse_early(folder: Path) -> None:
 
 
 def refuse_held(folder: Path) -> None:
-    """Raises BenchError where a run holds the folder at this moment; writes nothing."""
+    """Check that no run holds the folder at this moment; write nothing.
+
+    Raises:
+        BenchError: A run holds it, or the lock file can't be read.
+    """
     try:
         with os.fdopen(open_plain(folder / LOCK), encoding="utf-8") as file:
             _lock(file, folder, fcntl.LOCK_SH)
@@ -65,9 +81,10 @@ def refuse_held(folder: Path) -> None:
 
 @contextmanager
 def writable(folder: Path) -> Iterator[None]:
-    """What can't be written before a run has begun is a mistake that the user can mend.
+    """Turn errors of writing before a run has begun into a mistake that the user can mend.
 
-    Raises BenchError in place of an OSError, such as that of a full disk.
+    Raises:
+        BenchError: In place of an OSError, such as that of a full disk.
     """
     try:
         yield
@@ -76,7 +93,7 @@ def writable(folder: Path) -> Iterator[None]:
 
 
 def is_held(folder: Path) -> bool:
-    """Whether a run holds the folder at this moment; makes nothing."""
+    """Return whether a run holds the folder at this moment; make nothing."""
     try:
         with os.fdopen(open_plain(folder / LOCK)) as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -89,7 +106,7 @@ def is_held(folder: Path) -> bool:
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[TextIO]:
-    """The lock file, once it is ours and still the one that others would open."""
+    """Yield the lock file, once it is ours and still the one that others would open."""
     while True:
         with _opened(folder) as file:
             _lock(file, folder)
@@ -108,7 +125,7 @@ def _lock(file: TextIO, folder: Path, kind: int = fcntl.LOCK_EX) -> None:
 
 
 def _is_current(file: TextIO, folder: Path) -> bool:
-    """False where the former holder removed the file between our opening and our locking it."""
+    """Return False where the former holder removed the file before we locked it."""
     try:
         return os.path.samestat(os.fstat(file.fileno()), (folder / LOCK).lstat())
     except FileNotFoundError:
@@ -116,14 +133,14 @@ def _is_current(file: TextIO, folder: Path) -> bool:
 
 
 def _remove_if_unused(folder: Path) -> None:
-    """Removes the lock file where nothing lies beside it; the lock is still held."""
+    """Remove the lock file where nothing lies beside it; the lock is still held."""
     with suppress(OSError):
-        if [one.name for one in folder.iterdir()] == [LOCK]:
+        if [path.name for path in folder.iterdir()] == [LOCK]:
             (folder / LOCK).unlink()
 
 
 def _remove_empty(folders: Sequence[Path]) -> None:
-    """Removes those that are empty, inner ones first."""
+    """Remove those that are empty, inner ones first."""
     with suppress(OSError):
         for folder in folders:
             folder.rmdir()

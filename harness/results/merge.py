@@ -44,11 +44,14 @@ _BESIDE = ("runs", "weights", "pretraining")
 class MergeReport:
     """What came over from one folder.
 
-    new: trials that the target lacked; better: those whose row here was worth more, such as
-    complete for failed, or had more repeats; kept: in both, and the target's stay.
-    different: of those, complete ones whose objective differs, with both values (target, source).
-    damaged: the source's files that can't be read; their trials stayed behind.
-    lost: trials of the source that stayed behind since rows of them are gone, with the tables.
+    Attributes:
+        new: Trials that the target lacked.
+        better: Those whose row in the source was worth more, such as complete for failed, or had
+            more repeats.
+        kept: Trials of both; the target's stay.
+        different: Of those, complete ones whose objective differs: (target's value, source's).
+        damaged: The source's files that can't be read; their trials stayed behind.
+        lost: Trials of the source that stayed behind since rows of them are gone, with the tables.
     """
 
     new: tuple[str, ...]
@@ -60,9 +63,10 @@ class MergeReport:
 
 
 def benchmark_of(source: Path) -> str:
-    """The benchmark that wrote a results folder, whatever the folder is called now.
+    """Return the benchmark that wrote a results folder, whatever the folder is called now.
 
-    Raises BenchError where it holds no finished trial, or those of several benchmarks.
+    Raises:
+        BenchError: It holds no finished trial, or those of several benchmarks.
     """
     check_plain(source)
     names: set[str] = set()
@@ -72,8 +76,8 @@ def benchmark_of(source: Path) -> str:
         except DamagedPart:
             continue
     if len(names - {None}) != 1:
-        found = f"trials of {', '.join(sorted(map(str, names)))}" if names else "no finished trial"
-        raise BenchError(f"{source} holds {found}; a benchmark's results folder holds one's")
+        held = f"trials of {', '.join(sorted(map(str, names)))}" if names else "no finished trial"
+        raise BenchError(f"{source} holds {held}; a benchmark's results folder holds one's")
     name = str(names.pop())
     if not is_plain_name(name):
         raise BenchError(f"{source} holds trials of {name!r}, which names no benchmark")
@@ -81,37 +85,45 @@ def benchmark_of(source: Path) -> str:
 
 
 def merge(source: Path, target: Path, *, command: str) -> MergeReport:
-    """Copies into `target` the trials of `source` that it lacks or has only a lesser row of.
+    """Copy into `target` the trials of `source` that it lacks or has only a lesser row of.
 
-    The caller holds `target`; nothing of `source` changes. A trial comes over as a whole, with
-    its rows in all tables, its weights and the run that wrote it. A run of its own records the
-    plans of both, so that a report shows them together. command: as it was typed.
+    A trial comes over as a whole, with its rows in all tables, its weights and the run that wrote
+    it. A run of its own records the plans of both, so that a report shows them together.
+
+    Args:
+        source: A results folder, of which nothing changes.
+        target: Another one, held by the caller.
+        command: As it was typed.
     """
     check_plain(source)
     repair(target)
     damaged = _damaged(source)
     ours, readable = done_trials(target), _readable_trials(source, damaged)
-    theirs = {one: row for one, row in readable.items() if not row.lost}
-    taken = [one for one in theirs if one not in ours or _is_better(theirs[one], ours[one])]
+    theirs = {trial_id: row for trial_id, row in readable.items() if not row.lost}
+    taken = [
+        trial_id
+        for trial_id, row in theirs.items()
+        if trial_id not in ours or _is_better(row, ours[trial_id])
+    ]
     plan = list(dict.fromkeys([*last_plan(target), *_last_plan(source), *taken]))
     _copy_beside(source, target, taken)
     _copy_rows(source, target, taken, damaged=damaged, present=ours)
     if taken:
         _record(target, plan, command)
     compact(target)
-    kept = tuple(one for one in theirs if one not in taken)
+    kept = tuple(trial_id for trial_id in theirs if trial_id not in taken)
     return MergeReport(
-        new=tuple(one for one in taken if one not in ours),
-        better=tuple(one for one in taken if one in ours),
+        new=tuple(trial_id for trial_id in taken if trial_id not in ours),
+        better=tuple(trial_id for trial_id in taken if trial_id in ours),
         kept=kept,
         different=_different(kept, source, target, {path.name for path in damaged}),
         damaged=tuple(damaged),
-        lost={one: row.lost for one, row in readable.items() if row.lost},
+        lost={trial_id: row.lost for trial_id, row in readable.items() if row.lost},
     )
 
 
 def _last_plan(source: Path) -> list[str]:
-    """Nothing where it is damaged: the trials that come over are planned in any case."""
+    """Return the last plan, nothing where it is damaged: what comes over is planned in any case."""
     try:
         return last_plan(source)
     except DamagedPart:
@@ -119,7 +131,8 @@ def _last_plan(source: Path) -> list[str]:
 
 
 def _damaged(source: Path) -> list[Path]:
-    found = []
+    """Return the files that can't be read, or hold what no run writes."""
+    damaged = []
     for table in TABLES:
         for path in parts(source, table):
             try:
@@ -128,12 +141,12 @@ def _damaged(source: Path) -> list[Path]:
                 if table == "trials":
                     check_trials(path, rows.to_pylist())
             except DamagedPart:
-                found.append(path)
-    return found
+                damaged.append(path)
+    return damaged
 
 
 def _readable_trials(source: Path, damaged: Sequence[Path]) -> dict[str, DoneTrial]:
-    """The trials of all parts that are whole in every table."""
+    """Return the trials of all parts that are whole in every table."""
     left_out = {path.name for path in damaged}
     return done_trials(source, leaving_out=left_out)
 
@@ -148,16 +161,16 @@ def _is_better(theirs: DoneTrial, ours: DoneTrial) -> bool:
 def _different(
     trial_ids: Sequence[str], source: Path, target: Path, left_out: set[str]
 ) -> dict[str, tuple[float | None, float | None]]:
-    """Complete trials of both whose objective is not the same number."""
+    """Return complete trials of both whose objective is not the same number."""
     if not trial_ids:
         return {}
     objective = _objective(target)
     here = done_trials(target, objective=objective)
     there = done_trials(source, objective=objective, leaving_out=left_out)
-    pairs = {one: (here[one], there[one]) for one in trial_ids}
+    pairs = {trial_id: (here[trial_id], there[trial_id]) for trial_id in trial_ids}
     return {
-        one: (a.objective_mean, b.objective_mean)
-        for one, (a, b) in pairs.items()
+        trial_id: (a.objective_mean, b.objective_mean)
+        for trial_id, (a, b) in pairs.items()
         if a.status == b.status == "complete"
         and a.n_repeats == b.n_repeats
         and a.objective_mean != b.objective_mean
@@ -188,19 +201,19 @@ def _copy_rows(
 
 
 def _schemas(source: Path, left_out: set[str]) -> dict[str, pa.Schema]:
-    """The source's columns, table by table; those of an empty table are its fixed ones."""
-    found = table_schemas(metrics=(), objective="accuracy", params={})
+    """Return the source's columns, table by table; those of an empty table are its fixed ones."""
+    schemas = table_schemas(metrics=(), objective="accuracy", params={})
     for table in TABLES:
         for path in parts(source, table):
             if path.name not in left_out:
-                found[table] = union_schema(found[table], read_schema(path))
-    return found
+                schemas[table] = union_schema(schemas[table], read_schema(path))
+    return schemas
 
 
 def _trials(
     source: Path, taken: Sequence[str], left_out: set[str], schemas: Mapping[str, pa.Schema]
 ) -> Iterator[tuple[str, dict[str, pa.Table]]]:
-    """Trial id -> its rows in all tables, part by part."""
+    """Yield trial id and its rows in all tables, part by part."""
     wanted = set(taken)
     for path in parts(source, "trials"):
         if path.name in left_out:
@@ -228,8 +241,10 @@ def _part(file: Path | None, schema: pa.Schema) -> pa.Table:
 
 
 def _copy_beside(source: Path, target: Path, taken: Sequence[str]) -> None:
-    """Runs, pretrained weights, and weights of the trials that come over; before their rows, so
-    that a copy that was broken off is made again."""
+    """Copy runs, pretrained weights, and weights of the trials that come over.
+
+    Before their rows, so that a copy that was broken off is made again.
+    """
     for name in _BESIDE:
         for path in sorted((source / name).glob("*")):
             wanted = (
@@ -242,7 +257,7 @@ def _copy_beside(source: Path, target: Path, taken: Sequence[str]) -> None:
 
 
 def _copy(path: Path, copy: Path, *, staged: Path) -> None:
-    """The file or folder, whole or not at all. Links are not followed out of the source."""
+    """Copy a file or folder whole or not at all, without following links out of the source."""
     copy.parent.mkdir(parents=True, exist_ok=True)
     staged.parent.mkdir(parents=True, exist_ok=True)
     if path.is_dir():
@@ -254,13 +269,15 @@ def _copy(path: Path, copy: Path, *, staged: Path) -> None:
 
 
 def _record(target: Path, plan: Sequence[str], command: str) -> None:
-    """A run that stands for the trials of both, with the newest run's file."""
+    """Record a run that stands for the trials of both, with the newest run's file."""
     resolved = run_files(target, RESOLVED)
     if not resolved:
         return
     planned = _planned(target)
-    rows = [{"trial_id": one, **planned.get(one, {}), "state": "done", "reason": "merged"}
-            for one in plan]  # fmt: skip
+    rows = [
+        {"trial_id": trial_id, **planned.get(trial_id, {}), "state": "done", "reason": "merged"}
+        for trial_id in plan
+    ]
     run_id = new_run_id()
     write_run(
         target,
@@ -272,10 +289,10 @@ def _record(target: Path, plan: Sequence[str], command: str) -> None:
 
 
 def _planned(target: Path) -> dict[str, dict[str, Any]]:
-    """Trial id -> variant and params as the last plan that held it told them."""
-    found: dict[str, dict[str, Any]] = {}
+    """Return trial id -> variant and params, as in the last plan that holds it."""
+    planned: dict[str, dict[str, Any]] = {}
     for file in run_files(target, PLAN):
         for row in read_plan(file):
             params = json.dumps(row["params"], ensure_ascii=False)
-            found[row["trial_id"]] = {"variant": row["variant"], "params": params}
-    return found
+            planned[row["trial_id"]] = {"variant": row["variant"], "params": params}
+    return planned

@@ -34,18 +34,18 @@ class Part(NamedTuple):
 
 
 def part_name(trial_ids: Iterable[str]) -> str:
-    """The file name that follows from the trials of a part, in whatever order they are given."""
+    """Return the file name that follows from a part's trials, in whatever order they are given."""
     digest = hashlib.sha256("\n".join(sorted(trial_ids)).encode()).hexdigest()
     return f"{digest[:16]}.parquet"
 
 
 def is_plain_name(name: str) -> bool:
-    """Whether a name read from a file stays in its folder: no separator, not `..`, not hidden."""
+    """Return whether a name from a file stays in its folder: no separator, not `..`, not hidden."""
     return bool(name) and not name.startswith(".") and not set(name) & {"/", "\\", "\0"}
 
 
 def write_file(path: Path, data: pa.Table) -> None:
-    """Writes one Parquet file and waits until it is on disk."""
+    """Write one Parquet file and wait until it is on disk."""
     spread = (pa.types.is_floating, pa.types.is_list)
     coded = [field.name for field in data.schema if not any(test(field.type) for test in spread)]
     with os.fdopen(create_plain(path), "wb") as file:
@@ -68,11 +68,17 @@ def write_file(path: Path, data: pa.Table) -> None:
 def read_file(
     path: Path, columns: Sequence[str] | None = None, *, coded: Sequence[str] = ()
 ) -> pa.Table:
-    """One part, or those of `columns` that it has, in the file's order.
+    """Read one part.
 
-    coded: text columns that stay dictionary-encoded, which is faster to read.
-    Raises BenchError for a damaged file or one that a newer version wrote, FileNotFoundError
-    where it is gone.
+    Args:
+        path: The part.
+        columns: Those of them that it has, in the file's order; all by default.
+        coded: Text columns that stay dictionary-encoded, which is faster to read.
+
+    Raises:
+        DamagedPart: It can't be read, or is no part of its table.
+        BenchError: A newer version wrote it.
+        FileNotFoundError: It is gone.
     """
     with _opened(path, coded) as file:
         names = file.schema_arrow.names
@@ -84,7 +90,7 @@ def read_file(
 
 
 def read_keys(path: Path) -> set[tuple[str, int | None]]:
-    """The distinct (trial_id, repeat) of one part, repeat None without such a column.
+    """Return the distinct (trial_id, repeat) of one part, repeat None without such a column.
 
     Fast at any size, and without the import of pandas that making Arrow arrays costs.
     """
@@ -107,20 +113,21 @@ class Extent(NamedTuple):
 
 
 def read_extent(path: Path) -> Extent:
-    """By the part's footer alone; ids are None where it has no rows or does not say."""
+    """Read a part's footer alone; ids are None where it has no rows or the footer lacks them."""
     with _opened(path) as file:
         metadata = file.metadata
         place = file.schema_arrow.names.index("trial_id")
         groups = [metadata.row_group(i).column(place) for i in range(metadata.num_row_groups)]
         known = [group.statistics for group in groups if group.statistics]
-        if not known or not all(one.has_min_max for one in known):
+        if not known or not all(statistics.has_min_max for statistics in known):
             return Extent(metadata.num_rows, None, None)
-        first, last = min(one.min for one in known), max(one.max for one in known)
+        first = min(statistics.min for statistics in known)
+        last = max(statistics.max for statistics in known)
         return Extent(metadata.num_rows, first, last)
 
 
 def rows_by_trial(path: Path) -> dict[str, int]:
-    """Trial id -> how many rows a part has of it."""
+    """Return trial id -> how many rows a part has of it."""
     with _opened(path, coded=["trial_id"]) as file:
         ids = file.read(columns=["trial_id"]).unify_dictionaries().combine_chunks()["trial_id"]
     if not len(ids):
@@ -132,9 +139,11 @@ def rows_by_trial(path: Path) -> dict[str, int]:
 
 
 def run_starts(rows: pa.Table, names: Sequence[str]) -> Any:
-    """Where a row differs from the one above in any of these columns, as (n,) int64.
+    """Return where a row differs from the one above in any of these columns, as (n,) int64.
 
-    rows: of one chunk; the columns are int32, or text that is dictionary-encoded.
+    Args:
+        rows: Of one chunk.
+        names: Columns of int32, or of text that is dictionary-encoded.
     """
     changed = np.zeros(len(rows), bool)
     changed[:1] = True
@@ -147,7 +156,7 @@ def run_starts(rows: pa.Table, names: Sequence[str]) -> Any:
 
 
 def read_schema(path: Path) -> pa.Schema:
-    """The columns of one part. Raises as `read_file` does."""
+    """Return the columns of one part; raise as `read_file` does."""
     with _opened(path) as file:
         return file.schema_arrow.remove_metadata()
 
@@ -157,14 +166,14 @@ class DamagedPart(BenchError):
 
 
 def rows_of(data: pa.Table, trial_ids: Collection[str]) -> pa.Table:
-    """The rows of these trials, in their order."""
+    """Return the rows of these trials, in their order."""
     import pyarrow.compute as pc
 
     return data.filter(pc.is_in(data["trial_id"], pa.array(sorted(trial_ids), pa.string())))
 
 
 def restricted(folder: Path, name: str, trial_ids: Collection[str]) -> Iterator[Part]:
-    """The parts that hold only these trials of the part `name`, under their own name."""
+    """Yield parts that hold only these trials of the part `name`, under their own name."""
     for table in TABLES:
         path = folder / table / name
         if trial_ids and path.exists():
@@ -172,12 +181,12 @@ def restricted(folder: Path, name: str, trial_ids: Collection[str]) -> Iterator[
 
 
 def places(name: str) -> list[tuple[str, str]]:
-    """Where the files of a part lie: (table, name) for every table."""
+    """Return where the files of a part lie: (table, name) for every table."""
     return [(table, name) for table in TABLES]
 
 
 def trials_by_part(folder: Path) -> dict[str, list[str]]:
-    """Part name -> the trials that it commits. Read as it lies: for the one writer only."""
+    """Return part name -> the trials that it commits, as it lies: for the one writer only."""
     return {
         path.name: read_file(path, ["trial_id"])["trial_id"].to_pylist()
         for path in part_files(folder, "trials").values()
@@ -200,7 +209,7 @@ def _opened(path: Path, coded: Sequence[str] = ()) -> Any:
 
 
 def _refuse_foreign(path: Path, schema: pa.Schema) -> None:
-    """What a file has to hold follows from where it lies."""
+    """Raise DamagedPart for other columns than follow from where the file lies."""
     staged = path.name.partition("-")[0] if path.parent.name == TEMPORARY else None
     table = staged or path.parent.name
     if path.name == PLAN:

@@ -24,12 +24,12 @@ PACKAGES = (
 
 
 def utc_now() -> datetime:
-    """The time as the tables keep it."""
+    """Return the time as the tables keep it."""
     return datetime.now(UTC)
 
 
 def git_commit(path: Path) -> str | None:
-    """The commit checked out at `path`, with `-dirty` where tracked files differ from it.
+    """Return the commit checked out at `path`, with `-dirty` where tracked files differ from it.
 
     None outside a repository, or without git.
     """
@@ -45,26 +45,27 @@ def git_commit(path: Path) -> str | None:
 
 @cache
 def versions() -> dict[str, str]:
-    """Python and the packages that numbers depend on, as installed; nothing is imported."""
-    found = {"python": platform.python_version()}
+    """Return Python's and the packages' versions that numbers depend on, without importing them."""
+    installed = {"python": platform.python_version()}
     for name in PACKAGES:
         try:
-            found[name] = metadata.version(name)
+            installed[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
             continue
-    return found
+    return installed
 
 
 def installed_distributions() -> list[tuple[str, str]]:
-    """Name and version of every installed distribution, sorted by name."""
-    found = {(one.metadata["Name"], one.version) for one in metadata.distributions()}
-    return sorted(found, key=lambda one: (one[0] or "").lower())
+    """Return name and version of every installed distribution, sorted by name."""
+    installed = {(part.metadata["Name"], part.version) for part in metadata.distributions()}
+    return sorted(installed, key=lambda pair: (pair[0] or "").lower())
 
 
 def device_name(device: str = "cpu") -> str:
-    """The name of the CPU or the GPU.
+    """Return the name of the CPU or the GPU.
 
-    device: `cpu`, `cuda` or `cuda:N`; a GPU's name needs torch to be imported already.
+    Args:
+        device: `cpu`, `cuda` or `cuda:N`; a GPU's name needs torch to be imported already.
     """
     torch = sys.modules.get("torch")
     if device.startswith("cuda") and torch is not None and torch.cuda.is_available():

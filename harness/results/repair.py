@@ -41,13 +41,14 @@ Repeats = dict[str, int | None]  # trial id -> how many it has, None where that 
 
 @dataclass(frozen=True)
 class RepairReport:
-    """What was found and mended.
+    """What was not whole, and is now.
 
-    finished: a change that a run had begun was finished.
-    removed: parts with rows whose trial was never committed.
-    damaged: unreadable parts, where they lay; they and their neighbours are set aside.
-    missing: the trials of damaged parts, as far as their ids could be read.
-    records: unreadable files of runs, where they lay; they are set aside.
+    Attributes:
+        finished: A change that a run had begun was finished.
+        removed: How many parts had rows whose trial was never committed.
+        damaged: Unreadable parts, where they lay; they and their neighbours are set aside.
+        missing: The trials of damaged parts, as far as their ids could be read.
+        records: Unreadable files of runs, where they lay; they are set aside.
     """
 
     finished: bool = False
@@ -57,7 +58,7 @@ class RepairReport:
     records: tuple[Path, ...] = ()
 
     def lines(self) -> list[str]:
-        """One line for each thing that a user should know; empty where all was well."""
+        """Return one line for each thing that a user should know; none where all was well."""
         text = []
         if self.finished:
             text.append("finished a change of the tables that was interrupted")
@@ -71,9 +72,13 @@ class RepairReport:
 
 
 def repair(folder: Path) -> RepairReport:
-    """Finishes what was begun, then removes or sets aside what is not whole.
+    """Finish what was begun, then remove or set aside what is not whole.
 
-    For the one that holds the folder. Raises BenchError for tables of a newer version.
+    Args:
+        folder: The results folder, held by the caller; it need not exist.
+
+    Raises:
+        BenchError: A newer version wrote the tables.
     """
     if not folder.exists():
         return RepairReport()
@@ -96,7 +101,7 @@ def repair(folder: Path) -> RepairReport:
 
 
 def _damaged_records(folder: Path) -> Iterator[Path]:
-    """The files that runs left beside the tables and that can't be read as what they are."""
+    """Yield files that runs left beside the tables and that can't be read as what they are."""
     readers = {PLAN: read_plan, RESOLVED: read_resolved, RECORD: read_json}
     for name, read in {**readers, CARD: read_json, PREVIEWS: read_json}.items():
         for file in run_files(folder, name):
@@ -110,7 +115,7 @@ def _damaged_records(folder: Path) -> Iterator[Path]:
 
 
 def _is_mapping(file: Path) -> bool:
-    """Whether a resolved file, which may be an older version's, is YAML at all."""
+    """Return whether a resolved file, which may be an older version's, is YAML at all."""
     try:
         return isinstance(parse(read_resolved(file), str(file)).value, dict)
     except DamagedPart:  # named already
@@ -120,7 +125,7 @@ def _is_mapping(file: Path) -> bool:
 
 
 def _keys(folder: Path) -> tuple[dict[Path, Keys], list[Path]]:
-    """What each file holds, and the files that can't be read."""
+    """Return what each file holds, and the files that can't be read."""
     keys: dict[Path, Keys] = {}
     damaged = []
     for table in TABLES:
@@ -143,7 +148,7 @@ def _set_aside(folder: Path, name: str) -> None:
 
 
 def _owned(folder: Path) -> dict[str, Repeats]:
-    """Part name -> its trials with the repeats they have (None: not known).
+    """Return part name -> its trials with the repeats they have (None: not known).
 
     A trial that lies in two parts belongs to the one that finished later.
     """
@@ -154,7 +159,7 @@ def _owned(folder: Path) -> dict[str, Repeats]:
         for row in read_file(path, columns).to_pylist()
     ]
     latest = {
-        row["trial_id"]: (name, row) for *_, name, row in sorted(rows, key=lambda one: one[:3])
+        row["trial_id"]: (name, row) for *_, name, row in sorted(rows, key=lambda row: row[:3])
     }
     owned: dict[str, Repeats] = {name: {} for *_, name, _row in rows}
     for trial_id, (name, row) in latest.items():
@@ -163,7 +168,7 @@ def _owned(folder: Path) -> dict[str, Repeats]:
 
 
 def _remove_foreign(folder: Path, keys: Mapping[Path, Keys], owned: Mapping[str, Repeats]) -> int:
-    """Removes rows of trials, or of repeats, that no trials row of the same part commits."""
+    """Remove rows of trials, or of repeats, that no trials row of the same part commits."""
     foreign = [
         path
         for path, held in keys.items()
@@ -189,7 +194,7 @@ def _belongs(key: tuple[str, int | None], repeats: Repeats) -> bool:
 
 
 def _is_owned(rows: pa.Table, repeats: Repeats) -> pa.Array:
-    """Per row, whether it belongs to one of these trials."""
+    """Return for each row whether it belongs to one of these trials."""
     keys = rows["trial_id"].to_pylist()
     numbers = rows["repeat"].to_pylist() if "repeat" in rows.schema.names else [None] * len(keys)
     return pa.array([_belongs(key, repeats) for key in zip(keys, numbers, strict=True)])

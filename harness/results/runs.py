@@ -1,4 +1,4 @@
-"""What a run leaves beside the tables, and the short answer after it."""
+"""What a run leaves beside the tables: `runs/<run_id>/`, written and read."""
 
 import json
 import os
@@ -29,7 +29,7 @@ _NOTHING: Mapping[str, Any] = {}
 
 
 def new_run_id() -> str:
-    """`20261121T130501-9f2c`: sorts by time, distinct within a second."""
+    """Return a name such as `20261121T130501-9f2c`: sorts by time, distinct within a second."""
     return f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(2)}"
 
 
@@ -41,11 +41,18 @@ def write_run(
     record: Mapping[str, Any],
     read: Mapping[str, Mapping[str, Any] | None] = _NOTHING,
 ) -> Path:
-    """Writes `runs/<run_id>/`: the resolved file, run.json, what the data is, the distributions.
+    """Write `runs/<run_id>/`: the resolved file, run.json, what the data is, the distributions.
 
-    record: JSON values; `plan` within it lists trial id, state and reason of every trial.
-    read: file name -> what was found in the data; None where none was read: then that of the last
-    run stands.
+    Args:
+        folder: The results folder.
+        run_id: The run.
+        resolved: The text of the resolved benchmark file.
+        record: JSON values; `plan` within it lists trial id, state and reason of every trial.
+        read: File name -> what the data is; None where none was read: then that of the last run
+            is copied.
+
+    Returns:
+        The run's folder.
     """
     from harness.results.provenance import installed_distributions
 
@@ -67,7 +74,7 @@ def write_run(
 
 
 def write_plan(folder: Path, run_id: str, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Writes a run's plan.parquet, in place of an earlier one; readers see one or the other."""
+    """Write a run's plan.parquet, in place of an earlier one; readers see one or the other."""
     staged = folder / TEMPORARY / f"{run_id}-{PLAN}"
     with os.fdopen(create_plain(staged), "wb") as file:
         pq.write_table(pa.Table.from_pylist(list(rows), schema=plan_schema()), file)
@@ -75,9 +82,10 @@ def write_plan(folder: Path, run_id: str, rows: Sequence[Mapping[str, Any]]) -> 
 
 
 def read_plan(file: Path) -> list[dict[str, Any]]:
-    """The trials of a plan.parquet: `trial_id`, `variant` and `params`, which is a mapping.
+    """Return the trials of a plan.parquet: `trial_id`, `variant` and `params`, a mapping.
 
-    Raises DamagedPart for a file that bench has not written.
+    Raises:
+        DamagedPart: Bench has not written the file.
     """
     rows: list[dict[str, Any]] = read_file(file, ["trial_id", "variant", "params"]).to_pylist()
     for number, row in enumerate(rows, start=1):
@@ -91,18 +99,27 @@ def read_plan(file: Path) -> list[dict[str, Any]]:
 
 
 def read_json(file: Path) -> dict[str, Any]:
-    """A JSON object. Raises DamagedPart for anything else, OSError where it can't be read."""
+    """Return a JSON object.
+
+    Raises:
+        DamagedPart: The file holds anything else.
+        OSError: It can't be read.
+    """
     try:
-        found = json.loads(read_plain(file))
+        content = json.loads(read_plain(file))
     except (ValueError, RecursionError):  # also of bytes that are no text
         raise _damaged(file, "no JSON") from None
-    if not isinstance(found, dict):
+    if not isinstance(content, dict):
         raise _damaged(file, "no JSON object")
-    return found
+    return content
 
 
 def read_resolved(file: Path) -> str:
-    """The text of a resolved benchmark file. Raises DamagedPart where it is none."""
+    """Return the text of a resolved benchmark file.
+
+    Raises:
+        DamagedPart: The file holds no text.
+    """
     try:
         return read_plain(file).decode("utf-8")
     except UnicodeDecodeError:
@@ -114,30 +131,30 @@ def _damaged(file: Path, why: str) -> DamagedPart:
 
 
 def last_plan(folder: Path) -> list[str]:
-    """The trial ids of the last run's plan, in its order; empty without one."""
+    """Return the trial ids of the last run's plan, in its order; none without a plan."""
     file = _last(folder, PLAN)
     return [row["trial_id"] for row in read_plan(file)] if file else []
 
 
 def last_params(folder: Path) -> dict[str, dict[str, Any]]:
-    """Trial id -> searched path -> value, of the last run's plan; empty without one."""
+    """Return trial id -> searched path -> value, of the last run's plan; empty without one."""
     file = _last(folder, PLAN)
     return {row["trial_id"]: row["params"] for row in read_plan(file)} if file else {}
 
 
 def _last(folder: Path, name: str) -> Path | None:
-    """That file of the newest run that has it."""
+    """Return that file of the newest run that has it."""
     return next(reversed(run_files(folder, name)), None)
 
 
 def update_run(folder: Path, run_id: str, **values: Any) -> None:
-    """Adds values, such as timings, to a run's run.json."""
+    """Add values, such as timings, to a run's run.json."""
     file = folder / RUNS / run_id / RECORD
     _write_json(folder, file, {**read_json(file), **values})
 
 
 def _write_json(folder: Path, file: Path, value: Mapping[str, Any]) -> None:
-    """The file as a whole, or as it was."""
+    """Write the file as a whole, or leave it as it was."""
     staged = folder / TEMPORARY / f"{file.parent.name}-{os.getpid()}-{file.name}"
     with os.fdopen(create_plain(staged), "w", encoding="utf-8") as out:
         out.write(json.dumps(value, indent=2, default=str) + "\n")

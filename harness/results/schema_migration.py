@@ -30,28 +30,30 @@ Values = Mapping[tuple[str, int, int], Row]
 
 
 def widen(folder: Path, schemas: Mapping[str, pa.Schema]) -> dict[str, pa.Schema]:
-    """Rewrites the parts that lack a column of `schemas`, or hold it in a narrower type.
+    """Rewrite the parts that lack a column of `schemas`, or hold it in a narrower type.
 
     New `params.*` columns are filled from each row's `config`, other new columns are null.
-    Returns the schemas that new parts must have: the columns of both.
+
+    Returns:
+        The schemas that new parts must have: the columns of both.
     """
     finish_pending(folder)
-    found = {table: _found(folder, table) for table in TABLES}
-    wide = {table: _union([*found[table].values(), schemas[table]]) for table in TABLES}
-    commit(folder, _widened(found, wide))
+    present = {table: _part_schemas(folder, table) for table in TABLES}
+    wide = {table: _union([*present[table].values(), schemas[table]]) for table in TABLES}
+    commit(folder, _widened(present, wide))
     return wide
 
 
 def is_wide_enough(folder: Path, schemas: Mapping[str, pa.Schema]) -> bool:
-    """Whether `widen` would change nothing."""
+    """Return whether `widen` would change nothing."""
     return all(
         union_schema(old, schemas[table]).equals(old)
         for table in TABLES
-        for old in _found(folder, table).values()
+        for old in _part_schemas(folder, table).values()
     )
 
 
-def _found(folder: Path, table: str) -> dict[Path, pa.Schema]:
+def _part_schemas(folder: Path, table: str) -> dict[Path, pa.Schema]:
     return {path: read_schema(path) for path in part_files(folder, table).values()}
 
 
@@ -63,9 +65,9 @@ def _union(schemas: Sequence[pa.Schema]) -> pa.Schema:
 
 
 def _widened(
-    found: Mapping[str, Mapping[Path, pa.Schema]], wide: Mapping[str, pa.Schema]
+    present: Mapping[str, Mapping[Path, pa.Schema]], wide: Mapping[str, pa.Schema]
 ) -> Iterator[Part]:
-    for table, schemas in found.items():
+    for table, schemas in present.items():
         for path, schema in schemas.items():
             if schema.equals(wide[table]):
                 continue
@@ -77,14 +79,19 @@ def _widened(
 
 @dataclass(frozen=True)
 class FillReport:
-    """filled: trials whose validation and test columns were computed; their train columns stay
-    null. without_predictions: trials that keep all of them null."""
+    """What became of the new metrics of trials that had none.
+
+    Attributes:
+        filled: Trials whose validation and test columns were computed; their train columns stay
+            null, as predictions of train examples are not kept.
+        without_predictions: Trials that keep all of them null.
+    """
 
     filled: tuple[str, ...] = ()
     without_predictions: tuple[str, ...] = ()
 
     def lines(self) -> list[str]:
-        """One line for each thing that a user should know."""
+        """Return one line for each thing that a user should know."""
         text = []
         if self.filled:
             text.append(f"computed new metrics of {len(self.filled)} trials from predictions")
@@ -95,9 +102,13 @@ class FillReport:
 
 
 def fill_metrics(folder: Path, metrics: Sequence[str]) -> FillReport:
-    """Computes metrics that complete trials lack, in folds and trials, part by part.
+    """Compute metrics that complete trials lack, in folds and trials, part by part.
 
-    The columns must exist (see `widen`). A metric is lacking where it is null in every fold.
+    A metric is lacking where it is null in every fold.
+
+    Args:
+        folder: The results folder, held by the caller.
+        metrics: Those whose columns exist (see `widen`).
     """
     filled: list[str] = []
     without: list[str] = []
@@ -117,7 +128,7 @@ def fill_metrics(folder: Path, metrics: Sequence[str]) -> FillReport:
 
 
 def _lacking(folds: Sequence[Row], metrics: Sequence[str]) -> dict[str, list[str]]:
-    """Trial id -> the metrics that none of its folds has for any split."""
+    """Return trial id -> the metrics that none of its folds has for any split."""
     present: dict[str, set[str]] = {row["trial_id"]: set() for row in folds}
     for row in folds:
         present[row["trial_id"]].update(
@@ -126,14 +137,14 @@ def _lacking(folds: Sequence[Row], metrics: Sequence[str]) -> dict[str, list[str
             if any(row[f"{split}_{metric}"] is not None for split in SPLITS)
         )
     lacking = {
-        trial_id: [metric for metric in metrics if metric not in found]
-        for trial_id, found in present.items()
+        trial_id: [metric for metric in metrics if metric not in known]
+        for trial_id, known in present.items()
     }
     return {trial_id: names for trial_id, names in lacking.items() if names}
 
 
 def _from_predictions(folder: Path, name: str, lacking: Mapping[str, Sequence[str]]) -> Values:
-    """(trial id, repeat, fold) -> the new cells of its row."""
+    """Return (trial id, repeat, fold) -> the new cells of its row."""
     path = folder / "predictions" / name
     if not path.exists():
         return {}
@@ -186,7 +197,7 @@ def _summary(folds: Sequence[Row], metrics: Sequence[str]) -> Row:
 def _changed(
     table: pa.Table, rows: Sequence[Row], column: str, lacking: Mapping[str, Sequence[str]]
 ) -> pa.Table:
-    """The table with the validation and test columns of the new metrics taken from the rows."""
+    """Return the table with validation and test columns of the new metrics taken from the rows."""
     metrics = sorted({metric for names in lacking.values() for metric in names})
     for metric in metrics:
         for split in SPLIT_OF.values():

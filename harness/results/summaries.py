@@ -19,7 +19,7 @@ _RANKED = ("status", "n_folds", "n_repeats", "n_parameters", "fit_time_s", "erro
 
 
 def mean_std(values: Iterable[float | None]) -> tuple[float | None, float | None]:
-    """Mean and sample standard deviation (ddof 1), which one value does not have.
+    """Return mean and sample standard deviation (ddof 1), which one value does not have.
 
     Both are None where there is no value, or any is None or nan: a mean over some of the folds
     would be another quantity.
@@ -60,9 +60,17 @@ def loss_summary(fold_rows: Sequence[Mapping[str, Any]]) -> dict[str, float | No
 
 
 def rank(trials: "pd.DataFrame", objective: str, mode: str) -> "pd.DataFrame":
-    """The complete trials by validation mean of the objective, best first, ties by trial id.
+    """Return the complete trials by validation mean of the objective, best first.
 
-    Trials whose mean is null come last. Raises BenchError where the objective is no column.
+    Ties go by trial id; trials whose mean is null come last.
+
+    Args:
+        trials: Rows of `trials`.
+        objective: The metric.
+        mode: `max` or `min`.
+
+    Raises:
+        BenchError: The objective has no column.
     """
     column = f"val_{objective}_mean"
     if column not in trials.columns:
@@ -76,9 +84,13 @@ def rank(trials: "pd.DataFrame", objective: str, mode: str) -> "pd.DataFrame":
 
 @dataclass(frozen=True)
 class RankedTrial:
-    """One trial of a plan as the summary shows it; numbers are null where it is not complete.
+    """One trial of a plan as the summary shows it; numbers are None where it is not complete.
 
-    validation, test: mean of the objective over folds and repeats; *_std with ddof 1.
+    Attributes:
+        validation: Mean of the objective over folds and repeats.
+        validation_std: Its standard deviation, ddof 1.
+        test: The same on the test examples.
+        test_std: Its standard deviation.
     """
 
     trial_id: str
@@ -96,7 +108,14 @@ class RankedTrial:
 
 @dataclass(frozen=True)
 class Summary:
-    """How a plan stands. best: the complete trial with the best validation mean."""
+    """How a plan stands: its trials by status.
+
+    Attributes:
+        missing: Trials without a row, or whose rows are gone.
+        best: The complete trial with the best validation mean.
+        ranking: All trials that have rows, best first.
+        results: The results folder.
+    """
 
     trials: int
     complete: int
@@ -111,7 +130,7 @@ class Summary:
 
 
 def summarize(folder: Path, trial_ids: Sequence[str], *, objective: str, mode: str) -> Summary:
-    """The state of these trials in the tables of `folder`, ranked by validation."""
+    """Return the state of these trials in the tables of `folder`, ranked by validation."""
     ranked = _ranked(_rows(folder, objective), trial_ids, objective=objective, mode=mode)
     complete = [trial for trial in ranked if trial.status == "complete"]
     counts = {status: sum(trial.status == status for trial in ranked) for status in STATUSES}
@@ -144,7 +163,7 @@ def _ranked(
     objective: str,
     mode: str,
 ) -> list[RankedTrial]:
-    trials = [_trial(rows[one], objective) for one in trial_ids if one in rows]
+    trials = [_trial(rows[id_], objective) for id_ in trial_ids if id_ in rows]
     sign = -1.0 if mode == "max" else 1.0
 
     def place(trial: RankedTrial) -> tuple[bool, float]:

@@ -27,11 +27,14 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class DoneTrial:
-    """What planning needs to know of a trial in the tables.
+    """What planning needs to know of a trial in the tables: columns of its row.
 
     A number or text that may not be None is 0 or empty where the row has null.
-    objective_mean, objective_std: on validation; None unless complete and asked for.
-    lost: the tables in which rows of it are gone, or others lie than its own row promises.
+
+    Attributes:
+        objective_mean: On validation; None unless complete and asked for.
+        objective_std: The same.
+        lost: The tables in which it has other rows than its own row promises.
     """
 
     trial_id: str
@@ -52,13 +55,20 @@ class DoneTrial:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """`config` as values; a row may be without one."""
+        """The configuration as values; a row may be without one."""
         return dict(json.loads(self.config or "{}"))
 
 
 @dataclass(frozen=True)
 class Results:
-    """The tables of one benchmark as frames, sorted by trial; predictions are read when asked."""
+    """The tables of one benchmark as frames, sorted by trial; predictions are read when asked.
+
+    Attributes:
+        folder: Where they lie.
+        trials: Rows of `trials`.
+        folds: Rows of `folds`.
+        epochs: Rows of `epochs`.
+    """
 
     folder: Path
     trials: "pd.DataFrame"
@@ -72,7 +82,13 @@ class Results:
         role: str | None = None,
         columns: Sequence[str] | None = None,
     ) -> "pd.DataFrame":
-        """The predictions of these trials (all that are committed by default) for one role."""
+        """Read predictions.
+
+        Args:
+            trial_ids: Of these trials; of all that are committed by default.
+            role: `validation` or `test`; both by default.
+            columns: All by default.
+        """
         wanted = self.trials["trial_id"].tolist() if trial_ids is None else list(trial_ids)
         filters: list[tuple[str, str, Any]] = [("trial_id", "in", wanted)]
         if role is not None:
@@ -81,10 +97,10 @@ class Results:
 
 
 def parts(folder: Path, table: str) -> list[Path]:
-    """The files of one table, as if a change under way were finished. One may be gone when it is
-    read: then ask again.
+    """Return the files of one table, as if a change under way were finished.
 
-    A part counts once there is one of `trials` with its name, which is written last.
+    A part counts once there is one of `trials` with its name, which is written last. A file may be
+    gone when it is read: then ask again.
     """
     files = live_files(folder, table)
     if table == "trials":
@@ -94,9 +110,10 @@ def parts(folder: Path, table: str) -> list[Path]:
 
 
 def read_results(folder: Path) -> Results:
-    """All tables of `results/<benchmark>/`, without rows whose trial is not committed.
+    """Read all tables of `results/<benchmark>/`, without rows whose trial is not committed.
 
-    Raises BenchError where there are no results, or a newer version wrote them.
+    Raises:
+        BenchError: There are no results, or a newer version wrote them.
     """
     trials = _sorted(_read(folder, "trials"))  # first: what is written later has its rows already
     if not len(trials):
@@ -118,12 +135,18 @@ def read_table(
     *,
     within: Collection[str] | None = None,
 ) -> "pd.DataFrame":
-    """One table as a frame; empty, with its fixed columns, where it has no parts.
+    """Read one table as a frame; empty, with its fixed columns, where it has no parts.
 
-    filters: all must hold, such as `[("role", "==", "test"), ("trial_id", "in", ids)]`.
-    within: names of the parts that are looked into, as `part_names` gave them; all are where one
-    of them has gone since.
-    Raises BenchError for an unknown table or column.
+    Args:
+        folder: The results folder.
+        table: Its name.
+        columns: All by default.
+        filters: All must hold, such as `[("role", "==", "test"), ("trial_id", "in", ids)]`.
+        within: Names of the parts that are looked into, as `part_names` gave them; all are, where
+            one of them has gone since.
+
+    Raises:
+        BenchError: The table or a column is unknown.
     """
     if table not in TABLES:
         raise BenchError(f"no table {table!r}; there are {', '.join(TABLES)}")
@@ -132,7 +155,7 @@ def read_table(
 
 
 def part_names(folder: Path) -> dict[str, str]:
-    """Trial id -> the name of the part that holds its rows, in every table."""
+    """Return trial id -> the name of the part that holds its rows, in every table."""
 
     def names() -> dict[str, str]:
         return {
@@ -147,10 +170,15 @@ def part_names(folder: Path) -> dict[str, str]:
 def done_trials(
     folder: Path, *, objective: str | None = None, leaving_out: Collection[str] = ()
 ) -> dict[str, DoneTrial]:
-    """Trial id -> what its row says; empty where there is no folder. Without pandas.
+    """Read what planning needs, without pandas.
 
-    objective: the metric whose validation mean and std are wanted. leaving_out: names of parts,
-    such as damaged ones.
+    Args:
+        folder: The results folder, which need not exist.
+        objective: The metric whose validation mean and std are wanted.
+        leaving_out: Names of parts, such as damaged ones.
+
+    Returns:
+        Trial id -> what its row says.
     """
     numbers = {f"objective_{end}": f"val_{objective}_{end}" for end in ("mean", "std")}
     fields = [name for name in DoneTrial.__dataclass_fields__ if name != "lost"]
@@ -163,18 +191,21 @@ def done_trials(
 
     lost = lost_rows(folder, leaving_out=leaving_out)
     done = {row["trial_id"]: _done(row, names) for row in _again(rows)}
-    return {one: replace(row, lost=lost[one]) if one in lost else row for one, row in done.items()}
+    return {
+        trial_id: replace(row, lost=lost[trial_id]) if trial_id in lost else row
+        for trial_id, row in done.items()
+    }
 
 
 def fold_rows(folder: Path, trial_ids: Collection[str]) -> dict[str, list[dict[str, Any]]]:
-    """Trial id -> its rows of `folds` as plain values, in order of repeat and fold."""
+    """Return trial id -> its rows of `folds` as plain values, in order of repeat and fold."""
     if not trial_ids:
         return {}
     rows = _read(folder, "folds", None, [("trial_id", "in", list(trial_ids))]).to_pylist()
-    found: dict[str, list[dict[str, Any]]] = {trial_id: [] for trial_id in trial_ids}
+    by_trial: dict[str, list[dict[str, Any]]] = {trial_id: [] for trial_id in trial_ids}
     for row in sorted(rows, key=lambda row: (row["repeat"], row["fold"])):
-        found[row["trial_id"]].append(row)
-    return found
+        by_trial[row["trial_id"]].append(row)
+    return by_trial
 
 
 def read_examples(folder: Path, trial_ids: Collection[str], *, role: str) -> "pd.DataFrame":
@@ -184,7 +215,7 @@ def read_examples(folder: Path, trial_ids: Collection[str], *, role: str) -> "pd
 
 
 def probability_matrix(predictions: "pd.DataFrame") -> "np.ndarray[Any, Any]":
-    """The `probabilities` of a frame as one (rows, classes) float32 array."""
+    """Return the `probabilities` of a frame as one (rows, classes) float32 array."""
     import numpy as np
 
     if predictions.empty:
@@ -273,7 +304,7 @@ def _sorted(rows: pa.Table) -> pa.Table:
 
 
 def _again(read: Callable[[], T]) -> T:
-    """The result of reading files that a change of the tables may take away meanwhile."""
+    """Return the result of reading files that a change of the tables may take away meanwhile."""
     for _ in range(ATTEMPTS):
         try:
             return read()
@@ -286,10 +317,18 @@ Curve = tuple[tuple[int, float], ...]
 
 
 def fold_means(folder: Path, trial_ids: Collection[str], *, metric: str) -> dict[str, Curve]:
-    """Trial id -> (epoch, validation mean over folds and repeats) of each epoch, as it was told.
+    """Read what trials reported, epoch by epoch.
 
     A fold or repeat that stopped early counts with its last value. Trials without epochs, and
     epochs without a value, are left out.
+
+    Args:
+        folder: The results folder.
+        trial_ids: The trials.
+        metric: Of which the validation values are read.
+
+    Returns:
+        Trial id -> (epoch, mean over folds and repeats) of each epoch.
     """
     if not trial_ids:
         return {}
@@ -298,10 +337,10 @@ def fold_means(folder: Path, trial_ids: Collection[str], *, metric: str) -> dict
     rows = read_table(folder, "epochs", filters=where)
     if column not in rows.columns or rows.empty:
         return {}
-    found: dict[str, Curve] = {}
+    curves: dict[str, Curve] = {}
     for trial_id, of_trial in rows.groupby("trial_id"):
         wide = of_trial.pivot_table(index="epoch", columns=["repeat", "fold"], values=column)
         means = wide.sort_index().ffill().mean(axis=1).dropna()
         epochs = (int(epoch) for epoch in means.index)
-        found[str(trial_id)] = tuple(zip(epochs, means.tolist(), strict=True))
-    return found
+        curves[str(trial_id)] = tuple(zip(epochs, means.tolist(), strict=True))
+    return curves

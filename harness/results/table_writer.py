@@ -22,18 +22,21 @@ from harness.results.parts import (
 from harness.results.tables import N_ROWS, TABLES
 
 HOLD_S = 1.0  # with the caller's own rhythm, rows are on disk at latest 2 s after a trial's end
-HOLD_BYTES = 64 * 2**20
-COMPACT_FROM = 64
+HOLD_BYTES = 64 * 2**20  # more is written at once, to bound memory
+COMPACT_FROM = 64  # parts; a reader opens each of them, in every table
 PART_BYTES = 16 * 2**20  # replacing a trial rewrites its part; joining takes ten times the memory
 
 
 class TableWriter:
-    """Holds finished trials for a moment and writes them together. One per results folder.
-
-    schemas: what `widen` returned: wide enough for every part that lies there.
-    """
+    """Holds finished trials for a moment and writes them together. One per results folder."""
 
     def __init__(self, folder: Path, schemas: Mapping[str, pa.Schema]) -> None:
+        """Read which trials the folder has.
+
+        Args:
+            folder: The results folder, held by the caller.
+            schemas: What `widen` returned: wide enough for every part that lies there.
+        """
         self._folder = folder
         self._schemas = schemas
         self._trials = {name: set(ids) for name, ids in trials_by_part(folder).items()}
@@ -50,12 +53,17 @@ class TableWriter:
         replace: bool = False,
         keep_repeats: Sequence[int] = (),
     ) -> None:
-        """Takes a trial's rows in all tables; they are written at the next flush.
+        """Take a trial's rows in all tables; they are written at the next flush.
 
-        replace: the trial has rows from before this writer, and they go. What this writer wrote
-            itself, as when a worker died after handing over, is replaced without asking.
-        keep_repeats: rows of these repeats stay; only the trials row is replaced.
-        Raises ValueError for a trial that has earlier rows, without `replace`.
+        Args:
+            trial_id: The trial.
+            tables: Its rows in every table.
+            replace: The trial has rows from before this writer, and they go. What this writer
+                wrote itself, as when a worker died after handing over, is replaced without asking.
+            keep_repeats: Rows of these repeats stay; only the trials row is replaced.
+
+        Raises:
+            ValueError: The trial has earlier rows, and `replace` is not set.
         """
         if trial_id in self._earlier and not replace:
             raise ValueError(f"trial {trial_id} has rows already")
@@ -74,12 +82,12 @@ class TableWriter:
             self.flush()
 
     def flush_if_due(self) -> None:
-        """Writes what is held once its oldest trial has waited for HOLD_S seconds."""
+        """Write what is held once its oldest trial has waited for HOLD_S seconds."""
         if self._held and time.monotonic() - self._since_s >= HOLD_S:
             self.flush()
 
     def flush(self) -> None:
-        """Writes what is held. After an OSError it is held still: flush may be called again."""
+        """Write what is held. After an OSError it is held still: flush may be called again."""
         if not self._held:
             return
         name = part_name(self._held)
@@ -103,17 +111,17 @@ class TableWriter:
         self._held, self._held_bytes = {}, 0
 
     def holds(self, trial_id: str) -> bool:
-        """Whether the trial waits for the next flush."""
+        """Return whether the trial waits for the next flush."""
         return trial_id in self._held
 
     def close(self) -> None:
-        """Writes what is left."""
+        """Write what is left."""
         self.flush()
 
     def _parts(self, name: str) -> Iterator[Part]:
         trial_ids = sorted(self._held)  # readers of few trials skip the rest of a sorted part
         for table in TABLES:
-            yield Part(table, name, pa.concat_tables([self._held[one][table] for one in trial_ids]))
+            yield Part(table, name, pa.concat_tables([self._held[id_][table] for id_ in trial_ids]))
 
     def _old_rows(self, table: str, trial_id: str, repeats: Sequence[int]) -> list[pa.Table]:
         import pyarrow.compute as pc
@@ -128,7 +136,7 @@ class TableWriter:
 
 
 def _promising(rows: Mapping[str, pa.Table]) -> pa.Table:
-    """The trials row, which says how many rows the trial has in every other table."""
+    """Return the trials row with how many rows the trial has in every other table."""
     trial = rows["trials"]
     for table in TABLES[:-1]:
         place = trial.schema.get_field_index(f"{N_ROWS}{table}")
@@ -139,9 +147,14 @@ def _promising(rows: Mapping[str, pa.Table]) -> pa.Table:
 
 
 def compact(folder: Path, *, threshold: int = COMPACT_FROM) -> int:
-    """Joins small parts into larger ones where there are more than `threshold`; how many it took.
+    """Join small parts into larger ones, their rows sorted by trial, where there are many.
 
-    Parts have one schema (see `widen`). Rows are sorted by trial.
+    Args:
+        folder: The results folder, held by the caller; its parts have one schema (see `widen`).
+        threshold: Of so many parts or fewer none is joined.
+
+    Returns:
+        How many parts were joined.
     """
     finish_pending(folder)
     trials = trials_by_part(folder)
@@ -156,7 +169,7 @@ def compact(folder: Path, *, threshold: int = COMPACT_FROM) -> int:
 
 
 def _groups(folder: Path, names: Sequence[str]) -> Iterator[list[str]]:
-    """Neighbours whose files together stay under PART_BYTES."""
+    """Yield neighbours whose files together stay under PART_BYTES."""
     group: list[str] = []
     size = 0
     for name in names:
@@ -184,7 +197,7 @@ def _joined(folder: Path, names: Sequence[str], joined: str) -> Iterator[Part]:
 
 
 def _blocks(rows: pa.Table) -> Iterator[tuple[str, pa.Table]]:
-    """Trial id -> its rows, without copying them."""
+    """Yield trial id and rows of each trial, without copying them."""
     coded = rows.select(["trial_id"]).combine_chunks().column(0).dictionary_encode()
     starts = run_starts(pa.table({"trial_id": coded}), ["trial_id"]).tolist()
     for start, stop in pairwise([*starts, len(rows)]):
