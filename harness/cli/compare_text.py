@@ -1,4 +1,4 @@
-"""A comparison in words: which scores, the difference, its interval, and what it can't tell."""
+"""A comparison in words: the scores, their difference, its interval, and its limits."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any

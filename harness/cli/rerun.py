@@ -1,4 +1,4 @@
-"""`bench rerun`: trains one finished trial again and says whether its numbers come back."""
+"""`bench rerun`: train a finished trial again and compare its numbers."""
 
 import signal
 from pathlib import Path

@@ -80,7 +80,7 @@ def print_dry_run(outcome: RunOutcome) -> None:
 
 
 class Report(NamedTuple):
-    """Where the page is, or None, and what to say of it."""
+    """Where the page is, or None, and the line to print about it."""
 
     page: Path | None
     line: str

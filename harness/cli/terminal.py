@@ -42,7 +42,7 @@ def echo(text: object, *, err: bool = False, nl: bool = True) -> None:
 
 
 class Word(click.Choice[str]):
-    """`click.Choice` whose refusal says what was found, what is allowed, and the nearest word."""
+    """`click.Choice` that refuses with what was found, what is allowed, and the nearest word."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         if value not in self.choices:

@@ -202,7 +202,7 @@ def contradictions(
 def check_pretraining(
     section: Pretraining | None, drafts: Sequence[Draft], problems: Problems
 ) -> None:
-    """Refuse keys that contradict each other, weights that are not there, pretraining for nobody.
+    """Refuse keys that contradict each other, missing weights, and pretraining without use.
 
     Reads no weights.
 

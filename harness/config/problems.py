@@ -157,7 +157,7 @@ def _sibling(path: str, name: str | None) -> str | None:
 def _distinct(error: ValidationError, value: Any) -> list[tuple[KeyPath, Any]]:
     """Return one detail per place, deepest first: a union reports each of its branches."""
     details: dict[KeyPath, Any] = {}
-    # A validator's own words say more than "none of these"; sorting keeps the order otherwise.
+    # A validator's own words are clearer than "none of these"; sorting keeps the order otherwise.
     for detail in sorted(error.errors(include_url=False), key=lambda d: d["type"] != "value_error"):
         details.setdefault(_inside(detail["loc"], value, detail["type"]), detail)
     above = {path[:length] for path in details for length in range(len(path))}

@@ -274,7 +274,7 @@ def dependencies_first(space: Space) -> tuple[Parameter, ...]:
         ready = next((p for p in waiting if needs[p.key] <= placed), None)
         if ready is None:
             raise ValueError(waiting[0].key)
-        # One at a time keeps the order of the file wherever nothing stands against it.
+        # One at a time keeps the order of the file wherever that is possible.
         ordered.append(ready)
         placed.update(ready.paths)
         waiting.remove(ready)

@@ -48,7 +48,7 @@ _DUMPER: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 @dataclass(frozen=True)
 class Document:
-    """A parsed file: its plain value and where each key path stands.
+    """A parsed file: its plain value and the line of each key path.
 
     lines: key path -> line, counted from 1; `()` is the whole.
     overridden: key paths given on the command line instead.

@@ -32,7 +32,7 @@ def cached_examples(key: str, make: Callable[[], Examples], cache_dir: Path) -> 
     """Return the examples stored under `key`, or make and store them.
 
     Two processes that make the same at once both finish, and one result is kept. A damaged entry
-    (checksums are compared) is made anew.
+    (checksums are compared) is made again.
 
     Args:
         key: Names all that decides the arrays: dataset, options, data and code fingerprints.
@@ -183,7 +183,7 @@ def _temporary(entry: Path) -> Path:
 
 
 def _remove(entry: Path) -> None:
-    """Take a damaged entry away in one step, so that nobody meets half of it."""
+    """Take a damaged entry away in one step, so that no process reads half of it."""
     doomed = _temporary(entry)
     try:
         os.rename(entry, doomed)

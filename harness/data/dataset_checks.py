@@ -16,12 +16,12 @@ from harness.data.folds import part_names
 from harness.data.types import Array, Fold, TrialData
 from harness.errors import BenchError
 
-_CHUNK_BYTES = 1 << 26  # looked at or made at a time: 64 MB beside the data itself
+_CHUNK_BYTES = 1 << 26  # bytes in work at a time: 64 MB in addition to the data
 NAMED = 5  # classes in a message
 
 
 def refuse_undescribed(examples: Examples, description: Description, *, file: str) -> None:
-    """Refuse loaded labels that differ from what `describe` says.
+    """Refuse loaded labels that differ from what `describe` returns.
 
     Raises:
         BenchError: They differ; the message has every difference.

@@ -19,7 +19,7 @@ YOUNG_S = 2.0
 
 
 class Stamp(NamedTuple):
-    """What a file system says of a file's contents without reading them.
+    """What a file system records of a file's contents, known without reading them.
 
     changed_ns: of contents, name or rights; unlike `modified_ns` no program can set it back.
     """

@@ -20,7 +20,7 @@ NO_TEST = -1  # the number of no part
 TestFold = int | str | None
 DEFAULT_SPLITS = 5  # as in scikit-learn
 DEFAULT_SIZE = 0.2  # a fifth, the size of one of five parts
-OFFICIAL_TEST = 0  # the number of the dataset's own test part, beside the cut parts 1, 2, ...
+OFFICIAL_TEST = 0  # the number of the dataset's own test part, next to the cut parts 1, 2, ...
 
 
 def make_folds(
@@ -34,7 +34,7 @@ def make_folds(
 ) -> tuple[Fold, ...]:
     """Cut all folds, repeat by repeat (from 1), within a repeat by the part that validates.
 
-    Strategies that cut parts cut them anew in each repeat, from a hash of seed and repeat, and keep
+    Strategies that cut parts cut new ones in each repeat, from a hash of seed and repeat, and keep
     whole groups together wherever the dataset has groups; predefined and official parts stay.
 
     Args:

@@ -14,7 +14,7 @@ from harness.data.types import Array
 from harness.errors import BenchError
 
 FRONT_END_VERSION = 1  # raised when the same settings would give other numbers
-_CHUNK_BYTES = 1 << 26  # looked at or made at a time: 64 MB beside the data itself
+_CHUNK_BYTES = 1 << 26  # bytes in work at a time: 64 MB in addition to the data
 
 
 def described(description: Description, front_end: FrontEnd | None) -> Description:
@@ -133,7 +133,7 @@ def log_mel(
 
 
 def _empty_bands(front_end: FrontEnd, rate_hz: int) -> int:
-    """Count the mel bands between whose edges no frequency of the transform lies."""
+    """Count the mel bands that hold no frequency of the transform between their edges."""
     low, high = _mel(front_end.f_min), _mel(front_end.f_max or rate_hz / 2)
     step = (high - low) / (front_end.n_mels + 1)
     edges = [_hz(low + index * step) for index in range(front_end.n_mels + 2)]

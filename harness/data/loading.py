@@ -1,4 +1,4 @@
-"""A dataset's file called: its description and its examples, from the cache or anew."""
+"""Calling a dataset's file: its description, and its examples, which the cache keeps."""
 
 import inspect
 import json

@@ -8,7 +8,7 @@ import numpy as np
 from harness.data.types import Array, Fold
 from harness.errors import BenchError
 
-_CHUNK_BYTES = 1 << 26  # looked at or made at a time: 64 MB beside the data itself
+_CHUNK_BYTES = 1 << 26  # bytes in work at a time: 64 MB in addition to the data
 _EPSILON = float(np.finfo(np.float32).eps)
 
 

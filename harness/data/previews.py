@@ -1,6 +1,7 @@
-"""A few examples of each class as a person takes them in: read, looked at or listened to.
+"""A few examples of each class to read, to look at or to listen to.
 
-Small enough to lie beside a run's tables and inside a page: plain JSON values, media as data URIs.
+Small enough to be kept with a run's tables and inside a page: plain JSON values, media as data
+URIs.
 """
 
 import base64
@@ -33,7 +34,7 @@ WINDOW = 512  # samples; 256 frequencies in 64 bands
 BANDS = 64
 RANGE_DB = 80.0  # below the loudest
 LEVELS = 16  # as many as a palette of four bits has
-# from quiet to loud; readable by those who can't tell red from green
+# from quiet to loud; readable for colour-blind people
 COLOURS = ((0, 32, 76), (65, 77, 107), (124, 123, 120), (187, 174, 111), (255, 234, 70))
 
 

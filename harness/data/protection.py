@@ -2,7 +2,7 @@
 
 NumPy's read-only flag stops only NumPy: `torch.from_numpy` gives a tensor that writes into the
 array all the same, for every process of the machine. What is protected here ends the process that
-tries, and changes for nobody.
+tries, and changes for no other.
 """
 
 import ctypes
@@ -14,7 +14,7 @@ from typing import Any
 from harness.data.types import Array
 
 PAD_BYTES = 2 * mmap.PAGESIZE
-"""Of memory that nobody needs, before and after what is to be protected in whole pages."""
+"""Of unused memory before and after what is to be protected in whole pages."""
 _MAPS = Path("/proc/self/maps")
 _SHARED = "s"  # of a mapping's four flags
 

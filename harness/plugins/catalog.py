@@ -157,10 +157,10 @@ def load(entry: Entry) -> ModuleType:
 
 
 def importer(entry: Entry) -> Callable[[], ModuleType]:
-    """Return a function that imports the file anew, each time it is called.
+    """Return a function that imports the file again, each time it is called.
 
-    The siblings that the file needs are imported anew with it. The call raises BenchError where the
-    import fails; the modules that were imported before then stay.
+    The siblings that the file needs are imported again with it. The call raises BenchError where
+    the import fails; the modules that were imported before then stay.
     """
     entry, name = here(entry), module_name(entry)
     if name not in _known_siblings:
@@ -203,7 +203,7 @@ def is_user_module(name: str) -> bool:
 
 
 def _imported(entry: Entry, name: str) -> ModuleType:
-    """Import the file; random numbers that it draws meanwhile come from a seed of their own."""
+    """Import the file; random numbers that it draws at import come from a seed of their own."""
     spec = importlib.util.spec_from_file_location(name, entry.file)
     if spec is None or spec.loader is None:
         raise BenchError(f"{entry.file} is not a Python file")
@@ -261,7 +261,7 @@ def changed_code(old: str, new: str, *, model: Entry, dataset: Entry) -> str:
 
 
 def _shipped_on_worker(name: str) -> Path | None:
-    """Return a shipped folder as it travelled: in harness from a wheel, beside it from a clone.
+    """Return a shipped folder as it travelled: in harness from a wheel, next to it from a clone.
 
     The name alone may lead to a package of the user's project, whose folder is on a worker's path.
     """
