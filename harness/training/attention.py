@@ -46,7 +46,7 @@ def top_token(
     token_names: Sequence[str],
     class_names: Sequence[str],
 ) -> TopToken:
-    """The predicted class of one text, and its most important token with its score.
+    """Return the predicted class of one text, and its most important token with its score.
 
     ids: (tokens,), padded with 0; attend: the model's `attention`; token_names: the text of each
     id. A word that stands twice is looked at in each place. Leaves the model in evaluation mode.
@@ -66,7 +66,7 @@ def top_token(
 
 
 def token_scores(weights: Tensor, ids: Tensor) -> Tensor:
-    """Scores (batch, tokens, blocks, heads) of ids (batch, tokens); 0 for padding.
+    """Return scores (batch, tokens, blocks, heads) of ids (batch, tokens); 0 for padding.
 
     weights: (batch, blocks, heads, T, T), rows sum to one; where T is more than `tokens`, the
     model's own tokens stand first and alone attend. Raises ValueError for any other shape.
@@ -115,7 +115,7 @@ def attention_rows(
     token_names: Sequence[str],
     class_names: Sequence[str],
 ) -> list[dict[str, Any]]:
-    """Rows of the table `attention` without trial, repeat and fold, over the examples at `indices`.
+    """Return rows of the table `attention`, without trial, repeat and fold, over the examples.
 
     predicted: (len(indices),) classes. Of each class the `TOP_TOKENS` tokens with the highest score
     over all blocks and heads are kept, and every token that occurs at least `FREQUENT` times; each

@@ -30,7 +30,7 @@ def augmented(
     num_classes: int,
     seed: int,
 ) -> Iterator[Batch]:
-    """Each batch with its inputs changed; shapes stay.
+    """Yield each batch with its inputs changed; shapes stay.
 
     Targets stay (batch,) classes, but with mixup they become (batch, num_classes) weights that
     sum to one. seed: of one fold's epoch.
@@ -47,7 +47,7 @@ def augmented(
 
 
 def agreement(predicted: Tensor, targets: Tensor) -> Tensor:
-    """How many of the predicted classes (n,) are right, as a scalar of float64.
+    """Return how many of the predicted classes (n,) are right, as a scalar of float64.
 
     Where targets are weights (n, num_classes), a prediction counts with the weight of its class.
     """
@@ -67,11 +67,11 @@ class _Draw:
         return self._tensor(self.random.uniform(low, high, size).astype(np.float32))
 
     def integers(self, low: int, high: int, n: int) -> Tensor:
-        """Both ends inclusive."""
+        """Return integers, both ends inclusive."""
         return self._tensor(self.random.integers(low, high, n, endpoint=True))
 
     def mixture(self, n: int, alpha: float) -> tuple[Tensor, Tensor]:
-        """Partners, a permutation, and shares from Beta(alpha, alpha)."""
+        """Return partners, a permutation, and shares from Beta(alpha, alpha)."""
         shares = self.random.beta(alpha, alpha, n).astype(np.float32)
         return self._tensor(self.random.permutation(n)), self._tensor(shares)
 
@@ -117,7 +117,7 @@ def _spec_augmented(inputs: Tensor, given: SpecAugment, draw: _Draw) -> Tensor:
 
 
 def shifted(inputs: Tensor, steps: Tensor) -> Tensor:
-    """The last axis rolled to the right by `steps` (batch,) int64; the end enters at the start."""
+    """Roll the last axis to the right by `steps` (batch,) int64; the end enters at the start."""
     length = inputs.shape[-1]
     positions = (torch.arange(length, device=inputs.device) - steps.unsqueeze(1)) % length
     return inputs.gather(-1, _spread(positions, inputs).expand_as(inputs))
@@ -126,7 +126,7 @@ def shifted(inputs: Tensor, steps: Tensor) -> Tensor:
 def louder(
     inputs: Tensor, gain_db: Tensor, *, mean: Tensor | None = None, std: Tensor | None = None
 ) -> Tensor:
-    """Waveforms times 10^(dB/20), spectrograms in decibels plus dB; gain_db is (batch,).
+    """Return waveforms times 10^(dB/20), spectrograms in decibels plus dB; gain_db is (batch,).
 
     mean, std: of the normalisation that the inputs went through; the gain is that of the values
     before it.
@@ -141,7 +141,7 @@ def louder(
 
 
 def cropped(images: Tensor, tops: Tensor, lefts: Tensor, *, padding: int) -> Tensor:
-    """A window of the image's own size from the image with a border of zeros.
+    """Return a window of the image's own size from the image with a border of zeros.
 
     tops, lefts: (batch,) int64, 0 to 2 * padding; `padding` is the image as it was.
     """
@@ -160,7 +160,7 @@ def flipped(images: Tensor, chosen: Tensor) -> Tensor:
 
 
 def rotated(images: Tensor, degrees: Tensor) -> Tensor:
-    """Turned counter-clockwise about the centre by `degrees` (batch,); corners become zero."""
+    """Turn counter-clockwise about the centre by `degrees` (batch,); corners become zero."""
     height, width = images.shape[-2:]
     cos, sin = torch.cos(torch.deg2rad(degrees)), torch.sin(torch.deg2rad(degrees))
     zero = torch.zeros_like(cos)
@@ -173,7 +173,7 @@ def rotated(images: Tensor, degrees: Tensor) -> Tensor:
 
 
 def masked(inputs: Tensor, starts: Tensor, ends: Tensor, *, axis: int) -> Tensor:
-    """Stretches of one axis replaced by the example's mean.
+    """Replace stretches of one axis by the example's mean.
 
     starts, ends: (batch, masks); position i is masked where start <= i < end. axis: -1 or -2.
     """
@@ -185,7 +185,7 @@ def masked(inputs: Tensor, starts: Tensor, ends: Tensor, *, axis: int) -> Tensor
 
 
 def mixed(values: Tensor, partners: Tensor, shares: Tensor) -> Tensor:
-    """share * own + (1 - share) * partner's, for inputs and for targets (batch, num_classes).
+    """Return share * own + (1 - share) * partner's, of inputs or of targets (batch, num_classes).
 
     partners: (batch,) int64, indices into the batch; shares: (batch,) from 0 to 1.
     """

@@ -46,12 +46,12 @@ class FoldSource:
 
 
 def fold_source(data: TrialData, index: int, device: torch.device) -> FoldSource:
-    """The data of the fold at an index into `data.folds`, resident on the device if it fits."""
+    """Return the data of one fold of `data.folds`, resident on the device if it fits."""
     return _source(data, data.fold_inputs[index], device)
 
 
 def pretraining_source(data: TrialData, device: torch.device) -> FoldSource:
-    """The data as pretraining receives it: its own normalisation, and targets nobody reads."""
+    """Return the data as pretraining receives it: normalised for it, with targets nobody reads."""
     assert data.pretraining is not None
     return _source(data, data.pretraining.inputs, device)
 
@@ -70,7 +70,7 @@ def _source(data: TrialData, fold: FoldInputs, device: torch.device) -> FoldSour
 
 
 def gather(source: FoldSource, indices: Tensor) -> Tensor:
-    """A fresh batch (len(indices), *input_shape) as the model receives it.
+    """Return a fresh batch (len(indices), *input_shape) as the model receives it.
 
     Floats become float32; integers int64 ids, or float32 times `input_scale` where that is set.
     """
@@ -89,7 +89,7 @@ def gather(source: FoldSource, indices: Tensor) -> Tensor:
 def train_batches(
     source: FoldSource, order: Tensor, batch_size: int
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """(inputs, targets) of each batch of an epoch, gathered several batches at a time."""
+    """Yield (inputs, targets) of each batch of an epoch, gathered several batches at a time."""
     batches_at_once = max(1, _GATHER_BYTES // (source.example_bytes * batch_size))
     for chunk in torch.split(order, batches_at_once * batch_size):
         inputs, targets = gather(source, chunk), source.targets.index_select(0, chunk)
@@ -99,7 +99,7 @@ def train_batches(
 
 
 def examples_used(n: int, batch_size: int) -> int:
-    """How many of an epoch's n examples are trained on.
+    """Return how many of an epoch's n examples are trained on.
 
     The last batch may be smaller than the others, but a last batch of one example is left out:
     BatchNorm cannot train on it.
@@ -114,7 +114,7 @@ def evaluation_batch_size(source: FoldSource, batch_size: int) -> int:
 
 
 def as_tensor(array: Array) -> Tensor:
-    """The array as a tensor without copying it; unsigned types torch cannot index are widened."""
+    """Return the array as a tensor, not copied; unsigned types torch cannot index are widened."""
     if array.dtype.kind == "u" and array.dtype.itemsize > 1:
         array = array.astype(np.int64)
     with warnings.catch_warnings():

@@ -37,7 +37,7 @@ def evaluate(
 
 
 def probabilities(logits: Tensor) -> NDArray[np.float32]:
-    """Those that `evaluate` makes of such logits, to the bit."""
+    """Return those that `evaluate` makes of such logits, to the bit."""
     found: NDArray[np.float32] = F.log_softmax(logits.float(), dim=1).exp().cpu().numpy()
     return found
 
@@ -45,7 +45,7 @@ def probabilities(logits: Tensor) -> NDArray[np.float32]:
 def predict_logits(
     model: nn.Module, source: FoldSource, indices: Tensor, *, batch_size: int
 ) -> Tensor:
-    """Logits (len(indices), num_classes) in evaluation mode; leaves the model in that mode.
+    """Return logits (len(indices), num_classes) in evaluation mode; leaves the model in that mode.
 
     Not in torch's inference mode: a tensor that a model keeps from there can't be trained on, and
     gradients that it takes there are zero.

@@ -50,7 +50,7 @@ def _bernoulli_(own: Any) -> Any:
 
 
 def fill_bernoulli(mask: Tensor, p: float, *, seed: int) -> None:
-    """Ones with probability p (to 2 ** -32), zeros elsewhere, in the order of the memory.
+    """Draw ones with probability p (to 2 ** -32), zeros elsewhere, in the order of the memory.
 
     mask: dense, of floats, on the CPU.
     """
@@ -62,7 +62,7 @@ def fill_bernoulli(mask: Tensor, p: float, *, seed: int) -> None:
 
 
 def dense(tensor: Tensor) -> bool:
-    """Whether its numbers fill a piece of memory, in whatever order of dimensions."""
+    """Return whether its numbers fill a piece of memory, in whatever order of dimensions."""
     expected = 1
     for stride, size in sorted(zip(tensor.stride(), tensor.shape, strict=True)):
         if size != 1 and stride != expected:
@@ -100,7 +100,7 @@ def _is_1d(x: Tensor, kernel_size: list[int], stride: list[int]) -> bool:
 
 
 def max_pool_1d(x: Tensor, kernel_size: int, stride: int) -> tuple[Tensor, Tensor]:
-    """Maxima of windows along the last dimension, and the index of the first of each.
+    """Return maxima of windows along the last dimension, and the index of the first of each.
 
     x: (..., length). Both returned: (..., windows), the indices int64, into the last dimension.
     Where a window holds NaN, so does its maximum, but another of its indices may be given.
@@ -220,7 +220,7 @@ _DTYPES = (torch.float32, torch.float64)
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor, *, scale: float | None) -> Tensor:
-    """softmax(scale * query @ key.T) @ value, differentiable as often as one likes.
+    """Return softmax(scale * query @ key.T) @ value, differentiable as often as one likes.
 
     query: (..., queries, width); key: (..., keys, width); value and what is returned:
     (..., keys or queries, width). scale: None: 1 / sqrt(width).
@@ -231,7 +231,7 @@ def attend(query: Tensor, key: Tensor, value: Tensor, *, scale: float | None) ->
 
 
 def is_short(query: Tensor, key: Tensor, value: Tensor) -> bool:
-    """Whether `attend` takes them, and is faster than torch's kernel."""
+    """Return whether `attend` takes them, and is faster than torch's kernel."""
     tensors = (query, key, value)
     learns = torch.is_grad_enabled() and any(one.requires_grad for one in tensors)
     return (
@@ -284,7 +284,7 @@ def _differentiable(
 
 
 def product(left: Tensor, right: Tensor, *, scale: float = 1.0) -> Tensor:
-    """scale * left @ right of (n, rows, inner) and (n, inner, columns), in some layout."""
+    """Return scale * left @ right of (n, rows, inner) and (n, inner, columns), in some layout."""
     rows, inner, columns = *left.shape[1:], right.shape[2]
     if rows * inner * columns < TINY:  # fast where both lie along the inner dimension
         left, right = left.contiguous(), right.transpose(1, 2).contiguous().transpose(1, 2)

@@ -38,7 +38,7 @@ def head_entries(
     num_classes: int,
     arguments: Mapping[str, Any],
 ) -> frozenset[str]:
-    """Names of the state dict's entries that change shape with the number of classes.
+    """Return names of the state dict's entries that change shape with the number of classes.
 
     Raises ValueError where none does, and what the model raises.
     """
@@ -59,7 +59,7 @@ def entry_shapes(
     num_classes: int,
     arguments: Mapping[str, Any],
 ) -> dict[str, tuple[int, ...]]:
-    """Name -> shape of every entry of the model's state dict, found without memory."""
+    """Return name -> shape of every entry of the model's state dict, found without memory."""
     call = {"input_shape": input_shape, "num_classes": num_classes, **arguments}
     with torch.random.fork_rng(devices=[]):
         try:
@@ -75,14 +75,14 @@ def match(
     weights: Mapping[str, tuple[int, ...]],
     head: frozenset[str],
 ) -> Match:
-    """The entries of equal name and shape, without the head. Both: name -> shape."""
+    """Return the entries of equal name and shape, without the head. Both: name -> shape."""
     fitting = [name for name in shapes if name not in head and weights.get(name) == shapes[name]]
     left_out = [name for name in shapes if name not in fitting]
     return Match(tuple(fitting), tuple(left_out))
 
 
 def begin(model: nn.Module, start: Start) -> None:
-    """Copies the weights that fit into the model, and freezes what does not train.
+    """Copy the weights that fit into the model, and freeze what does not train.
 
     Raises ValueError where weights are given and none fits.
     """
@@ -99,7 +99,7 @@ def begin(model: nn.Module, start: Start) -> None:
 
 
 def frozen_modules(model: nn.Module, start: Start | None) -> tuple[nn.Module, ...]:
-    """Modules that hold weights or statistics of their own, none of which trains.
+    """Return modules that hold weights or statistics of their own, none of which trains.
 
     In training they stay in evaluation mode, so that their statistics stay too.
     """

@@ -43,13 +43,13 @@ class Left:
 
 
 def in_words(changed: tuple[str, ...]) -> str:
-    """`default dtype (torch.float32 -> torch.float64), torch.relu and 3 more`."""
+    """Return `default dtype (torch.float32 -> torch.float64), torch.relu and 3 more`."""
     named, more = ", ".join(changed[:MOST_NAMED]), len(changed) - MOST_NAMED
     return f"{named} and {more} more" if more > 0 else named
 
 
 def codes(code: str, changed: tuple[str, ...]) -> list[str]:
-    """Findings such as `changed_process:default dtype`; no more than can be read."""
+    """Return findings such as `changed_process:default dtype`; no more than can be read."""
     return [f"{code}:{name.partition(' (')[0]}" for name in changed[:MOST_NAMED]]
 
 
@@ -61,7 +61,7 @@ class TrialProcess:
         self._arrays: SharedArrays | None = None
 
     def begin(self, data: TrialData) -> None:
-        """Remembers the process, and the data that the trial may read only, as they are now."""
+        """Remember the process, and the data that the trial may read only, as they are now."""
         for abandoned in [*_running]:  # whose generator nobody has closed yet
             abandoned.end()
         self._arrays = shared_arrays(data)
@@ -69,7 +69,7 @@ class TrialProcess:
         _running[:] = [self]
 
     def end(self) -> Left:
-        """Puts back what the trial has changed; what that was.
+        """Put back what the trial has changed; return what that was.
 
         Nothing once another trial has begun: a generator that is collected late would put back the
         state of its own time into the middle of that one.
@@ -96,7 +96,7 @@ def forget_running_trial() -> None:
 
 
 def changes_of_running_trial() -> tuple[str, ...]:
-    """What the trial that this process trains now has changed in it so far, in words."""
+    """Return what the trial that this process trains now has changed in it so far, in words."""
     return tuple(change for trial in _running for change in trial.changes)
 
 
@@ -143,7 +143,7 @@ _last: list[SharedArrays] = []  # of the data that this process trained on last
 
 
 def shared_arrays(data: TrialData) -> SharedArrays:
-    """The arrays of the data, remembered from the first trial that trains on it here."""
+    """Return the arrays of the data, remembered from the first trial that trains on it here."""
     if not _last or _last[0].data is not data:
         _last[:] = [_remembered(data)]
     return _last[0]
@@ -202,7 +202,7 @@ _built: dict[int, Any] = {}
 
 
 def refuse_shared_storage(model: nn.Module) -> None:
-    """Raises SharedStorage where a parameter or buffer lies where one of an earlier model does.
+    """Raise SharedStorage where a parameter or buffer lies where one of an earlier model does.
 
     Folds that share one would train it together, on each other's validation examples.
     """

@@ -58,7 +58,7 @@ def layer_observer(rows: list[Row]) -> Observe:
 
 
 def layer_rows(model: nn.Module, inputs: Tensor, targets: Tensor) -> list[Row]:
-    """One row per layer that the forward pass meets, in its order.
+    """Return one row per layer that the forward pass meets, in its order.
 
     A layer is a module without children that gives a tensor of floats; those that only repeat
     their input (dropout, flatten) are left out. inputs (batch, *input_shape), targets (batch,):

@@ -23,12 +23,12 @@ _MARK = "_holds_attention_weights"
 
 
 def together(ones: Tensor, others: Tensor) -> Tensor:
-    """Two or three examples of both batches, each at another place and beside other ones."""
+    """Return two or three examples of both batches, each at another place and beside other ones."""
     return torch.stack((others[1], ones[0], others[0]))[: len(ones)]
 
 
 def examples_mix(ones: Tensor, others: Tensor, mixed: Tensor) -> bool:
-    """Whether logits of examples change with their neighbours or their place.
+    """Return whether logits of examples change with their neighbours or their place.
 
     ones, others: logits of two batches; mixed: of `together` of them. All in evaluation mode.
     """
@@ -74,7 +74,7 @@ def watched_attention(model: nn.Module, batch_size: int) -> Iterator[list[Attend
 
 
 def mixes_tokens(call: Attending) -> bool:
-    """Whether a token's output changes with what other tokens carry.
+    """Return whether a token's output changes with what other tokens carry.
 
     The attention weights are held, so that a softmax over the wrong axis, through which no more
     passes than its denominators, does not count as mixing. Leaves the module as it was.
@@ -95,7 +95,7 @@ def mixes_tokens(call: Attending) -> bool:
 
 
 def weights_mix_tokens(weights: Tensor) -> bool:
-    """Whether any token sees another. weights: of `attention`, (batch, blocks, heads, T, T)."""
+    """Return whether any token sees another, by weights (batch, blocks, heads, T, T)."""
     own = torch.eye(weights.shape[-1], dtype=torch.bool, device=weights.device)
     return bool((weights.masked_fill(own, 0) > 0).any())
 

@@ -54,12 +54,12 @@ class ModelFile:
         self._modules: WeakKeyDictionary[nn.Module, ModuleType] = WeakKeyDictionary()
 
     def load(self) -> None:
-        """Imports the file for the first time. Raises BenchError where that fails."""
+        """Import the file for the first time. Raises BenchError where that fails."""
         self._imported()
         self._is_unused = True
 
     def build(self, **arguments: Any) -> "nn.Module":
-        """The file's `build`, of a fresh import."""
+        """Call the file's `build`, of a fresh import."""
         module = self._imported()
         model: nn.Module = module.build(**arguments)
         with contextlib.suppress(TypeError):  # no model, which whoever asked for one will see
@@ -74,7 +74,7 @@ class ModelFile:
         return self._attention
 
     def changed_names(self) -> tuple[str, ...]:
-        """What the file's globals, classes and functions keep of the model that was built last."""
+        """Return what globals, classes and functions of the file keep of the model built last."""
         return () if self._globals is None else self._globals.changed_names()
 
     def _attention(self, model: "nn.Module", *arguments: Any) -> "Tensor":

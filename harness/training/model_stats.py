@@ -26,7 +26,7 @@ _known: dict[str, ModelFacts] = {}
 
 
 def model_facts(job: TrainingJob, *, key: str, counts: ModelCounts | None = None) -> ModelFacts:
-    """The facts of the job's model, found once per process for each key.
+    """Return the facts of the job's model, found once per process for each key.
 
     key: names the model's code, its arguments and the data; empty: find them anew.
     counts: where they are known already; counting imports much of torch.

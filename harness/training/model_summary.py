@@ -84,7 +84,7 @@ def count(
     num_classes: int,
     input_dtype: str = "float32",
 ) -> ModelCounts:
-    """Parameters and multiply-adds of `build(input_shape=, num_classes=, **arguments)`.
+    """Return parameters and multiply-adds of `build(input_shape=, num_classes=, **arguments)`.
 
     input_dtype: what the model receives, `float32` or `int64`. Raises what `build` raises.
     """
@@ -105,7 +105,7 @@ def count(
 def build_on_meta(
     build: "Build", *, arguments: Mapping[str, Any], input_shape: Sequence[int], num_classes: int
 ) -> "nn.Module":
-    """The model without memory, in evaluation mode; every tensor of it is on the meta device.
+    """Build the model without memory, in evaluation mode: all its tensors are on the meta device.
 
     What only the meta device refuses is built on the CPU and moved. Random generators are left as
     they were. Raises what `build` raises on the CPU.
@@ -121,7 +121,7 @@ def check_model(
     num_classes: int,
     input_dtype: str = "float32",
 ) -> str | None:
-    """What makes this configuration impossible, or None.
+    """Return what makes this configuration impossible, or None.
 
     The text of a ValueError from `build`, or the wrong shape of the output. Anything else that a
     model raises is left to its trial, where it becomes a failed row.
@@ -149,7 +149,7 @@ def layer_table(
     input_dtype: str = "float32",
     batch_size: int = 1,
 ) -> list[Layer]:
-    """One row for every module that runs, in the order in which they run, the model first.
+    """Return one row for every module that runs, in the order in which they run, the model first.
 
     Raises what `build` or the forward pass raises.
     """
@@ -170,7 +170,7 @@ def torchinfo_summary(
     input_dtype: str = "float32",
     batch_size: int = 32,
 ) -> TorchinfoSummary:
-    """torchinfo's totals of a batch, as the reports print them; raises what the model raises."""
+    """Return torchinfo's totals of a batch, as reports print them; raise what the model raises."""
     make = partial(_build, build, arguments, input_shape, num_classes)
     _, _, statistics = _torchinfo(make, partial(_inputs, batch_size, input_shape, input_dtype))
     return TorchinfoSummary(
@@ -305,7 +305,7 @@ _MOST_NAMED = 5  # keys of a dict
 def wrong_output(
     output: object, *, batch_size: int, num_classes: int, device: "torch.device | None" = None
 ) -> str | None:
-    """One sentence on what a forward pass gave instead of logits; None where it gave them.
+    """Return one sentence on what a forward pass gave instead of logits; None where it gave them.
 
     device: where the logits must lie; None: anywhere.
     """

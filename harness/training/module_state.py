@@ -115,12 +115,12 @@ class ModuleState:
 
 
 def state_of(plain: Mapping[str, Any]) -> ModuleState:
-    """The state that `plain` gave."""
+    """Return the state that `plain` gave."""
     return ModuleState(plain["tree"], tuple(plain["tensors"]), plain["unkept"])
 
 
 def module_state(module: nn.Module, *, copied: bool = True) -> ModuleState:
-    """All that the module holds now. copied: else the tensors are the module's own memory."""
+    """Return all that the module holds. copied: else the tensors are the module's own memory."""
     walk = _Walk()
     tree = walk.node(module, type(module).__name__)
     walk.find_aliases()
@@ -169,7 +169,7 @@ def undisturbed(module: nn.Module) -> Iterator[None]:
 
 
 def attributes(module: nn.Module) -> dict[str, Any] | None:
-    """What a state dict lacks of the module, for `torch.save`; None where that is nothing.
+    """Return what a state dict lacks of the module, for `torch.save`; None where that is nothing.
 
     `restore_attributes` gives it to a module that was built anew and has its state dict.
     """
@@ -199,7 +199,7 @@ def restore_attributes(module: nn.Module, given: Mapping[str, Any]) -> str:
 
 
 def kept_state_dict(module: nn.Module) -> dict[str, Any]:
-    """The state dict on the CPU, but for extra state that only unpickling could read."""
+    """Return the state dict on the CPU, but for extra state that only unpickling could read."""
     return {
         name: value.detach().cpu() if isinstance(value, Tensor) else value
         for name, value in module.state_dict().items()
@@ -208,7 +208,7 @@ def kept_state_dict(module: nn.Module) -> dict[str, Any]:
 
 
 def holds_more(module: nn.Module) -> bool:
-    """Whether it may hold what neither its state dict nor building it anew gives.
+    """Return whether it may hold what neither its state dict nor building it anew gives.
 
     Torch's own layers don't, unless code was hooked to them.
     """
@@ -249,7 +249,7 @@ class _Walk:
         return self._new(value, number, place)
 
     def find_aliases(self) -> None:
-        """Notes which other tensors lie in the memory of parameters and buffers."""
+        """Note which other tensors lie in the memory of parameters and buffers."""
         abouts = list(self._abouts.values())
         if all(about[_IS_REGISTERED] for about in abouts):
             return
@@ -365,7 +365,7 @@ class _Fill:
         self._module = module
 
     def value(self, node: Node, present: Any, place: str) -> Any:
-        """What the node stands for. present: what is in its place now."""
+        """Return what the node stands for. present: what is in its place now."""
         if type(node) is not tuple:
             return node
         kind, number, *told = node

@@ -12,7 +12,7 @@ from harness.training.torch_internals import keep_compiler_out, unwrapped_step
 
 
 def make_optimizer(parameters: Sequence[nn.Parameter], training: Training) -> Optimizer:
-    """The optimizer of one fold over all of its parameters, with torch's other defaults.
+    """Return the optimizer of one fold over all of its parameters, with torch's other defaults.
 
     Frozen ones have no gradient, so torch leaves them alone; a model may train them later.
     Adam adds weight decay to the gradient, AdamW takes it from the weights.
@@ -68,7 +68,7 @@ def descend(
     lr: float,
     gradient_clip: float | None,
 ) -> None:
-    """One step down a loss (): fresh gradients, clipped to a largest norm, at this learning rate.
+    """Step down a loss (): fresh gradients, clipped to a largest norm, at this learning rate.
 
     step: of `plain_step(optimizer)`.
     """

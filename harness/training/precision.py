@@ -16,7 +16,7 @@ class Unsupported(Exception):
 
 
 def computing(precision: Precision | None, device: torch.device) -> AbstractContextManager[Any]:
-    """What a forward pass runs in: bf16 mixes precisions as torch's autocast does.
+    """Return what a forward pass runs in: bf16 mixes precisions as torch's autocast does.
 
     Weights, gradients and the optimizer stay in float32 whatever the precision.
     """
@@ -26,7 +26,7 @@ def computing(precision: Precision | None, device: torch.device) -> AbstractCont
 
 
 def prepare_precision(precision: Precision | None, device: torch.device) -> None:
-    """Sets what torch keeps for the whole process; None is torch's own choice.
+    """Set what torch keeps for the whole process; None is torch's own choice.
 
     Torch's own choice on a GPU is tf32 in convolutions and float32 in products.
     Raises Unsupported.
@@ -51,7 +51,7 @@ def forget_compiled() -> None:
 
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function through torch's compiler, which takes its time at the first call of a shape.
+    """Compile a function, which takes its time at the first call of a shape.
 
     What it draws, dropout's masks for one, is what it would draw uncompiled; not so for RReLU.
     """

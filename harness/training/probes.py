@@ -147,7 +147,7 @@ def _probe(job: TrainingJob, model: nn.Module, *, seeded_in_build: bool) -> Prob
 
 
 def place(code: str) -> tuple[int, str]:
-    """Sorts findings as FINDINGS lists them, codes from elsewhere last."""
+    """Sort findings as FINDINGS lists them, codes from elsewhere last."""
     kind = code.partition(":")[0]
     return FINDINGS.index(kind) if kind in FINDINGS else len(FINDINGS), code
 
@@ -319,7 +319,7 @@ _DEEPEST = 5  # containers within containers
 def unregistered(
     model: nn.Module, *, listed: Iterable[nn.Parameter], reached: Iterable[Tensor]
 ) -> list[str]:
-    """Dotted names of attributes that hold what is not trained although it takes part.
+    """Return dotted names of attributes that hold what is not trained although it takes part.
 
     listed: what `parameters()` gave when the model was built; parameters that came later are
         named too. reached: leaves that a loss gave gradients to; one that no attribute
@@ -343,7 +343,7 @@ def unregistered(
 
 
 def leaves(loss: Tensor) -> list[Tensor]:
-    """All tensors that a backward pass from the loss would give gradients to."""
+    """Return all tensors that a backward pass from the loss would give gradients to."""
     found, seen, open_nodes = [], set(), [loss.grad_fn]
     while open_nodes:
         node = open_nodes.pop()

@@ -41,21 +41,21 @@ class ProcessState:
 
 
 def process_state() -> ProcessState:
-    """The process as it is now."""
+    """Return the process as it is now."""
     return ProcessState(
         read_switches(), read_names(), frozenset(sys.modules), frozenset(threading.enumerate())
     )
 
 
 def what_changed(before: ProcessState) -> tuple[str, ...]:
-    """What is different now and may reach the numbers of whatever comes, in words."""
+    """Return what is different now and may reach the numbers of whatever comes, in words."""
     switched = _switched(before.switches, read_switches())
     names = dict.fromkeys(found.name for found in replaced(before.names))
     return (*switched, *names, *_started(before.threads))
 
 
 def restore_process(before: ProcessState, *, surroundings: bool = True) -> tuple[str, ...]:
-    """Puts back what is different now, as far as that can be done; gives what `what_changed` does.
+    """Put back what is different now, as far as that can be done; gives what `what_changed` does.
 
     surroundings: the environment, the working directory and the like are put back too, without a
     word.
@@ -121,13 +121,13 @@ class Switch:
 
 @cache
 def all_switches() -> tuple[Switch, ...]:
-    """All of them, in the order in which they are put back."""
+    """Return all of them, in the order in which they are put back."""
     of_torch = (Switch(*switch) for switch in torch_switches())
     return (*of_torch, *_libraries(), *_surroundings())
 
 
 def read_switches() -> tuple[Any, ...]:
-    """The value of each, in their order."""
+    """Return the value of each, in their order."""
     return tuple(_read(switch) for switch in all_switches())
 
 
@@ -324,7 +324,7 @@ _watch = _Watch()
 
 
 def read_names() -> Names:
-    """What every watched name stands for now."""
+    """Return what every watched name stands for now."""
     _look_around()
     for index in _differing(_watch.copies):
         _watch.copies[index] = dict(_watch.spaces[index].mapping)
@@ -332,7 +332,7 @@ def read_names() -> Names:
 
 
 def replaced(before: Names) -> Iterator[Replaced]:
-    """What has been replaced since, also in modules that were imported since."""
+    """Yield what has been replaced since, also in modules that were imported since."""
     for index in _differing(before.copies):
         yield from _replaced_in(_watch.spaces[index], before.copies[index])
     if list(map(_INNARDS, _watch.functions)) != _watch.innards:

@@ -26,7 +26,7 @@ _INITIALISER_NAMES = {
 
 
 def weights_are_constant(model: nn.Module) -> bool:
-    """Several weight matrices, each of one repeated value: its units can never differ."""
+    """Return whether several weight matrices are of one repeated value each: units never differ."""
     matrices = [weight for weight in model.parameters() if _is_matrix(weight)]
     return len(matrices) > 1 and all(bool((w == w.flatten()[0]).all()) for w in matrices)
 
@@ -36,7 +36,7 @@ def _is_matrix(weight: Tensor) -> bool:
 
 
 def initialiser_is_untouched(model: nn.Module) -> bool:
-    """Whether one of the model's own initialisers changes nothing when called again.
+    """Return whether one of the model's own initialisers changes nothing when called again.
 
     An initialiser is a method of a module defined outside torch whose name says so
     (`init_weights`, `_initialize_weights_`, `reset_parameters`, ...), taking nothing, or a module
@@ -122,8 +122,9 @@ class SeedWatch:
 
 
 def starts_alike(one: nn.Module, other: nn.Module) -> bool:
-    """Whether two models built under different seeds have all trainable weights in common, though
-    some look drawn. Models that share their storage are no two models."""
+    """Return whether models of different seeds have all trainable weights in common.
+
+    Though some of them look drawn. Models that share their storage are no two models."""
     pairs = list(zip(_trainable(one), _trainable(other), strict=False))
     if any(a.data_ptr() == b.data_ptr() for a, b in pairs):
         return False
@@ -150,12 +151,12 @@ class Draws(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return result
 
     def some_small(self, n: int) -> bool:
-        """Whether a draw had at most n values, as one that leaves out whole layers has."""
+        """Return whether a draw had at most n values, as one that leaves out whole layers has."""
         return any(len(sample) <= n for sample in self.samples)
 
 
 def drew_alike(one: Draws, other: Draws) -> bool:
-    """Whether passes under two seeds drew the same numbers, too many to be an accident."""
+    """Return whether passes under two seeds drew the same numbers, too many to be an accident."""
     if [len(a) for a in one.samples] != [len(b) for b in other.samples] or not one.samples:
         return False
     first, second = torch.cat(one.samples), torch.cat(other.samples)

@@ -216,7 +216,7 @@ TURNS = 4  # 0, 90, 180 and 270 degrees, counter-clockwise
 
 
 def turned(images: Tensor, turns: Tensor) -> Tensor:
-    """(batch, channels, size, size): image i turned by `turns[i]` times 90 degrees."""
+    """Return (batch, channels, size, size): image i turned by `turns[i]` times 90 degrees."""
     result = torch.empty_like(images)
     for quarter in range(TURNS):
         chosen = turns == quarter
@@ -225,12 +225,12 @@ def turned(images: Tensor, turns: Tensor) -> Tensor:
 
 
 def all_turns(images: Tensor) -> Tensor:
-    """(4, batch, channels, size, size): every image in all four rotations."""
+    """Return (4, batch, channels, size, size): every image in all four rotations."""
     return torch.stack([torch.rot90(images, quarter, dims=(2, 3)) for quarter in range(TURNS)])
 
 
 def drawn_turns(n: int, *, seed: int, epoch: int, per_epoch: bool) -> Tensor:
-    """(n,) int64 on the CPU: the turn of each image in an epoch; the same in all unless per_epoch.
+    """Draw (n,) int64 on the CPU: each image's turn in an epoch; the same in all unless per_epoch.
 
     Drawn independently, each of the four with the same chance.
     """
@@ -240,7 +240,7 @@ def drawn_turns(n: int, *, seed: int, epoch: int, per_epoch: bool) -> Tensor:
 
 
 def rotation_grid(images: Sequence[Tensor] | Tensor) -> Tensor:
-    """(channels, n * size, 4 * size): one row per image, its four rotations side by side.
+    """Return (channels, n * size, 4 * size): one row per image, its four rotations side by side.
 
     images: n of (channels, size, size). To look at, or to save, what the task shows a model.
     """

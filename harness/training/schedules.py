@@ -13,7 +13,7 @@ _ONE_CYCLE_END = 1 / 25 / 1e4
 
 
 def lr_factor(training: Training, *, step: int, steps_per_epoch: int) -> float:
-    """What `training.lr` is multiplied with at one step (from 0) of the whole training.
+    """Return what `training.lr` is multiplied with at one step (from 0) of the whole training.
 
     Warm-up rises linearly from 0 and reaches 1 at its last step; cosine and one_cycle then fill
     the steps that are left. The milestones of `step` count epochs from the start of training.

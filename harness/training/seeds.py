@@ -22,20 +22,20 @@ def seed_everything(seed: int, device: torch.device) -> None:
 
 
 def permutation(n: int, *, seed: int, repeat: int, fold: int, epoch: int) -> torch.Tensor:
-    """(n,) int64 on the CPU: the order of one fold's train examples in one epoch."""
+    """Return (n,) int64 on the CPU: the order of one fold's train examples in one epoch."""
     generator = torch.Generator()
     generator.manual_seed(derive(seed, repeat, fold, epoch, "permutation"))
     return torch.randperm(n, generator=generator)
 
 
 def numpy_state() -> tuple[bytes, int]:
-    """Where NumPy's global generator stands: its numbers, and the place of the next."""
+    """Return where NumPy's global generator stands: its numbers, and the place of the next."""
     _, numbers, position, *_ = np.random.get_state(legacy=True)
     return np.asarray(numbers).tobytes(), int(position)
 
 
 def generator_state(value: Any) -> Any:
-    """Where a generator of torch, NumPy or Python stands, to be compared; None of anything else."""
+    """Return where a generator of torch, NumPy or Python stands; None of anything else."""
     if isinstance(value, torch.Generator):
         return value.get_state().numpy().tobytes()
     if isinstance(value, np.random.Generator):

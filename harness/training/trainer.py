@@ -107,7 +107,7 @@ def _fold_means(rows: Sequence[EpochRow]) -> dict[int, float]:
 
 
 def best_index(values: Sequence[float], *, mode: str) -> int:
-    """Index of the best value; ties go to the earlier one, nan is worse than any number.
+    """Return index of the best value; ties go to the earlier one, nan is worse than any number.
 
     mode: `max` or `min`, the metric's direction.
     """
@@ -119,7 +119,7 @@ def best_index(values: Sequence[float], *, mode: str) -> int:
 
 
 def out_of_patience(fold_means: Sequence[float], *, patience: int | None, mode: str) -> bool:
-    """Whether the last `patience` epochs (one fold mean each) brought no improvement."""
+    """Return whether the last `patience` epochs (one fold mean each) brought no improvement."""
     if patience is None:
         return False
     return len(fold_means) - 1 - best_index(fold_means, mode=mode) >= patience

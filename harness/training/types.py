@@ -56,7 +56,7 @@ class TrainingJob:
     compare_from: int | None = None
 
     def build_arguments(self, index: int) -> dict[str, Any]:
-        """All keyword arguments of `build` for one fold, the model's own to do with as it likes.
+        """Return all keyword arguments of `build` for one fold, the model's own to change.
 
         Copies, since arrays are shared by all trials of a node and the others by all folds.
         """

@@ -30,7 +30,7 @@ FOLDER = "pretraining"
 
 
 def read_state(file: Path) -> dict[str, Tensor]:
-    """The tensors of a state dict by name, also of one that lies below the key `state_dict`.
+    """Return the tensors of a state dict by name, also of one that lies below the key `state_dict`.
 
     Raises BenchError, saying what was found, where the file holds no such thing.
     """
@@ -53,7 +53,7 @@ def read_state(file: Path) -> dict[str, Tensor]:
 
 
 def read_pretrained(folder: Path, name: str) -> Pretrained | None:
-    """What `write_pretrained` left in a results folder; None where it is missing or damaged."""
+    """Return what `write_pretrained` left in a folder; None where it is missing or damaged."""
     try:
         about = json.loads(_place(folder, name, "json").read_text(encoding="utf-8"))
         weights = read_state(_place(folder, name, "pt"))
@@ -66,7 +66,7 @@ def read_pretrained(folder: Path, name: str) -> Pretrained | None:
 def write_pretrained(
     folder: Path, name: str, pretrained: Pretrained, about: Mapping[str, Any]
 ) -> None:
-    """Weights as `<name>.pt`, then how they came about as `<name>.json`; the checkpoint goes.
+    """Write `<name>.pt`, then how the weights came about as `<name>.json`; the checkpoint goes.
 
     about: further JSON values, such as the configuration.
     """

@@ -132,12 +132,12 @@ def start_folds(job: TrainingJob) -> list[FoldRun]:
 
 
 def epoch_seed(run: FoldRun, epoch: int) -> int:
-    """What a fold draws from in an epoch, dropout for one."""
+    """Return what a fold draws from in an epoch, dropout for one."""
     return derive(run.job.seed, run.fold.repeat, run.fold.fold, epoch)
 
 
 def epoch_batches(run: FoldRun, epoch: int) -> Iterator[Batch]:
-    """The fold's batches of an epoch, augmented: inputs (batch, *input_shape) and targets.
+    """Return the fold's batches of an epoch, augmented: inputs (batch, *input_shape) and targets.
 
     Targets are classes (batch,), or weights of the classes (batch, num_classes).
     """
@@ -158,7 +158,7 @@ def epoch_batches(run: FoldRun, epoch: int) -> Iterator[Batch]:
 
 
 def steps_per_epoch(run: FoldRun) -> int:
-    """Batches of an epoch, the last and smaller one among them."""
+    """Return how many batches an epoch has, the last and smaller one among them."""
     return ceil(run.n_examples / run.job.training.batch_size)
 
 
@@ -178,7 +178,7 @@ def n_examples(job: TrainingJob, index: int) -> int:
 
 
 def uneven_folds(job: TrainingJob) -> str | None:
-    """Why the job's folds can't take the same batches, in words; None where they can."""
+    """Return why the job's folds can't take the same batches, in words; None where they can."""
     for repeat in sorted({job.data.folds[index].repeat for index in job.folds}):
         indices = [index for index in job.folds if job.data.folds[index].repeat == repeat]
         if len({n_examples(job, index) for index in indices}) > 1:
@@ -221,7 +221,7 @@ def end_epoch(run: FoldRun, epoch: int, trained: Trained) -> EpochRow:
 def running(
     losses: Sequence[Tensor], logits: Sequence[Tensor], targets: Tensor
 ) -> tuple[float, float]:
-    """Loss and accuracy over all batches, from sums; one transfer from the device.
+    """Return loss and accuracy over all batches, from sums; one transfer from the device.
 
     targets: (n,), or weights (n, num_classes), of which a prediction earns that of its class.
     """
@@ -238,7 +238,7 @@ def outcomes(runs: Sequence[FoldRun]) -> list[FoldOutcome]:
 
 
 def state(runs: Sequence[FoldRun]) -> FoldStates:
-    """All that the epochs have changed; a view, to be packed before the next epoch."""
+    """Return all that the epochs have changed; a view, to be packed before the next epoch."""
     return {
         (run.fold.repeat, run.fold.fold): fold_state(
             module_state(run.model, copied=False),
@@ -251,7 +251,7 @@ def state(runs: Sequence[FoldRun]) -> FoldStates:
 
 
 def restore(runs: Sequence[FoldRun], states: FoldStates) -> None:
-    """Puts runs that were just started where `state` found them. Raises KeyError for a fold that
+    """Put runs that were just started where `state` found them. Raises KeyError for a fold that
     is missing, CheckpointError, RuntimeError or ValueError for another model's state."""
     for run in runs:
         one = states[run.fold.repeat, run.fold.fold]
@@ -260,13 +260,13 @@ def restore(runs: Sequence[FoldRun], states: FoldStates) -> None:
 
 
 def init_seed(job: TrainingJob, index: int) -> int:
-    """What a fold's model is initialised from."""
+    """Return what a fold's model is initialised from."""
     fold = job.data.folds[index]
     return derive(job.seed, fold.repeat, fold.fold, "init")
 
 
 def build_model(job: TrainingJob, index: int, *, seed: int | None = None) -> nn.Module:
-    """The model of one fold, initialised on the CPU by a seed (its own) and by its start."""
+    """Build the model of one fold, initialised on the CPU by a seed (its own) and by its start."""
     seed_everything(init_seed(job, index) if seed is None else seed, job.device)
     model = job.build(**job.build_arguments(index))
     refuse_shared_storage(model)

@@ -46,7 +46,7 @@ def train_epoch(runs: Sequence[FoldRun], epoch: int) -> list[EpochRow]:
 
 
 def train(run: FoldRun, epoch: int) -> Trained:
-    """One pass over the fold's train examples."""
+    """Train for one pass over the fold's train examples."""
     started = perf_counter()
     training, n_steps = run.job.training, steps_per_epoch(run)
     lr, losses, logits, seen = training.lr, [], [], []
@@ -64,7 +64,7 @@ def train(run: FoldRun, epoch: int) -> Trained:
 
 
 def step(run: FoldRun, inputs: Tensor, targets: Tensor, *, lr: float) -> tuple[Tensor, Tensor]:
-    """One step of the optimizer; the batch's mean loss () and logits (batch, num_classes).
+    """Take one step; return the batch's mean loss () and logits (batch, num_classes).
 
     targets: classes (batch,), or weights of the classes (batch, num_classes).
     """

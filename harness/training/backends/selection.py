@@ -71,7 +71,7 @@ class BackendChoice:
 
 
 def confirmed(choice: BackendChoice, job: TrainingJob, *, epochs: int) -> BackendChoice:
-    """The same after a trial trained for some epochs, each compared with the loop if it was to."""
+    """Return the choice after a trial trained for some epochs, each compared if it was to be."""
     if job.compare_from is None:
         return choice
     steps = n_steps(job) // job.training.epochs * epochs
@@ -91,7 +91,7 @@ class Agreement:
 
 
 def refused(why: str) -> BackendChoice:
-    """The loop, because the folds' models can't be one."""
+    """Return the loop, because the folds' models can't be one."""
     return BackendChoice("loop", _PREFIX + why)
 
 
@@ -102,7 +102,7 @@ def choose(
     agree: Agree | None = None,
     code: str = "",
 ) -> BackendChoice:
-    """How to train the job's folds, as `training.fold_execution` asks.
+    """Choose how to train the job's folds, as `training.fold_execution` asks.
 
     recorded: how the trial was trained before, which `auto` keeps to. agree: makes everybody who
     asks under a key get the first one's choice. code: changes with the model's source.
@@ -148,13 +148,13 @@ def _agreed(
 
 
 def n_steps(job: TrainingJob) -> int:
-    """Steps that each fold is trained, where all epochs are; of the fold with the fewest."""
+    """Return how many steps the fold with the fewest is trained, where all epochs are."""
     fewest = min(n_examples(job, index) for index in job.folds)
     return job.training.epochs * ceil(fewest / job.training.batch_size)
 
 
 def shape_key(job: TrainingJob, model: nn.Module, code: str = "") -> str:
-    """What a choice holds for: the model's shape and what a step's time depends on."""
+    """Return what a choice holds for: the model's shape and what a step's time depends on."""
     from harness.results.provenance import device_name
 
     entries = [*model.named_parameters(), *model.named_buffers()]
@@ -178,13 +178,13 @@ def shape_key(job: TrainingJob, model: nn.Module, code: str = "") -> str:
 
 
 def find_possible(job: TrainingJob) -> BackendChoice:
-    """One model, where that trains as the loop does."""
+    """Choose one model, where that trains as the loop does."""
     found = obstacle(job)
     return BackendChoice("vectorized", "asked for") if found is None else refused(found)
 
 
 def find(job: TrainingJob) -> BackendChoice:
-    """The execution that is faster, tried and measured."""
+    """Choose the execution that is faster, tried and measured."""
     found = obstacle(job)
     if found is not None:
         return refused(found)
@@ -194,7 +194,7 @@ def find(job: TrainingJob) -> BackendChoice:
 
 
 def measure(runs: list[FoldRun]) -> float:
-    """Seconds of a training step of all folds in the loop, over those of the batched model.
+    """Return the seconds of a step of all folds in the loop, over those of the batched model.
 
     Steps alternate after one of each that counts for nothing; of each the fastest is taken.
     """

@@ -91,7 +91,7 @@ def other_training(job: TrainingJob) -> str | None:
 
 
 def compare_epoch(runs: Sequence[FoldRun], epoch: int) -> None:
-    """The first step of an epoch in both ways, from where the runs stand, which is where they stay.
+    """Compare the first step of an epoch in both ways, from where the runs stand and stay.
 
     The loop's is done by the folds' own models, which validation has seen as the loop's would have.
     Raises NotAsTheLoop.

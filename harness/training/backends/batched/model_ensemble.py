@@ -58,7 +58,7 @@ class Stack:
 
 
 def stack_of(runs: Sequence[FoldRun]) -> Stack:
-    """The stack that holds exactly these folds; made, from where each stands, unless it is there.
+    """Return the stack of exactly these folds; made, from where each stands, unless it is there.
 
     Raises Unstackable where the models have different tensors.
     """
@@ -89,7 +89,7 @@ def stack_of(runs: Sequence[FoldRun]) -> Stack:
 
 
 def hand_back(runs: Sequence[FoldRun]) -> None:
-    """Lets the optimizer of each fold hold its slice of what the stack's optimizer keeps."""
+    """Let the optimizer of each fold hold its slice of what the stack's optimizer keeps."""
     for run in runs:
         if isinstance(run.stack, Stack):
             place = run.stack.runs.index(run)
@@ -105,7 +105,7 @@ def hand_back(runs: Sequence[FoldRun]) -> None:
 def call(
     stack: Stack, inputs: Tensor, *, masks: Sequence[Tensor] | None, mode: Stackable | None = None
 ) -> Tensor:
-    """Logits (folds, batch, num_classes) of inputs (folds, batch, *input_shape).
+    """Return logits (folds, batch, num_classes) of inputs (folds, batch, *input_shape).
 
     masks: (folds, *shape) of every dropout; None: nothing is dropped. mode: sees the dropouts.
     Raises Unstackable, and what an operator without a batching rule raises.

@@ -37,7 +37,7 @@ class Mask:
     device: torch.device
 
     def draw(self, generators: Sequence[torch.Generator]) -> Tensor:
-        """(folds, *shape), each fold's from its own generator, as torch's dropout draws it."""
+        """Draw (folds, *shape), each fold's from its own generator, as torch's dropout does."""
         shape = [self.shape[dim] for dim in self.order]
         drawn = torch.empty(len(generators), *shape, dtype=self.dtype, device=self.device)
         for mask, generator in zip(drawn, generators, strict=True):

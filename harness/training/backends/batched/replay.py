@@ -45,11 +45,11 @@ class Operation:
         return bool(self.function._schema.is_mutable)
 
     def read(self) -> list[Tensor]:
-        """The tensors that it is given."""
+        """Return the tensors that it is given."""
         return tensors_in([self.arguments, self.named])
 
     def made(self) -> list[Tensor]:
-        """The tensors that it gives."""
+        """Return the tensors that it gives."""
         return tensors_in(self.outputs)
 
 
@@ -72,7 +72,7 @@ class Recording:
 
 
 def recorded(function: Callable[..., Any], inputs: Sequence[Tensor]) -> Recording:
-    """Runs `function(inputs)`, below modules, batching rules and autograd.
+    """Run `function(inputs)`, below modules, batching rules and autograd.
 
     function: gives nested lists and tuples of tensors and Nones.
     Raises NotRecordable, and what the function raises.
@@ -86,12 +86,12 @@ def recorded(function: Callable[..., Any], inputs: Sequence[Tensor]) -> Recordin
 
 
 def tensors_in(nested: Any) -> list[Tensor]:
-    """The tensors in nested lists, tuples and dicts."""
+    """Return the tensors in nested lists, tuples and dicts."""
     return [leaf for leaf in tree_leaves(nested) if isinstance(leaf, Tensor)]
 
 
 def geometry(tensor: Tensor) -> Geometry:
-    """How a tensor lies in its memory."""
+    """Return how a tensor lies in its memory."""
     return tuple(tensor.shape), tuple(tensor.stride()), int(tensor.storage_offset())
 
 
@@ -124,7 +124,7 @@ def _reads_values(func: Any, args: tuple[Any, ...]) -> bool:
 
 
 def simplified(recording: Recording) -> Recording:
-    """The same computation on inputs of the same shapes and strides, every view taken once.
+    """Return the same computation on inputs of the same shapes and strides, every view taken once.
 
     Each is taken of what holds the memory; of tensors that are neither inputs nor made on the way,
     before the run: those are taken to stay where they lie.
@@ -222,7 +222,7 @@ class Tape:
 
 
 def record(function: Function, inputs: Sequence[Tensor]) -> Tape:
-    """Runs `function(inputs)` and keeps what it did, to be played with other inputs.
+    """Run `function(inputs)` and keep what it did, to be played with other inputs.
 
     inputs: all that changes from call to call, in shapes and strides that stay; any other tensor
     is taken where it lies, with what is in it then. function gives nested lists and tuples of
@@ -247,7 +247,7 @@ def _player(recording: Recording) -> Function:
 
 
 def module_of(recording: Recording) -> fx.GraphModule:
-    """The operations as one Python function, without those whose results nobody reads."""
+    """Return the operations as one Python function, without those whose results nobody reads."""
     graph, constants = fx.Graph(), dict[str, Tensor]()
     nodes: dict[int, fx.Node] = {}
 

@@ -29,7 +29,7 @@ class Outside:
 
 
 def outside(model: nn.Module) -> Outside:
-    """All that is neither parameter nor buffer, as it is now."""
+    """Return all that is neither parameter nor buffer, as it is now."""
     kept: list[Any] = []
     seen = {name: state() for name, state in _CHANCE.items()}
     for place, module in enumerate(model.modules()):
@@ -65,7 +65,7 @@ def _closed_over(function: FunctionType) -> dict[str, Any]:
 
 
 def changed(before: Outside, after: Outside) -> str | None:
-    """The name of a thing that is new or another, None where all is as it was."""
+    """Return the name of a thing that is new or another, None where all is as it was."""
     names = [name for name, mark in after.seen.items() if before.seen.get(name) != mark]
     return names[0] if names else None
 

@@ -59,12 +59,12 @@ def train_epoch(runs: Sequence[FoldRun], epoch: int) -> list[EpochRow]:
 
 
 def equally_long(runs: Sequence[FoldRun]) -> list[list[FoldRun]]:
-    """Folds that step together: repeats may have train roles of different sizes."""
+    """Return the folds that step together: repeats may have train roles of different sizes."""
     return [list(group) for _, group in groupby(sorted(runs, key=_n_examples), key=_n_examples)]
 
 
 def state(runs: Sequence[FoldRun]) -> FoldStates:
-    """All that the epochs have changed, as the loop keeps it; a view, as there."""
+    """Return all that the epochs have changed, as the loop keeps it; a view, as there."""
     hand_back(runs)
     return fold_run.state(runs)
 
@@ -72,17 +72,17 @@ def state(runs: Sequence[FoldRun]) -> FoldStates:
 def step_inputs(
     stack: Stack, inputs: Tensor, targets: Tensor, generators: Sequence[torch.Generator]
 ) -> list[Tensor]:
-    """What a training step takes that is new every time: dropout's masks and the batch."""
+    """Return what a training step takes that is new every time: dropout's masks and the batch."""
     return [*draw_masks(stack, inputs, generators), inputs, targets]
 
 
 def draw_masks(stack: Stack, inputs: Tensor, generators: Sequence[torch.Generator]) -> list[Tensor]:
-    """What dropout draws for such a batch, each fold from its own generator."""
+    """Return what dropout draws for such a batch, each fold from its own generator."""
     return [mask.draw(generators) for mask in _masks(stack, inputs)]
 
 
 def training_step(stack: Stack, tensors: Sequence[Tensor]) -> Any:
-    """Losses (folds,), logits (folds, batch, num_classes) and the gradients of `trainable`.
+    """Return losses (folds,), logits (folds, batch, num_classes) and the gradients of `trainable`.
 
     tensors: of `step_inputs`. A parameter that the loss does not depend on has None.
     """
@@ -110,7 +110,7 @@ def step(
     lr: float,
     generators: Sequence[torch.Generator],
 ) -> tuple[Tensor, Tensor]:
-    """One step of all folds; losses (folds,) and logits (folds, batch, num_classes)."""
+    """Take one step of all folds; return losses (folds,) and logits (folds, batch, num_classes)."""
     tensors = step_inputs(stack, inputs, targets, generators)
     key = (inputs.shape, targets.shape)
     if key not in stack.plays:
@@ -125,7 +125,7 @@ def step(
 
 
 def trial_step(stack: Stack, batches: Sequence[Batch]) -> None:
-    """One step on one batch of every fold, to be timed."""
+    """Take one step on one batch of every fold, to be timed."""
     inputs, targets = (torch.stack(same) for same in zip(*batches, strict=True))
     generators = [_generator(run, 1) for run in stack.runs]
     step(stack, inputs, targets, lr=stack.runs[0].job.training.lr, generators=generators)
