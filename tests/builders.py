@@ -11,6 +11,7 @@ from torch import nn
 
 from harness.config.sections import Training
 from harness.data.types import Fold, FoldInputs, TrialData
+from harness.plugins import catalog
 from harness.results.rows import TrialRows, to_tables
 from harness.results.tables import table_schemas
 from harness.training.trainer import train_folds
@@ -144,6 +145,8 @@ def make_trial_job(
         variant=None,
         params={"training.lr": config["training"]["lr"]},
         config=config,
+        model=catalog.find("model", "linear"),
+        data_key="d",
         metrics=("accuracy", "macro_f1"),
         objective="accuracy",
         mode="max",

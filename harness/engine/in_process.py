@@ -17,14 +17,14 @@ from harness.engine.plan import Plan
 from harness.errors import BenchError
 from harness.events import EpochEnded, Note, OnEvent, TrialEnded, TrialStarted
 from harness.results.rows import to_tables
-from harness.training.trial_rows import ended_rows
+from harness.training.trial_rows import TrialJob, ended_rows
 from harness.tune.cluster.capacity import Capacity
 from harness.tune.local import LocalActor, Value, put_value
 from harness.tune.object_store import put_data
 from harness.tune.recovery.failures import AttemptSettings
 from harness.tune.result_writer import ResultWriter
 from harness.tune.sweep import SweepEnd, SweepRequest, remember_first_interrupt
-from harness.tune.trainable import CHANGED, SweepTrial, TrialWorker, WorkerContext
+from harness.tune.trainable import CHANGED, TrialWorker, WorkerContext
 
 
 def check_in_process(plan: Plan) -> None:
@@ -59,7 +59,7 @@ def run_in_process(request: SweepRequest, *, capacity: Capacity, on_event: OnEve
     leaving the debugger; what is finished is kept.
     """
     device = "cuda" if request.gpu and capacity.gpus else "cpu"
-    trials = [replace(one, job=replace(one.job, device=device)) for one in request.trials]
+    trials = [replace(one, device=device) for one in request.trials]
     writer = ResultWriter(request.settings)
     interrupted = threading.Event()
     statuses: dict[str, str] = {}
@@ -74,7 +74,7 @@ def run_in_process(request: SweepRequest, *, capacity: Capacity, on_event: OnEve
                 if interrupted.is_set() or request.search.out_of_time():
                     break
                 worker.setup({"index": index}, context)
-                last = _train(worker, trial.job.trial_id, interrupted, on_event)
+                last = _train(worker, trial.trial_id, interrupted, on_event)
                 statuses |= _ended(request, writer, trial, last, on_event)
                 if last.get(CHANGED) and index + 1 < len(trials):
                     on_event(Note(_CHANGED))
@@ -98,7 +98,7 @@ def _capacity() -> Capacity:
 
 
 def _worker_context(
-    request: SweepRequest, trials: list[SweepTrial], writer: ResultWriter, logs: Path, device: str
+    request: SweepRequest, trials: list[TrialJob], writer: ResultWriter, logs: Path, device: str
 ) -> WorkerContext:
     return WorkerContext(
         trials=Value(trials),
@@ -137,12 +137,12 @@ def _train(
 def _ended(
     request: SweepRequest,
     writer: ResultWriter,
-    trial: SweepTrial,
+    trial: TrialJob,
     last: dict[str, Any],
     on_event: OnEvent,
 ) -> dict[str, str]:
     """Announce how a trial ended, and give a stopped one its row; trial id -> status."""
-    trial_id = trial.job.trial_id
+    trial_id = trial.trial_id
     if last:
         ended = TrialEnded(
             trial_id,
@@ -157,7 +157,7 @@ def _ended(
         if not trial.rows_may_be_replaced(failed=False):
             return {}
         running = writer.unfinished()[trial_id]
-        job = replace(trial.job, attempt=trial.job.attempt + running.attempts)
+        job = replace(trial, attempt=trial.attempt + running.attempts)
         rows = ended_rows(
             job,
             "interrupted",

@@ -14,7 +14,6 @@ from harness.results.table_reader import fold_rows
 from harness.results.tables import PARAMS
 from harness.results.trial_config import param_value
 from harness.training.trial_rows import Initial, TrialJob
-from harness.tune.trainable import SweepTrial
 
 if TYPE_CHECKING:
     from harness.training.model_summary import ModelCounts
@@ -40,8 +39,8 @@ def job_maker(
     columns: Sequence[str],
     counts: "Mapping[str, ModelCounts]",
     initial: Mapping[str, Initial],
-) -> Callable[[PlannedTrial], SweepTrial]:
-    """Return a function that makes planned trials into those of a sweep.
+) -> Callable[[PlannedTrial], TrialJob]:
+    """Return a function that makes the jobs of planned trials.
 
     Args:
         plan: The plan.
@@ -55,8 +54,8 @@ def job_maker(
     repeated = [trial.trial_id for trial in plan.missing if trial.kept_repeats]
     previous = fold_rows(plan.folder, repeated) if repeated else {}
 
-    def make(trial: PlannedTrial) -> SweepTrial:
-        job = trial_job(
+    def make(trial: PlannedTrial) -> TrialJob:
+        return trial_job(
             plan,
             trial,
             run_id=run_id,
@@ -66,13 +65,6 @@ def job_maker(
             provenance=provenance,
             counts=counts.get(model_key(trial.resolved)),
             initial=initial.get(trial.start_key or ""),
-        )
-        return SweepTrial(
-            job,
-            trial.data_key,
-            trial.resolved.model,
-            complete_before=trial.status == "complete",
-            start_key=trial.start_key,
         )
 
     return make
@@ -111,6 +103,8 @@ def trial_job(
         variant=resolved.variant,
         params={path: param_value(resolved.config, path) for path in param_paths},
         config=dict(resolved.config),
+        model=resolved.model,
+        data_key=trial.data_key,
         metrics=tuple(spec.metrics),
         objective=spec.objective.metric,
         mode=METRICS[spec.objective.metric].mode,
@@ -127,5 +121,7 @@ def trial_job(
         counts=counts,
         diagnostics=spec.diagnostics,
         initial=initial,
+        start_key=trial.start_key,
         execution=trial.fold_execution,
+        complete_before=trial.status == "complete",
     )

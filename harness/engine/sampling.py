@@ -12,17 +12,17 @@ from harness.metrics import METRICS
 from harness.results.table_reader import Curve, done_trials, fold_means
 from harness.search.optuna_study import OptunaStudy
 from harness.search.protocols import TrialOutcome
+from harness.training.trial_rows import TrialJob
 from harness.tune.controller import SearchSettings
 from harness.tune.schedulers import AshaScheduler
-from harness.tune.trainable import SweepTrial
 
-MakeTrial = Callable[[PlannedTrial], SweepTrial]
+MakeJob = Callable[[PlannedTrial], TrialJob]
 
 
 def search_settings(
     plan: Plan,
     run_id: str,
-    make: MakeTrial,
+    make: MakeJob,
     *,
     spent_s: float,
     on_drawn: Callable[[PlannedTrial], None],
@@ -57,7 +57,7 @@ class TrialSampler:
     def __init__(
         self,
         plan: Plan,
-        make: MakeTrial,
+        make: MakeJob,
         *,
         on_drawn: Callable[[tuple[PlannedTrial, ...]], None],
         on_event: OnEvent,
@@ -89,7 +89,7 @@ class TrialSampler:
         """How many it may sample, those that are sampled already among them."""
         return self._adaptive.left
 
-    def ask(self) -> SweepTrial | None:
+    def ask(self) -> TrialJob | None:
         """Return the next trial; None where there is none."""
         if len(self.drawn) >= self._adaptive.left:
             return None
@@ -129,7 +129,7 @@ class TrialSampler:
 def _sampler(
     plan: Plan,
     run_id: str,
-    make: MakeTrial,
+    make: MakeJob,
     on_drawn: Callable[[PlannedTrial], None],
     on_event: OnEvent,
 ) -> TrialSampler:

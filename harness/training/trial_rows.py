@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.data.types import Array, Fold, TrialData
 from harness.metrics import compute
+from harness.plugins.catalog import Entry
 from harness.results.provenance import device_name, utc_now
 from harness.results.rows import FoldPredictions, TrialRows
 from harness.results.summaries import loss_summary, metric_summary
@@ -41,17 +42,38 @@ class Initial:
 
 @dataclass(frozen=True)
 class TrialJob:
-    """Everything that decides a trial's rows but the data and the model's code.
+    """Everything that a worker needs to train one trial, but the data and the model's code.
 
-    params: dotted path -> resolved value, None where the parameter does not exist.
-    config: `dataset, model, training, cross_validation, seed, objective` as resolved, plain values.
-    mode: `max` or `min` of the objective.
-    repeats: those to train now; previous_folds: `folds` rows of repeats that are done.
-    device: as torch names it; versions: JSON text.
-    counts: of the model, where the driver knows them; else the worker counts.
-    diagnostics: `layers` writes rows of that table.
-    initial: None for random weights.
-    execution: how the folds of earlier repeats were trained, which `auto` keeps to.
+    Attributes:
+        benchmark: Its name.
+        run_id: Of the run that trains it.
+        trial_id: See `harness.engine.identity`.
+        variant: Of the file.
+        params: Dotted path -> resolved value, None where the parameter does not exist.
+        config: `dataset, model, training, cross_validation, seed, objective` as resolved, plain
+            values.
+        model: The file that its model is built from.
+        data_key: Equal for trials that train on the same examples and folds.
+        metrics: That are computed.
+        objective: The metric that decides.
+        mode: `max` or `min` of the objective.
+        repeats: Those to train now, counted from 1.
+        previous_folds: Rows of `folds` of repeats that are done.
+        resources_cpu: Threads.
+        device: As torch names it.
+        keep_predictions: Whether they are written.
+        data_fingerprint: Of its raw files.
+        code_fingerprint: Of its model's and its dataset's file.
+        git_commit: Of the folder that the run was started in.
+        versions: Of the installed packages, JSON text.
+        attempt: How often it was tried before; in a worker also this time.
+        counts: Of the model, where the driver knows them; else the worker counts.
+        diagnostics: `layers` writes rows of that table.
+        initial: What it starts from; None for random weights.
+        start_key: Of the weights that it starts from; None for random ones.
+        execution: How the folds of earlier repeats were trained, which `auto` keeps to.
+        complete_before: The tables hold complete rows of it.
+        goes_on: An earlier run left a checkpoint of it.
     """
 
     benchmark: str
@@ -60,6 +82,8 @@ class TrialJob:
     variant: str | None
     params: Mapping[str, Any]
     config: Mapping[str, Any]
+    model: Entry
+    data_key: str
     metrics: tuple[str, ...]
     objective: str
     mode: str
@@ -76,7 +100,22 @@ class TrialJob:
     counts: "ModelCounts | None" = None
     diagnostics: str = "none"
     initial: Initial | None = None
+    start_key: str | None = None
     execution: str | None = None
+    complete_before: bool = False
+    goes_on: bool = False
+
+    def rows_may_be_replaced(self, *, failed: bool) -> bool:
+        """Return whether rows of a trial that did not complete may take the place of older ones.
+
+        Never of complete ones, unless all of the trial was trained again and that is what failed.
+
+        Args:
+            failed: The trial failed; else it was interrupted.
+        """
+        if self.previous_folds:
+            return False
+        return failed or not self.complete_before
 
 
 def failed_rows(

@@ -33,7 +33,6 @@ from harness.training.trial_rows import TrialJob
 
 if TYPE_CHECKING:
     from harness.training.training_state import Checkpointing, TrialState
-    from harness.tune.trainable import SweepTrial
 
 FOLDER = "checkpoints"  # below runs/<run_id>/
 SUFFIX = ".checkpoint"
@@ -244,14 +243,14 @@ class CheckpointStore:
 
 
 def resume_trials(
-    trials: Sequence["SweepTrial"],
+    trials: Sequence[TrialJob],
     *,
     folder: Path,
     run_folder: Path,
     device: str,
     force: bool,
     on_event: OnEvent,
-) -> tuple["SweepTrial", ...]:
+) -> tuple[TrialJob, ...]:
     """Mark the trials that go on from a checkpoint, which moves into this run's folder.
 
     Args:
@@ -266,11 +265,11 @@ def resume_trials(
         All the trials, in their order.
     """
     files = checkpoint_files(folder)
-    wanted = {trial.job.trial_id: trial for trial in trials}
+    wanted = {trial.trial_id: trial for trial in trials}
     for trial_id in files.keys() & wanted.keys() if force else ():
         _remove(files.pop(trial_id))
     here = {
-        trial_id: trial_setting(replace(wanted[trial_id].job, device=device))
+        trial_id: trial_setting(replace(wanted[trial_id], device=device))
         for trial_id in files
         if trial_id in wanted
     }
@@ -279,7 +278,7 @@ def resume_trials(
         _adopt(files[trial_id], run_folder)
     for line in left.lines():
         on_event(Note(line))
-    return tuple(_marked(trial, left.usable.get(trial.job.trial_id)) for trial in trials)
+    return tuple(_marked(trial, left.usable.get(trial.trial_id)) for trial in trials)
 
 
 def checkpoint_lines(folder: Path, trial_ids: Iterable[str]) -> list[str]:
@@ -345,12 +344,11 @@ def _resumed_in_words(headers: Sequence[Header]) -> str:
     return f"{len(headers)} trials go on from their checkpoints (epochs {named}{more})"
 
 
-def _marked(trial: "SweepTrial", header: Header | None) -> "SweepTrial":
+def _marked(trial: TrialJob, header: Header | None) -> TrialJob:
     """Attempts count on, also where a run was killed before it wrote a row."""
     if header is None:
         return trial
-    attempt = max(trial.job.attempt, header.attempt)
-    return replace(trial, job=replace(trial.job, attempt=attempt), goes_on=True)
+    return replace(trial, attempt=max(trial.attempt, header.attempt), goes_on=True)
 
 
 def _adopt(files: Sequence[Path], run_folder: Path) -> None:

@@ -15,7 +15,7 @@ from harness.events import EpochEnded, Note, OnEvent, TrialEnded, TrialStarted
 from harness.failures import log_of_failure
 from harness.results.rows import to_tables
 from harness.search.protocols import Decision, Sampler, Scheduler, TrialOutcome
-from harness.training.trial_rows import ended_rows
+from harness.training.trial_rows import TrialJob, ended_rows
 from harness.tune.cluster.gpu_memory import MEASURED, misfit
 from harness.tune.recovery.failures import (
     TO_RETRY,
@@ -28,7 +28,6 @@ from harness.tune.recovery.failures import (
 )
 from harness.tune.recovery.trial_log import WorkerEvidence, collect_evidence
 from harness.tune.result_writer import RunningTrial
-from harness.tune.trainable import SweepTrial
 
 FLUSH_S = 10.0  # the second Ctrl-C waits so long for what the result writer holds
 ENDING = "ending: trials under way get 10 s to keep where they stand; Ctrl-C again ends at once"
@@ -46,7 +45,7 @@ class SearchSettings:
         deadline_s: Monotonic time at which the sweep ends.
     """
 
-    sampler: Sampler[SweepTrial] | None = None
+    sampler: Sampler[TrialJob] | None = None
     scheduler: Scheduler | None = None
     spared: frozenset[str] = frozenset()
     deadline_s: float | None = None
@@ -81,7 +80,7 @@ class SweepController:
 
     def __init__(
         self,
-        trials: Sequence[SweepTrial],
+        trials: Sequence[TrialJob],
         *,
         start_writer: Callable[[], Any],
         schemas: Mapping[str, pa.Schema],
@@ -108,7 +107,7 @@ class SweepController:
         self.writer = start_writer()
         self._start_writer, self._schemas, self._search = start_writer, schemas, search
         self._device, self._time_limit_s, self._on_event = device, time_limit_s, on_event
-        self._trials: dict[str, SweepTrial] = {}
+        self._trials: dict[str, TrialJob] = {}
         self._queue: deque[int] = deque()
         self._started: dict[str, None] = {}  # in their order
         self._pruned: set[str] = set()
@@ -125,7 +124,7 @@ class SweepController:
         return {}
 
     @property
-    def trials(self) -> list[SweepTrial]:
+    def trials(self) -> list[TrialJob]:
         """All trials by index, on the device that they get."""
         return [self._trials[trial_id] for trial_id in self.trial_ids]
 
@@ -222,7 +221,7 @@ class SweepController:
         running = ray.get(self.writer.unfinished.remote()).get(trial_id)
         if running is None:
             return
-        job = self._trials[trial_id].job
+        job = self._trials[trial_id]
         rows = ended_rows(
             replace(job, attempt=job.attempt + running.attempts),
             "pruned",
@@ -277,10 +276,10 @@ class SweepController:
                 ray.get(self.writer.close.remote(), timeout=FLUSH_S)
             raise
 
-    def _add(self, trial: SweepTrial) -> SweepTrial:
-        placed = replace(trial, job=replace(trial.job, device=self._device))
-        self.trial_ids.append(placed.job.trial_id)
-        self._trials[placed.job.trial_id] = placed
+    def _add(self, trial: TrialJob) -> TrialJob:
+        placed = replace(trial, device=self._device)
+        self.trial_ids.append(placed.trial_id)
+        self._trials[placed.trial_id] = placed
         return placed
 
     def _note(self, texts: Sequence[str]) -> None:
@@ -310,7 +309,7 @@ class SweepController:
         failure: WorkerFailure | None = None
         if not self.should_stop():
             failure = self.failed.crashed.get(trial_id)
-        rows = unfinished_rows(trial.job, running, failure=failure, time_limit_s=self._time_limit_s)
+        rows = unfinished_rows(trial, running, failure=failure, time_limit_s=self._time_limit_s)
         if failure is not None:
             log = log_of_failure(failure.log, str(rows.trial["error"]))
             ray.get(self.writer.leave.remote(trial_id, log))

@@ -15,6 +15,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from harness.data.types import Array, TrialData
 from harness.events import Note, OnEvent
+from harness.training.trial_rows import TrialJob
 from harness.tune.callbacks import SweepCallback, SweepScheduler, SweepSearcher, SweepStopper
 from harness.tune.cluster.capacity import Capacity
 from harness.tune.controller import SearchSettings, SweepController
@@ -23,7 +24,7 @@ from harness.tune.ray_internals import can_retire_actors
 from harness.tune.recovery.failures import Attempt, AttemptSettings, attempts, first_attempt
 from harness.tune.result_writer import ResultWriter, WriterSettings
 from harness.tune.tracking import Tracker
-from harness.tune.trainable import SweepTrial, TrialTrainable, WorkerContext
+from harness.tune.trainable import TrialTrainable, WorkerContext
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class SweepRequest:
         checkpoint_interval_s: See `harness.tune.checkpoints.CheckpointClient`.
     """
 
-    trials: tuple[SweepTrial, ...]
+    trials: tuple[TrialJob, ...]
     data: Mapping[str, TrialData]
     settings: WriterSettings
     cpu: int

@@ -17,7 +17,6 @@ from harness.failures import (
     log_of_failure,
     time_limit_text,
 )
-from harness.plugins import catalog
 from harness.results.rows import to_ipc, to_tables
 from harness.training.isolation import changes_of_running_trial, codes
 from harness.training.model_file import ModelFile
@@ -41,39 +40,6 @@ from harness.tune.tracking import epoch_point, final_point
 
 REPORT_EVERY_S = 1.0  # short epochs are reported together, so that Tune's loop keeps up
 CHANGED = "changed_process"  # whether the process must not take another trial
-
-
-@dataclass(frozen=True)
-class SweepTrial:
-    """A job, the data it trains on, and the file its model is built from.
-
-    Attributes:
-        job: What to train.
-        data_key: Of the data in `WorkerContext.data`.
-        model: The file.
-        complete_before: The tables hold complete rows of it.
-        start_key: Of the weights that it starts from; None for random ones.
-        goes_on: An earlier run left a checkpoint of it.
-    """
-
-    job: TrialJob
-    data_key: str
-    model: catalog.Entry
-    complete_before: bool = False
-    start_key: str | None = None
-    goes_on: bool = False
-
-    def rows_may_be_replaced(self, *, failed: bool) -> bool:
-        """Return whether rows of a trial that did not complete may take the place of older ones.
-
-        Never of complete ones, unless all of the trial was trained again and that is what failed.
-
-        Args:
-            failed: The trial failed; else it was interrupted.
-        """
-        if self.job.previous_folds:
-            return False
-        return failed or not self.complete_before
 
 
 @dataclass(frozen=True)
@@ -121,7 +87,7 @@ class TrialWorker:
 
     def reset_config(self, new_config: Mapping[str, int]) -> bool:
         """Take the next trial; return True, as Tune asks: this process may train it."""
-        self._trial = _trial_of(self._context, new_config["index"])
+        self._job = _job_of(self._context, new_config["index"])
         self._steps: TrialSteps | None = None
         self._checkpoints: CheckpointClient | None = None
         self._close_log()
@@ -157,28 +123,27 @@ class TrialWorker:
         return self._log.capturing(left_s=left_s)
 
     def _begin(self) -> None:
-        job, context = self._trial.job, self._context
+        job, context = self._job, self._context
         attempt, self._weight_policy = get_value(context.writer.begin.remote(job.trial_id))
         self._job = replace(job, attempt=job.attempt + attempt)
         self._log = TrialLog(context.settings.logs, job.trial_id)
         self._log.write(log_header())
         self._spent_s, self._epoch = 0.0, 0
         self._findings: tuple[str, ...] = ()
-        model = self._trial.model
-        file = ModelFile(model)
+        file = ModelFile(job.model)
         self._checkpoints = CheckpointClient(
             context.writer, self._job, interval_s=context.checkpoint_interval_s
         )
         self._steps = trial_steps(
             self._job,
-            _fetch(context.data[self._trial.data_key], get_data),
+            _fetch(context.data[self._job.data_key], get_data),
             build=file.build,
             attention=file.attention,
             weights=self._weights(),
             checkpointing=self._checkpoints.checkpointing(
-                ask=self._trial.goes_on or attempt > 1, log=self._log.write
+                ask=self._job.goes_on or attempt > 1, log=self._log.write
             ),
-            agreement=agreement(context.writer, cache=cache_dir(), model=model.name),
+            agreement=agreement(context.writer, cache=cache_dir(), model=job.model.name),
             tell=self._note,
             interruptible=context.in_process,
             changed_names=file.changed_names,
@@ -195,7 +160,7 @@ class TrialWorker:
         self._log.write(f"{text}\n")
 
     def _weights(self) -> Mapping[str, Any] | None:
-        reference = self._context.weights.get(self._trial.start_key or "")
+        reference = self._context.weights.get(self._job.start_key or "")
         return None if reference is None else _fetch(reference)
 
     def _advance(self, until_limit_s: float | None) -> dict[str, Any]:
@@ -297,12 +262,12 @@ class TrialTrainable(TrialWorker, tune.Trainable):  # type: ignore[misc]
     """A worker as Tune starts and steps it, in an actor of its own."""
 
 
-def _trial_of(context: WorkerContext, index: int) -> SweepTrial:
+def _job_of(context: WorkerContext, index: int) -> TrialJob:
     """Return a trial that was known before the sweep, or one that was drawn since."""
-    known: Sequence[SweepTrial] = _fetch(context.trials)
+    known: Sequence[TrialJob] = _fetch(context.trials)
     if index < len(known):
         return known[index]
-    drawn: SweepTrial = get_value(context.writer.offered.remote(index))
+    drawn: TrialJob = get_value(context.writer.offered.remote(index))
     return drawn
 
 

@@ -15,7 +15,7 @@ from harness.tune import trainable
 from harness.tune.local import LocalActor, Value
 from harness.tune.recovery.failures import AttemptSettings
 from harness.tune.result_writer import ResultWriter, WriterSettings
-from harness.tune.trainable import SweepTrial, TrialWorker, WorkerContext
+from harness.tune.trainable import TrialWorker, WorkerContext
 from tests.builders import make_trial_data
 from tests.plans import Plan, job_of, plan_of
 
@@ -75,7 +75,7 @@ def worker(plan: Plan) -> Callable[..., tuple[TrialWorker, ResultWriter]]:
         writer = ResultWriter(
             WriterSettings(folder, folder / "runs" / "r", schemas, {}, weights, "max", None)
         )
-        trials = [_sweep_trial(replace(job_of(plan, one), **changes)) for one in plan.trials]
+        trials = [_on_data(replace(job_of(plan, one), **changes)) for one in plan.trials]
         data = {"d": Value(DATA)}
         context = WorkerContext(
             Value(trials),
@@ -96,5 +96,5 @@ def worker(plan: Plan) -> Callable[..., tuple[TrialWorker, ResultWriter]]:
 DATA = make_trial_data(n_folds=2)
 
 
-def _sweep_trial(job: TrialJob) -> SweepTrial:
-    return SweepTrial(job, "d", catalog.find("model", "moody"))
+def _on_data(job: TrialJob) -> TrialJob:
+    return replace(job, data_key="d", model=catalog.find("model", "moody"))

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 
 from harness.events import Event, Note
-from harness.plugins import catalog
 from harness.training.checkpoint import (
     Checkpoint,
     CheckpointError,
@@ -22,6 +21,7 @@ from harness.training.checkpoint import (
     write_checkpoint,
 )
 from harness.training.training_state import Checkpointing, TrainingState, TrialState, pack_trial
+from harness.training.trial_rows import TrialJob
 from harness.tune import checkpoints
 from harness.tune.checkpoints import (
     CheckpointClient,
@@ -30,7 +30,6 @@ from harness.tune.checkpoints import (
     checkpoint_lines,
     resume_trials,
 )
-from harness.tune.trainable import SweepTrial
 from tests.builders import make_trial_job
 from tests.checkpoints import make_checkpoint
 
@@ -310,10 +309,8 @@ def test_writing_does_not_keep_the_caller(
     assert epochs == [1, 49]
 
 
-def trials(*ids: str, attempt: int = 0) -> tuple[SweepTrial, ...]:
-    entry = catalog.find("model", "linear")
-    jobs = [make_trial_job(trial_id=one, attempt=attempt) for one in ids]
-    return tuple(SweepTrial(job, "d", entry) for job in jobs)
+def trials(*ids: str, attempt: int = 0) -> tuple[TrialJob, ...]:
+    return tuple(make_trial_job(trial_id=one, attempt=attempt) for one in ids)
 
 
 def leave(folder: Path, trial_id: str, *, run: str = "20260101T000000-0001", **about: int) -> Path:
@@ -328,7 +325,7 @@ def leave(folder: Path, trial_id: str, *, run: str = "20260101T000000-0001", **a
 
 def gone_on(
     folder: Path, *ids: str, device: str = "cpu", force: bool = False, attempt: int = 0
-) -> tuple[dict[str, SweepTrial], list[str]]:
+) -> tuple[dict[str, TrialJob], list[str]]:
     """The trials of a new run by id, and what it says."""
     said: list[Event] = []
     found = resume_trials(
@@ -339,7 +336,7 @@ def gone_on(
         force=force,
         on_event=said.append,
     )
-    return {one.job.trial_id: one for one in found}, [one.text for one in said if type(one) is Note]
+    return {one.trial_id: one for one in found}, [one.text for one in said if type(one) is Note]
 
 
 def test_trials_go_on_from_what_any_earlier_run_left(tmp_path: Path) -> None:
@@ -386,8 +383,8 @@ def test_a_dry_run_says_the_same_without_touching_anything(tmp_path: Path) -> No
 def test_attempts_count_on_where_no_row_was_written(tmp_path: Path) -> None:
     """A driver that was killed left the attempt in the checkpoint alone; else the row knows."""
     leave(tmp_path, "aaaa", attempt=2)
-    assert gone_on(tmp_path, "aaaa")[0]["aaaa"].job.attempt == 2
-    assert gone_on(tmp_path, "aaaa", attempt=5)[0]["aaaa"].job.attempt == 5
+    assert gone_on(tmp_path, "aaaa")[0]["aaaa"].attempt == 2
+    assert gone_on(tmp_path, "aaaa", attempt=5)[0]["aaaa"].attempt == 5
 
 
 def test_of_two_runs_the_newer_ones_counts(tmp_path: Path) -> None:

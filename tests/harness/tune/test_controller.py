@@ -11,11 +11,11 @@ import pytest
 
 from harness.events import EpochEnded, Event, Note, TrialEnded, TrialStarted
 from harness.search.protocols import Decision, TrialOutcome
+from harness.training.trial_rows import TrialJob
 from harness.tune import controller as module_under_test
 from harness.tune.cluster.gpu_memory import MEASURED
 from harness.tune.controller import ENDING, SearchSettings, SweepController, writer_death
 from harness.tune.recovery.failures import TO_RETRY, Attempt, AttemptSettings
-from harness.tune.trainable import SweepTrial
 from tests.plans import FILE, job_of, plan_of
 
 GB = 1_000_000_000
@@ -34,10 +34,10 @@ class Writer:
 class Sampler:
     """Proposes the trials that it is made with, and keeps what it is told."""
 
-    def __init__(self, *trials: SweepTrial) -> None:
+    def __init__(self, *trials: TrialJob) -> None:
         self.left, self.drawn, self.waiting, self.told = len(trials), [], list(trials), []
 
-    def ask(self) -> SweepTrial | None:
+    def ask(self) -> TrialJob | None:
         return self.waiting.pop(0) if self.waiting else None
 
     def tell(self, trial_id: str, outcome: TrialOutcome) -> None:
@@ -69,15 +69,15 @@ def _answers(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def trials(tmp_path: Path) -> list[SweepTrial]:
+def trials(tmp_path: Path) -> list[TrialJob]:
     """Three, named a, b and c."""
     plan = plan_of(tmp_path / "rates", FILE)
-    job, model = job_of(plan, plan.trials[0]), plan.trials[0].resolved.model
-    return [SweepTrial(replace(job, trial_id=name), "data", model) for name in "abc"]
+    job = job_of(plan, plan.trials[0])
+    return [replace(job, trial_id=name) for name in "abc"]
 
 
 @pytest.fixture
-def sweep(trials: list[SweepTrial]) -> Callable[..., tuple[SweepController, list[Event]]]:
+def sweep(trials: list[TrialJob]) -> Callable[..., tuple[SweepController, list[Event]]]:
     """Makes the controller of a sweep of a and b, and the events that it emits."""
 
     def make(*writers: Writer, **search: Any) -> tuple[SweepController, list[Event]]:
@@ -152,7 +152,7 @@ def test_a_writer_that_died_stops_the_sweep_and_a_new_one_ends_it(sweep) -> None
     assert [name for name, *_ in new.calls] == ["unfinished", "close"]
 
 
-def test_what_is_missing_comes_before_what_is_drawn(sweep, trials: list[SweepTrial]) -> None:
+def test_what_is_missing_comes_before_what_is_drawn(sweep, trials: list[TrialJob]) -> None:
     """Then there is nothing more; the drawn one is kept for the worker that takes it."""
     writer = Writer()
     controller, _ = sweep(writer, sampler=Sampler(trials[2]))
@@ -163,7 +163,7 @@ def test_what_is_missing_comes_before_what_is_drawn(sweep, trials: list[SweepTri
     assert writer.calls == [("offer", 2, trials[2])]
 
 
-def test_the_sampler_is_told_how_a_trial_ended(sweep, trials: list[SweepTrial]) -> None:
+def test_the_sampler_is_told_how_a_trial_ended(sweep, trials: list[TrialJob]) -> None:
     sampler = Sampler()
     controller, _ = sweep(sampler=sampler)
     controller.tell_sampler(1, TrialOutcome("complete", 0.9))

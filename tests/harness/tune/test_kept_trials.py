@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from harness.engine.results_folder import fit_tables
-from harness.plugins import catalog
 from harness.results.rows import to_ipc, to_tables
 from harness.results.table_reader import read_table
 from harness.training.trial_rows import ended_rows, failed_rows
@@ -17,7 +16,7 @@ from harness.tune import trainable
 from harness.tune.local import LocalActor, Value
 from harness.tune.recovery.failures import AttemptSettings
 from harness.tune.result_writer import ResultWriter, WriterSettings
-from harness.tune.trainable import SweepTrial, TrialWorker, WorkerContext
+from harness.tune.trainable import TrialWorker, WorkerContext
 from tests.builders import make_trial_data
 from tests.checkpoints import make_checkpoint
 from tests.plans import Plan, job_of, plan_of
@@ -63,8 +62,7 @@ def worker(plan: Plan, writer: ResultWriter) -> Callable[..., TrialWorker]:
     """Starts worker processes, as it were; each has taken the plan's trial."""
 
     def make(*, interval_s: float | None = 0.0, **changes: Any) -> TrialWorker:
-        job = replace(job_of(plan, plan.trials[0]), **changes)
-        trial = SweepTrial(job, "d", catalog.find("model", "linear"))
+        trial = replace(job_of(plan, plan.trials[0]), data_key="d", **changes)
         context = WorkerContext(
             Value([trial]),
             Value(fit_tables(plan)[0]),

@@ -1,12 +1,13 @@
 """What a worker does with one trial, see conftest.py."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from harness.plugins import catalog
 from harness.results.table_reader import read_table
 from harness.tune import trainable
-from harness.tune.trainable import SweepTrial
 from tests.plans import Plan, job_of
 
 
@@ -72,9 +73,8 @@ def test_a_drawn_trial_is_asked_of_the_writer(worker, plan: Plan) -> None:
     """Its index lies beyond the trials that were known before the sweep."""
     taken, writer = worker()
     index = len(plan.trials)
-    writer.offer(
-        index, SweepTrial(job_of(plan, plan.trials[0]), "d", catalog.find("model", "moody"))
-    )
+    model = catalog.find("model", "moody")
+    writer.offer(index, replace(job_of(plan, plan.trials[0]), data_key="d", model=model))
     taken.reset_config({"index": index})
     said = taken.step()
     writer.close()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.training.trial_rows import TrialJob
 from harness.tune.recovery.failures import (
     Attempt,
     AttemptSettings,
@@ -22,7 +23,6 @@ from harness.tune.recovery.failures import (
 )
 from harness.tune.recovery.trial_log import WorkerEvidence
 from harness.tune.result_writer import RunningTrial
-from harness.tune.trainable import SweepTrial
 from tests.plans import FILE, job_of, plan_of
 
 RAY_EXIT = "Worker exit detail: Worker exits unexpectedly. Worker exits with an exit code 3."
@@ -169,24 +169,21 @@ def test_an_exit_code_is_told_where_ray_knows_it() -> None:
     assert classify_failure(WorkerEvidence(), RAY_EXIT).detail == "it ended itself with exit code 3"
 
 
-def trial(folder: Path, *, complete_before: bool = False, adds_repeats: bool = False) -> SweepTrial:
+def trial(folder: Path, *, complete_before: bool = False, adds_repeats: bool = False) -> TrialJob:
     plan = plan_of(folder, FILE)
     previous = ({"repeat": 1, "fold": 1},) if adds_repeats else ()
     job = job_of(plan, plan.trials[0], previous_folds=previous)
-    entry = plan.trials[0].resolved.model
-    return SweepTrial(job, "data", entry, complete_before=complete_before or adds_repeats)
+    return replace(job, complete_before=complete_before or adds_repeats)
 
 
 def test_a_dead_process_is_a_failed_row_with_its_attempts(tmp_path: Path) -> None:
     """An interruption is another word."""
     one = trial(tmp_path)
-    before = one.job.attempt
+    before = one.attempt
 
-    died = unfinished_rows(
-        one.job, RunningTrial(2, [], SINCE), failure=WorkerFailure("unknown")
-    ).trial
+    died = unfinished_rows(one, RunningTrial(2, [], SINCE), failure=WorkerFailure("unknown")).trial
     interrupted = unfinished_rows(
-        one.job, RunningTrial(1, [], SINCE, ("fixed_seed",)), failure=None
+        one, RunningTrial(1, [], SINCE, ("fixed_seed",)), failure=None
     ).trial
 
     assert (died["status"], died["attempt"]) == ("failed", before + 2)
@@ -218,7 +215,7 @@ def test_the_row_says_why_and_keeps_the_epochs(
     epochs = [{"epoch": epoch, "epoch_time_s": 1.0} for epoch in (1, 2, 3)]
     failure = replace(failure, trace="File model.py, line 3")
     begun = RunningTrial(2, epochs, findings=("dead_parameters",))
-    rows = unfinished_rows(trial(tmp_path).job, begun, failure=failure, time_limit_s=9.0)
+    rows = unfinished_rows(trial(tmp_path), begun, failure=failure, time_limit_s=9.0)
 
     assert (rows.trial["error"], rows.trial["traceback"]) == (error, "File model.py, line 3")
     assert (rows.trial["epochs_trained"], len(rows.epochs)) == (3, 3)
