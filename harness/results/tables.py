@@ -142,15 +142,15 @@ class Row:
             objective: The metric that `<objective>` stands for; without one, such a column is
                 left out.
         """
-        cells: Cells = {}
-        for name, about in _fields(self.table):
-            value = getattr(self, name)
-            if not about.is_rule:
-                cells[about.name] = value
-            elif isinstance(value, Mapping):
+        plain, rules = _cells_of(self.table)
+        values = vars(self)
+        cells: Cells = {name: values[of] for of, name in plain}
+        for of, name in rules:
+            value = values[of]
+            if isinstance(value, Mapping):
                 cells |= value
             elif objective is not None and value is not None:
-                cells[about.name.replace("<objective>", objective)] = value
+                cells[name.replace("<objective>", objective)] = value
         return cells
 
 
@@ -171,7 +171,10 @@ _AS_ABOVE = "as above"
 
 @dataclass(frozen=True, kw_only=True)
 class AttentionRow(Row):
-    """What one head of one block attends to: a token, in texts of one predicted class."""
+    """What one head of one block attends to: a token, in texts of one predicted class.
+
+    There are too many to build one by one; training gives their cells.
+    """
 
     table = "attention"
 
@@ -525,6 +528,14 @@ def _fields(table: str) -> tuple[tuple[str, Column], ...]:
     """Return (field, column) of a table's row class, in order."""
     declared = fields(_BY_TABLE[table])  # type: ignore[arg-type]  # every row is a dataclass
     return tuple((of.name, _named(of.metadata["column"], of.name)) for of in declared)
+
+
+@cache
+def _cells_of(table: str) -> tuple[tuple[tuple[str, str], ...], tuple[tuple[str, str], ...]]:
+    """Return (field, column name) of plain columns and of rules, apart, as rows are many."""
+    named = [(of, column.name, column.is_rule) for of, column in _fields(table)]
+    plain = tuple((of, name) for of, name, is_rule in named if not is_rule)
+    return plain, tuple((of, name) for of, name, is_rule in named if is_rule)
 
 
 def _named(about: Mapping[str, Any], name: str) -> Column:

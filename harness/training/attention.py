@@ -128,6 +128,7 @@ def attention_rows(
     counts = np.bincount(inverse[inverse >= 0], minlength=len(cells))
     sums = _sums(model, ids, attend=attend, inverse=inverse, n_cells=len(cells))
     kept = _kept(cells[:, 0], counts, sums.sum(axis=(1, 2)))
+    # Cells, not `AttentionRow`s: a fold may have 100,000, and a row object costs ten times a dict.
     return [
         {
             "class": class_names[int(cells[cell, 0])],

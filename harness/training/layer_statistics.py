@@ -6,13 +6,14 @@ training seeds itself anew in every fold and epoch.
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from harness.results.tables import LayerRow
 from harness.training.backends.fold_run import FoldRun
 from harness.training.batches import gather
 from harness.training.module_state import undisturbed
@@ -51,13 +52,16 @@ def layer_observer(rows: list[Row]) -> Observe:
     def observe(epoch: int, runs: Sequence[FoldRun]) -> None:
         for run in runs:
             inputs, targets = _fixed_batch(run)
-            place = {"repeat": run.fold.repeat, "fold": run.fold.fold, "epoch": epoch}
-            rows.extend(place | row for row in layer_rows(run.model, inputs, targets))
+            fold = run.fold
+            rows.extend(
+                replace(layer, repeat=fold.repeat, fold=fold.fold, epoch=epoch).cells()
+                for layer in layer_rows(run.model, inputs, targets)
+            )
 
     return observe
 
 
-def layer_rows(model: nn.Module, inputs: Tensor, targets: Tensor) -> list[Row]:
+def layer_rows(model: nn.Module, inputs: Tensor, targets: Tensor) -> list[LayerRow]:
     """Return one row per layer that the forward pass meets, in its order.
 
     A layer is a module without children that gives a tensor of floats; those that only repeat
@@ -73,16 +77,16 @@ def layer_rows(model: nn.Module, inputs: Tensor, targets: Tensor) -> list[Row]:
             loss = F.cross_entropy(model(inputs), targets)
         gradients = _gradient_norms(loss, layers)
     return [
-        {
-            "position": position,
-            "layer": layer.name,
-            "module": type(layer.module).__name__,
-            "activation_mean": layer.mean,
-            "activation_std": layer.std,
-            "saturated_share": layer.saturated_share,
-            "gradient_norm": gradient,
-            "weight_norm": _norm([weight.detach() for weight in _weights(layer.module)]),
-        }
+        LayerRow(
+            position=position,
+            layer=layer.name,
+            module=type(layer.module).__name__,
+            activation_mean=layer.mean,
+            activation_std=layer.std,
+            saturated_share=layer.saturated_share,
+            gradient_norm=gradient,
+            weight_norm=_norm([weight.detach() for weight in _weights(layer.module)]),
+        )
         for position, (layer, gradient) in enumerate(zip(layers, gradients, strict=True), start=1)
     ]
 

@@ -29,7 +29,8 @@ def linear(weight: list[list[float]]) -> nn.Linear:
 
 
 def rows_of(model: nn.Module, inputs: list[list[float]], targets: list[int]) -> list[dict]:
-    return layer_rows(model, torch.tensor(inputs), torch.tensor(targets))
+    layers = layer_rows(model, torch.tensor(inputs), torch.tensor(targets))
+    return [layer.cells() for layer in layers]
 
 
 def build_deep(*, input_shape: tuple[int, ...], num_classes: int) -> nn.Module:
