@@ -6,31 +6,24 @@ is noticed: its globals, its classes, and what its functions remember.
 """
 
 import contextlib
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
-
-from harness.errors import BenchError
-from harness.plugins import catalog
-from harness.plugins.signature import defines
-from harness.training.process_state import process_state, what_changed
-
-if TYPE_CHECKING:
-    from types import ModuleType
-
-    from torch import Tensor, nn
 import functools
 import itertools
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import FunctionType, ModuleType
+from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from harness.errors import BenchError
+from harness.plugins import catalog
+from harness.plugins.signature import defines
+from harness.training.process_state import process_state, what_changed
 from harness.training.seeds import generator_state
 
 # Whether a second import does nothing that the first one has not done: of each file, by its name
@@ -58,7 +51,7 @@ class ModelFile:
         self._imported()
         self._is_unused = True
 
-    def build(self, **arguments: Any) -> "nn.Module":
+    def build(self, **arguments: Any) -> nn.Module:
         """Call the file's `build`, of a fresh import."""
         module = self._imported()
         model: nn.Module = module.build(**arguments)
@@ -67,7 +60,7 @@ class ModelFile:
         return model
 
     @property
-    def attention(self) -> "Callable[[nn.Module, Tensor], Tensor] | None":
+    def attention(self) -> Callable[[nn.Module, Tensor], Tensor] | None:
         """The file's own, of the import that built the model; None where it has none."""
         if not defines(catalog.here(self._entry).file, "attention"):
             return None
@@ -77,12 +70,12 @@ class ModelFile:
         """Return what globals, classes and functions of the file keep of the model built last."""
         return () if self._globals is None else self._globals.changed_names()
 
-    def _attention(self, model: "nn.Module", *arguments: Any) -> "Tensor":
+    def _attention(self, model: nn.Module, *arguments: Any) -> Tensor:
         module = self._modules.get(model, self._module) or self._imported()
         weights: Tensor = module.attention(model, *arguments)
         return weights
 
-    def _imported(self) -> "ModuleType":
+    def _imported(self) -> ModuleType:
         last = self._module
         if last is not None and self._is_unused:
             self._is_unused = False
@@ -96,14 +89,14 @@ class ModelFile:
         self._module, self._globals = module, file_globals(module)
         return module
 
-    def _import_again(self, last: "ModuleType") -> "ModuleType":
+    def _import_again(self, last: ModuleType) -> ModuleType:
         try:
             return self._import_file()
         except BenchError:
             _repeatable[last.__name__] = False
             return last
 
-    def _first_import(self) -> "ModuleType":
+    def _first_import(self) -> ModuleType:
         name = catalog.module_name(self._entry)
         before = None if name in _repeatable else process_state()
         module = self._import_file()
@@ -111,7 +104,7 @@ class ModelFile:
             _repeatable[name] = not what_changed(before)
         return module
 
-    def _import_file(self) -> "ModuleType":
+    def _import_file(self) -> ModuleType:
         if self._import is None:
             self._import = catalog.importer(self._entry)
         return self._import()

@@ -14,6 +14,7 @@ from time import perf_counter, thread_time
 import torch
 from torch import Tensor, nn
 
+from harness.results.provenance import device_name
 from harness.training.backends import loop
 from harness.training.backends.batched import vectorized
 from harness.training.backends.batched.model_ensemble import stack_of
@@ -155,8 +156,6 @@ def n_steps(job: TrainingJob) -> int:
 
 def shape_key(job: TrainingJob, model: nn.Module, code: str = "") -> str:
     """Return what a choice holds for: the model's shape and what a step's time depends on."""
-    from harness.results.provenance import device_name
-
     entries = [*model.named_parameters(), *model.named_buffers()]
     shapes = [(name, tuple(one.shape)) for name, one in entries]
     facts = (

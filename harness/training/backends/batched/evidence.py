@@ -264,14 +264,16 @@ def _other_kind(own: _Left, other: _Left, exactness: Exactness) -> str | None:
     close = {
         "logits": _are_close([own.logits], [other.logits], exactness),
         "gradients": _are_close(own.gradients, other.gradients, exactness),
-        "buffers": _are_close([*own.buffers, *own.frozen], [*other.buffers, *other.frozen],
-                              exactness),
-        "states of the optimizer": own.optimizer.keys() == other.optimizer.keys() and all(
+        "buffers": _are_close(
+            [*own.buffers, *own.frozen], [*other.buffers, *other.frozen], exactness
+        ),
+        "states of the optimizer": own.optimizer.keys() == other.optimizer.keys()
+        and all(
             _are_close(values, other.optimizer[name], exactness)
             for name, values in own.optimizer.items()
         ),
         "parameters": _are_weights_close(own, other, exactness),
-    }  # fmt: skip
+    }
     return next((kind for kind, alike in close.items() if not alike), None)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_map
 
@@ -206,8 +207,6 @@ def _plain_attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
 
 def _math_attention(query: Tensor, key: Tensor, value: Tensor, **options: Any) -> Tensor:
     """By the kernel that has a batching rule."""
-    from torch.nn.attention import SDPBackend, sdpa_kernel
-
     with sdpa_kernel(SDPBackend.MATH):
         mixed: Tensor = F.scaled_dot_product_attention(query, key, value, **options)
     return mixed

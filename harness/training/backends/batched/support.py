@@ -31,9 +31,20 @@ _MIB = 2**20
 
 # A model that does one of these its own way trains in a way of its own.
 _OF_TORCH = (
-    "train", "eval", "parameters", "named_parameters", "buffers", "named_buffers", "modules",
-    "named_modules", "children", "named_children", "zero_grad", "requires_grad_", "__call__",
-)  # fmt: skip
+    "train",
+    "eval",
+    "parameters",
+    "named_parameters",
+    "buffers",
+    "named_buffers",
+    "modules",
+    "named_modules",
+    "children",
+    "named_children",
+    "zero_grad",
+    "requires_grad_",
+    "__call__",
+)
 
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 _GLOBAL_HOOKS = tuple(f"_global{name}" for name in _HOOKS)
