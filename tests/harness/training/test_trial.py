@@ -183,10 +183,10 @@ def test_a_trial_computes_with_the_threads_it_was_given() -> None:
         torch.set_num_threads(before)
 
 
-def test_importing_the_trial_loads_nothing_heavy() -> None:
-    """Planning imports it for a job's type; torch is imported by a trial that runs."""
+def test_importing_a_trials_job_loads_nothing_heavy() -> None:
+    """Planning imports the type; torch is imported by a trial that runs."""
     heavy = "{'torch', 'pandas', 'ray'}"
-    code = f"import harness.training.trial, sys; print(sorted({heavy} & set(sys.modules)))"
+    code = f"import harness.training.trial_rows, sys; print(sorted({heavy} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 
