@@ -39,6 +39,6 @@ def _takes_long(item: pytest.Item) -> bool:
 def _no_trial_outlives_its_test() -> Iterator[None]:
     """A trial that a test leaves unfinished must not put back its own state in a later one."""
     yield
-    isolation = sys.modules.get("harness.training.isolation")
+    isolation = sys.modules.get("harness.training.trial_leaks")
     if isolation is not None:
         isolation.forget_running_trial()

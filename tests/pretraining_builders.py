@@ -10,11 +10,7 @@ from torch import nn
 from harness.config.sections import Pretraining
 from harness.data.types import FoldInputs, PretrainingExamples, TrialData
 from harness.training.checkpoint import Checkpoint, Header
-from harness.training.rotation_pretraining import (
-    Pretrained,
-    PretrainingJob,
-    pretrain,
-)
+from harness.training.rotation_pretraining import Pretrained, PretrainingJob, pretrain
 from harness.training.training_state import (
     PretrainingState,
     pack_pretraining,

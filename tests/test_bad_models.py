@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from harness.failures import ERROR_CHARACTERS, LINE_CHARACTERS
+from harness.user_code_errors import ERROR_CHARACTERS, LINE_CHARACTERS
 from tests.commands import bench
 
 WITHIN_S = 480  # eight workers end and are replaced, seconds each on a busy machine

@@ -27,7 +27,7 @@ from harness.plugins import catalog
 from harness.report.report_writer import write_report
 from harness.results.journal import finish_pending, pending
 from harness.results.merge import benchmark_of
-from harness.results.parts import is_plain_name
+from harness.results.parquet_parts import is_plain_name
 from harness.results.tables import TrialRow
 from harness.training.checkpoint import CheckpointError
 from harness.training.weights_io import (

@@ -13,7 +13,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from harness.durations import duration
+from harness.duration_text import duration
 from harness.events import (
     EpochEnded,
     Event,

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from harness.durations import duration
+from harness.duration_text import duration
 from harness.engine.options import RunOptions
 from harness.engine.plan import Plan, reason_counts, value_label, varying_paths
 from harness.engine.runner import RunOutcome

@@ -19,12 +19,12 @@ from harness.config.checks import (
     check_search,
     check_variant,
 )
+from harness.config.dump_resolved import dump_resolved
 from harness.config.expand import configurations
 from harness.config.fields import SECTIONS, placed, strict_adapter
 from harness.config.limits import FILE_BYTES, VALUES
 from harness.config.overrides import override
 from harness.config.problems import MISSING, Problems
-from harness.config.resolved import dump_resolved
 from harness.config.sections import DatasetSection, Published, Search, Training
 from harness.config.variants import SEARCH_KEYS, Draft, read_drafts, typed_variant
 from harness.config.yaml_io import scan

@@ -13,7 +13,7 @@ from harness.config.sections import DatasetSection
 from harness.data.cache import cached_examples
 from harness.data.memory import refuse_too_large
 from harness.errors import BenchError
-from harness.failures import USER_CODE_ERRORS, named
+from harness.user_code_errors import USER_CODE_ERRORS, named
 
 
 @dataclass(frozen=True)

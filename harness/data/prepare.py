@@ -10,13 +10,6 @@ import numpy as np
 
 from data_prep.examples import Examples, Fitted
 from harness.config.sections import CrossValidation, DatasetSection, Pretraining
-from harness.data.assignment import (
-    Assignment,
-    assign,
-    limited,
-    pretraining_examples,
-    without_labels,
-)
 from harness.data.dataset_checks import (
     content_codes,
     group_codes,
@@ -24,6 +17,13 @@ from harness.data.dataset_checks import (
     refuse_undescribed,
     refuse_unequal_fits,
     shared_codes,
+)
+from harness.data.example_subsets import (
+    Assignment,
+    assign,
+    limited,
+    pretraining_examples,
+    without_labels,
 )
 from harness.data.front_end import through_front_end
 from harness.data.loading import Loaded, accepted, as_json, call

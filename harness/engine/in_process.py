@@ -21,10 +21,10 @@ from harness.training.trial_rows import TrialJob, ended_rows
 from harness.tune.cluster.capacity import Capacity
 from harness.tune.local import LocalActor, Value, put_value
 from harness.tune.object_store import put_data
-from harness.tune.recovery.failures import AttemptSettings
 from harness.tune.result_writer import ResultWriter
 from harness.tune.sweep import SweepEnd, SweepRequest, remember_first_interrupt
 from harness.tune.trainable import CHANGED, TrialWorker, WorkerContext
+from harness.tune.worker_failures import AttemptSettings
 
 
 def check_in_process(plan: Plan) -> None:

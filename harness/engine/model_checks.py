@@ -21,8 +21,8 @@ from harness.config.checks import PATH, weights_file
 from harness.data.dataset_checks import argument_shape
 from harness.engine.resolve import Resolved, names_file
 from harness.errors import BenchError, Problem, SpecError
-from harness.failures import USER_CODE_ERRORS, named
 from harness.plugins import catalog
+from harness.user_code_errors import USER_CODE_ERRORS, named
 
 if TYPE_CHECKING:
     from harness.training.initial_weights import Match

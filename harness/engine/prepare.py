@@ -30,7 +30,7 @@ from harness.engine.pretrained_weights import (
 )
 from harness.engine.request import Request
 from harness.engine.results_folder import fit_tables, record_run
-from harness.engine.sampling import search_settings
+from harness.engine.search_settings import search_settings
 from harness.events import Note, OnEvent, StepStarted, SweepPlanned
 from harness.metrics import METRICS
 from harness.plugins import catalog
@@ -40,7 +40,12 @@ from harness.results.summaries import summarize
 from harness.results.table_writer import compact
 from harness.training.process_state import unchanged_process
 from harness.tune.checkpoints import resume_trials
-from harness.tune.cluster.capacity import Capacity, check_capacity, cores_note, crowded_note
+from harness.tune.cluster.capacity import (
+    Capacity,
+    check_capacity,
+    cores_note,
+    crowded_note,
+)
 from harness.tune.cluster.session import ray_session
 from harness.tune.result_writer import WriterSettings
 from harness.tune.sweep import SweepEnd, SweepRequest, run_sweep

@@ -13,11 +13,10 @@ from harness.config.checks import weights_file
 from harness.config.sections import Pretraining
 from harness.data.paths import available_cores
 from harness.data.types import Array, TrialData
-from harness.durations import duration
+from harness.duration_text import duration
 from harness.engine.plan import Plan, PlannedTrial
 from harness.engine.resolve import FILE_HASH, PRETRAINING_FILE_HASH
 from harness.events import Note, OnEvent, StepStarted
-from harness.failures import as_exceptions, named, next_step
 from harness.plugins import catalog
 from harness.training.checkpoint import (
     Checkpoint,
@@ -30,7 +29,11 @@ from harness.training.checkpoint import (
 from harness.training.model_file import ModelFile
 from harness.training.process_state import process_state, restore_process
 from harness.training.rotation_pretraining import Pretrained, PretrainingJob, pretrain
-from harness.training.training_state import PretrainingState, pack_pretraining, unpack_pretraining
+from harness.training.training_state import (
+    PretrainingState,
+    pack_pretraining,
+    unpack_pretraining,
+)
 from harness.training.trial_rows import Initial
 from harness.training.weights_io import (
     read_pretrained,
@@ -40,6 +43,7 @@ from harness.training.weights_io import (
     write_pretraining_checkpoint,
 )
 from harness.training.worker_setup import prepare_process
+from harness.user_code_errors import as_exceptions, named, next_step
 
 PROGRESS_EVERY_S = 2.0  # an epoch of a small model takes milliseconds
 

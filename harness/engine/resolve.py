@@ -20,9 +20,9 @@ from harness.data.front_end import described
 from harness.data.paths import default_data_root
 from harness.engine.checks import COMMON_DATASET_KEYS, Checker
 from harness.errors import Problem, SpecError
-from harness.failures import USER_CODE_ERRORS, named
 from harness.plugins import catalog
 from harness.plugins.signature import defines
+from harness.user_code_errors import USER_CODE_ERRORS, named
 
 # Keys of `Resolved.config` beside the file's sections: the content of files of weights.
 FILE_HASH = "initial_weights_sha256"

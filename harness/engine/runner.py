@@ -36,7 +36,7 @@ from harness.metrics import METRICS
 from harness.results.integrity import LOST
 from harness.results.layout import MOST_NAMED, check_folder, check_plain, unknown_lines
 from harness.results.lock import hold, refuse_early
-from harness.results.parts import DamagedPart
+from harness.results.parquet_parts import DamagedPart
 from harness.results.runs import new_run_id
 from harness.results.summaries import Summary, summarize
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from data_prep.litter import is_litter
 from data_prep.own_tables import TableError, table_lines
 from harness.errors import BenchError, nearest
-from harness.failures import USER_CODE_ERRORS, named
 from harness.results.layout import check_files
+from harness.user_code_errors import USER_CODE_ERRORS, named
 
 if TYPE_CHECKING:
     import numpy as np

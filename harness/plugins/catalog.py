@@ -17,12 +17,12 @@ from types import ModuleType
 from typing import Any, Literal
 
 from harness.errors import BenchError, nearest
-from harness.failures import USER_CODE_ERRORS, named
 from harness.plugins.shipped_folders import PACKAGE
 from harness.plugins.shipped_folders import SHIPPED as SHIPPED
 from harness.plugins.shipped_folders import SHIPPED_BENCHMARKS as SHIPPED_BENCHMARKS
 from harness.plugins.signature import Signature, defines, read_signature, syntax_tree
 from harness.random_state import fixed_random_state
+from harness.user_code_errors import USER_CODE_ERRORS, named
 
 Kind = Literal["model", "dataset"]
 FOLDERS: dict[Kind, str] = {"model": "models", "dataset": "data_prep"}

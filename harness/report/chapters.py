@@ -5,7 +5,11 @@ from collections.abc import Callable, Sequence
 from harness.report.benchmark_results import BenchmarkResults
 from harness.report.blocks import Section
 from harness.report.page import Chapter
-from harness.report.per_dataset import DatasetResults, section_per_dataset, split_by_dataset
+from harness.report.per_dataset import (
+    DatasetResults,
+    section_per_dataset,
+    split_by_dataset,
+)
 from harness.report.sections.across_benchmarks import across
 from harness.report.sections.answer import answer
 from harness.report.sections.attention import attention

@@ -5,7 +5,7 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from harness.durations import duration
+from harness.duration_text import duration
 from harness.metrics import METRICS
 from harness.report.blocks import Cell
 from harness.statistics.intervals import Estimate

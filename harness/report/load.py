@@ -29,7 +29,7 @@ from harness.results.layout import (
     run_files,
     unknown_lines,
 )
-from harness.results.parts import DamagedPart
+from harness.results.parquet_parts import DamagedPart
 from harness.results.runs import read_json, read_plan, read_resolved
 from harness.results.summaries import rank
 from harness.results.table_reader import part_names, parts, read_examples, read_table

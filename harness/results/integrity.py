@@ -16,7 +16,7 @@ import pyarrow as pa
 from harness.errors import BenchError
 from harness.results.journal import live_files
 from harness.results.layout import MOST_NAMED
-from harness.results.parts import (
+from harness.results.parquet_parts import (
     DamagedPart,
     Extent,
     is_plain_name,

@@ -9,7 +9,7 @@ from typing import Any
 
 from harness.errors import BenchError
 from harness.results.layout import TEMPORARY, create_plain, part_files, read_plain
-from harness.results.parts import Part, is_plain_name, write_file
+from harness.results.parquet_parts import Part, is_plain_name, write_file
 from harness.results.tables import TABLES
 
 JOURNAL = "journal.json"

@@ -14,7 +14,7 @@ from harness.errors import BenchError
 from harness.results.column_types import conform, params_from_config, union_schema
 from harness.results.integrity import check_cells, check_trials
 from harness.results.layout import PLAN, RESOLVED, TEMPORARY, check_plain, run_files
-from harness.results.parts import (
+from harness.results.parquet_parts import (
     DamagedPart,
     is_plain_name,
     read_file,

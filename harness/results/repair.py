@@ -24,7 +24,7 @@ from harness.results.layout import (
     part_files,
     run_files,
 )
-from harness.results.parts import (
+from harness.results.parquet_parts import (
     DamagedPart,
     Part,
     part_name,

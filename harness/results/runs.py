@@ -22,7 +22,7 @@ from harness.results.layout import (
     read_plain,
     run_files,
 )
-from harness.results.parts import DamagedPart, read_file
+from harness.results.parquet_parts import DamagedPart, read_file
 from harness.results.tables import plan_schema
 
 _NOTHING: Mapping[str, Any] = {}

@@ -14,7 +14,7 @@ from harness.results.column_types import conform, params_from_config, union_sche
 from harness.results.integrity import check_cells
 from harness.results.journal import commit, finish_pending
 from harness.results.layout import part_files
-from harness.results.parts import (
+from harness.results.parquet_parts import (
     Part,
     read_file,
     read_schema,

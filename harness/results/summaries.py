@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import BenchError
 from harness.results.integrity import lost_rows
-from harness.results.parts import read_file, read_schema
+from harness.results.parquet_parts import read_file, read_schema
 from harness.results.table_reader import parts
 from harness.results.tables import SPLITS, STATUSES
 

@@ -12,7 +12,7 @@ from harness.errors import BenchError, nearest
 from harness.results.column_types import union_schema
 from harness.results.integrity import check_cells, lost_rows
 from harness.results.journal import live_files
-from harness.results.parts import read_file, read_schema
+from harness.results.parquet_parts import read_file, read_schema
 from harness.results.tables import TABLES, table_schemas
 
 if TYPE_CHECKING:

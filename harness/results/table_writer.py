@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from harness.results.column_types import conform
 from harness.results.journal import commit, finish_pending
-from harness.results.parts import (
+from harness.results.parquet_parts import (
     Part,
     part_name,
     places,

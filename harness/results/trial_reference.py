@@ -16,7 +16,7 @@ from harness.errors import BenchError, SpecError, listed, nearest
 from harness.metrics import find
 from harness.results.integrity import lost_lines
 from harness.results.layout import PLAN, RUNS, check_plain, run_files, unknown_lines
-from harness.results.parts import read_file, read_schema
+from harness.results.parquet_parts import read_file, read_schema
 from harness.results.runs import read_plan
 from harness.results.table_reader import (
     DoneTrial,
@@ -26,7 +26,12 @@ from harness.results.table_reader import (
     read_examples,
 )
 from harness.results.tables import PARAMS, TABLES
-from harness.results.trial_config import DataIdentity, data_identity, leaves, param_value
+from harness.results.trial_config import (
+    DataIdentity,
+    data_identity,
+    leaves,
+    param_value,
+)
 
 if TYPE_CHECKING:
     import pandas as pd

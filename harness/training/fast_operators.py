@@ -13,7 +13,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from harness.training.torch_internals import is_transformed, replace_operators, restore_operators
+from harness.training.torch_internals import (
+    is_transformed,
+    replace_operators,
+    restore_operators,
+)
 
 BLOCK = 2**18  # numbers drawn at a time: their bits stay in the CPU's cache
 FEW_NUMBERS = 2**13  # below, seeding another generator costs more than it saves

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from harness.failures import USER_CODE_ERRORS, message
 from harness.training.torch_internals import without_compiler
+from harness.user_code_errors import USER_CODE_ERRORS, message
 
 if TYPE_CHECKING:
     import torch

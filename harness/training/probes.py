@@ -21,7 +21,6 @@ from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.dropout import _DropoutNd
 
-from harness.failures import UserErrorsIgnored
 from harness.random_state import random_state_kept
 from harness.training.backends.fold_run import build_model, init_seed
 from harness.training.batches import (
@@ -51,6 +50,7 @@ from harness.training.randomness_probes import (
 from harness.training.seeds import derive
 from harness.training.torch_internals import without_compiler
 from harness.training.types import TrainingJob
+from harness.user_code_errors import UserErrorsIgnored
 
 FINDINGS = (
     "dead_parameters",

@@ -4,15 +4,20 @@ from collections import defaultdict
 from collections.abc import Callable, Generator, Sequence
 from statistics import fmean
 
-from harness.failures import error_text, is_out_of_memory
 from harness.metrics import METRICS, better
 from harness.results.tables import EpochRow
-from harness.training.backends.batched.evidence import compare_epoch
-from harness.training.backends.fold_run import FoldRun, outcomes, restore, steps_per_epoch
+from harness.training.backends.batched.loop_comparison import compare_epoch
+from harness.training.backends.fold_run import (
+    FoldRun,
+    outcomes,
+    restore,
+    steps_per_epoch,
+)
 from harness.training.backends.selection import BACKENDS
 from harness.training.checkpoint import CheckpointError
 from harness.training.training_state import TrainingState
 from harness.training.types import EpochResult, TrainedFolds, TrainingJob
+from harness.user_code_errors import error_text, is_out_of_memory
 
 Keep = Callable[[Callable[[], TrainingState]], None]
 

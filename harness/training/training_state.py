@@ -14,7 +14,13 @@ from torch import nn
 from torch.optim import Optimizer
 
 from harness.results.tables import EpochRow
-from harness.training.checkpoint import Checkpoint, CheckpointError, Header, decode, encode
+from harness.training.checkpoint import (
+    Checkpoint,
+    CheckpointError,
+    Header,
+    decode,
+    encode,
+)
 from harness.training.evaluate import Evaluation
 from harness.training.module_state import ModuleState, restore_exactly, state_of
 from harness.training.types import EpochResult

@@ -13,10 +13,15 @@ from torch import Tensor, nn
 
 from harness.config.sections import Training
 from harness.data.types import Array, Fold, TrialData
-from harness.failures import as_exceptions, error_text, next_step, traceback_text
 from harness.results.provenance import utc_now
 from harness.results.rows import TrialRows
-from harness.training.backends.selection import Agreement, BackendChoice, choose, confirmed, refused
+from harness.training.backends.selection import (
+    Agreement,
+    BackendChoice,
+    choose,
+    confirmed,
+    refused,
+)
 from harness.training.checkpoint import (
     Checkpoint,
     CheckpointError,
@@ -25,13 +30,23 @@ from harness.training.checkpoint import (
     trial_setting,
 )
 from harness.training.initial_weights import Start, head_entries
-from harness.training.isolation import SharedDataWritten, TrialProcess, codes, in_words
 from harness.training.layer_statistics import layer_observer
 from harness.training.model_stats import ModelFacts, model_facts
 from harness.training.precision import forget_compiled, prepare_precision
 from harness.training.probes import place
 from harness.training.trainer import Keep, train_folds
-from harness.training.training_state import Checkpointing, TrainingState, TrialState, pack_trial
+from harness.training.training_state import (
+    Checkpointing,
+    TrainingState,
+    TrialState,
+    pack_trial,
+)
+from harness.training.trial_leaks import (
+    SharedDataWritten,
+    TrialProcess,
+    codes,
+    in_words,
+)
 from harness.training.trial_rows import (
     Row,
     TrialJob,
@@ -43,8 +58,20 @@ from harness.training.trial_rows import (
     summarized,
     with_pretraining,
 )
-from harness.training.types import EpochResult, FoldOutcome, NotAsTheLoop, TrainedFolds, TrainingJob
+from harness.training.types import (
+    EpochResult,
+    FoldOutcome,
+    NotAsTheLoop,
+    TrainedFolds,
+    TrainingJob,
+)
 from harness.training.worker_setup import prepare_process
+from harness.user_code_errors import (
+    as_exceptions,
+    error_text,
+    next_step,
+    traceback_text,
+)
 
 Build = Callable[..., nn.Module]
 Weights = Mapping[str, Array]

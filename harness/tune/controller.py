@@ -12,12 +12,13 @@ import pyarrow as pa
 import ray
 
 from harness.events import EpochEnded, Note, OnEvent, TrialEnded, TrialStarted
-from harness.failures import log_of_failure
 from harness.results.rows import to_tables
 from harness.search.protocols import Decision, Sampler, Scheduler, TrialOutcome
 from harness.training.trial_rows import TrialJob, ended_rows
 from harness.tune.cluster.gpu_memory import MEASURED, misfit
-from harness.tune.recovery.failures import (
+from harness.tune.result_writer import RunningTrial
+from harness.tune.trial_output import WorkerEvidence, collect_evidence
+from harness.tune.worker_failures import (
     TO_RETRY,
     Attempt,
     FailedTrials,
@@ -26,8 +27,7 @@ from harness.tune.recovery.failures import (
     out_of_memory_text,
     unfinished_rows,
 )
-from harness.tune.recovery.trial_log import WorkerEvidence, collect_evidence
-from harness.tune.result_writer import RunningTrial
+from harness.user_code_errors import log_of_failure
 
 FLUSH_S = 10.0  # the second Ctrl-C waits so long for what the result writer holds
 ENDING = "ending: trials under way get 10 s to keep where they stand; Ctrl-C again ends at once"

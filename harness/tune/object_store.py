@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import ray
 
-from harness.data.protection import PAD_BYTES, protect
 from harness.data.types import Array, TrialData
+from harness.data.write_protection import PAD_BYTES, protect
 from harness.tune.local import get_value
 
 _ALIGNMENT = 64  # bytes to which Ray rounds the start of an array

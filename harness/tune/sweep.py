@@ -16,15 +16,25 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from harness.data.types import Array, TrialData
 from harness.events import Note, OnEvent
 from harness.training.trial_rows import TrialJob
-from harness.tune.callbacks import SweepCallback, SweepScheduler, SweepSearcher, SweepStopper
+from harness.tune.callbacks import (
+    SweepCallback,
+    SweepScheduler,
+    SweepSearcher,
+    SweepStopper,
+)
 from harness.tune.cluster.capacity import Capacity
 from harness.tune.controller import SearchSettings, SweepController
 from harness.tune.object_store import put_data
 from harness.tune.ray_internals import can_retire_actors
-from harness.tune.recovery.failures import Attempt, AttemptSettings, attempts, first_attempt
 from harness.tune.result_writer import ResultWriter, WriterSettings
 from harness.tune.tracking import Tracker
 from harness.tune.trainable import TrialTrainable, WorkerContext
+from harness.tune.worker_failures import (
+    Attempt,
+    AttemptSettings,
+    attempts,
+    first_attempt,
+)
 
 
 @dataclass(frozen=True)

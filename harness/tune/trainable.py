@@ -11,16 +11,10 @@ from typing import Any
 from ray import tune
 
 from harness.data.paths import cache_dir
-from harness.failures import (
-    OUT_OF_MEMORY,
-    TimeLimitReached,
-    log_of_failure,
-    time_limit_text,
-)
 from harness.results.rows import to_ipc, to_tables
-from harness.training.isolation import changes_of_running_trial, codes
 from harness.training.model_file import ModelFile
 from harness.training.trial import TrialEpoch, TrialResult, TrialSteps, trial_steps
+from harness.training.trial_leaks import changes_of_running_trial, codes
 from harness.training.trial_rows import TrialJob
 from harness.tune.backend_registry import agreement
 from harness.tune.checkpoints import CheckpointClient
@@ -28,15 +22,21 @@ from harness.tune.cluster.gpu_memory import MEASURED, measured
 from harness.tune.cluster.join import log_header
 from harness.tune.local import Value, get_value
 from harness.tune.object_store import get_data
-from harness.tune.recovery.failures import (
+from harness.tune.result_writer import WeightPolicy
+from harness.tune.tracking import epoch_point, final_point
+from harness.tune.trial_output import TrialLog
+from harness.tune.worker_failures import (
     TO_RETRY,
     AttemptSettings,
     free_gpu_cache,
     out_of_memory_text,
 )
-from harness.tune.recovery.trial_log import TrialLog
-from harness.tune.result_writer import WeightPolicy
-from harness.tune.tracking import epoch_point, final_point
+from harness.user_code_errors import (
+    OUT_OF_MEMORY,
+    TimeLimitReached,
+    log_of_failure,
+    time_limit_text,
+)
 
 REPORT_EVERY_S = 1.0  # short epochs are reported together, so that Tune's loop keeps up
 CHANGED = "changed_process"  # whether the process must not take another trial

@@ -5,7 +5,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from harness.report.baseline_comparison import Against, Comparisons, compare_all, power_text
+from harness.report.baseline_comparison import (
+    Against,
+    Comparisons,
+    compare_all,
+    power_text,
+)
 from harness.report.benchmark_results import ROLE_OF, BenchmarkResults, Configuration
 from harness.report.blocks import Section, Text, section
 from harness.report.formatting import (

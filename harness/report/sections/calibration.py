@@ -20,7 +20,12 @@ from harness.report.blocks import (
     section,
 )
 from harness.report.formatting import number
-from harness.report.predictions import PooledPredictions, best_and_baseline, pooled, pooled_text
+from harness.report.predictions import (
+    PooledPredictions,
+    best_and_baseline,
+    pooled,
+    pooled_text,
+)
 from harness.report.theme import OTHER, figure
 from harness.statistics.intervals import wilson
 

@@ -21,7 +21,12 @@ from harness.report.blocks import (
     section,
 )
 from harness.report.formatting import number, plural
-from harness.report.predictions import PooledPredictions, best_and_baseline, pooled, pooled_text
+from harness.report.predictions import (
+    PooledPredictions,
+    best_and_baseline,
+    pooled,
+    pooled_text,
+)
 from harness.report.theme import DASHES, OTHER, escaped, figure
 from harness.statistics.intervals import wilson
 

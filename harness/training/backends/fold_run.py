@@ -32,7 +32,6 @@ from harness.training.evaluate import (
     probabilities,
 )
 from harness.training.initial_weights import begin, frozen_modules
-from harness.training.isolation import refuse_shared_storage
 from harness.training.module_state import (
     ModuleState,
     attributes,
@@ -51,6 +50,7 @@ from harness.training.training_state import (
     fold_state,
     restore_model,
 )
+from harness.training.trial_leaks import refuse_shared_storage
 from harness.training.types import Diverged, FoldOutcome, TrainingJob
 
 SAME = 1e-5  # of probabilities: what rounding may make of equal models

@@ -21,11 +21,11 @@ import ray
 from harness.data.paths import available_cores
 from harness.errors import BenchError
 from harness.events import Note, OnEvent, RunLost
-from harness.failures import message
 from harness.tune import ray_internals
-from harness.tune.cluster import guard
+from harness.tune.cluster import ray_cleanup
 from harness.tune.cluster.capacity import Capacity, Node
 from harness.tune.cluster.join import join
+from harness.user_code_errors import message
 
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -93,7 +93,7 @@ class PrivateFolder:
 
     Attributes:
         path: Absolute, short enough for the sockets that Ray puts below it.
-        guard: See `harness.tune.cluster.guard`.
+        guard: See `harness.tune.cluster.ray_cleanup`.
     """
 
     path: Path
@@ -272,7 +272,7 @@ def make_private_folder() -> PrivateFolder:
     """
     path = _root().resolve() / f"{PREFIX}{secrets.token_hex(4)}"
     process = subprocess.Popen(
-        [sys.executable, "-I", "-S", guard.__file__, str(path)],
+        [sys.executable, "-I", "-S", ray_cleanup.__file__, str(path)],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -304,7 +304,7 @@ def private_environment() -> Iterator[None]:
 @contextlib.contextmanager
 def marked(folder: Path) -> Iterator[None]:
     """Mark every process that starts meanwhile, and those that it starts, as that folder's."""
-    with _set({guard.MARK: str(folder)}):
+    with _set({ray_cleanup.MARK: str(folder)}):
         yield
 
 

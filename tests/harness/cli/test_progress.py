@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from harness.cli.progress import Counts, failure, progress, spread
-from harness.durations import duration
+from harness.duration_text import duration
 from harness.events import (
     EpochEnded,
     Event,

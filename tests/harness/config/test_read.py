@@ -5,7 +5,12 @@ import time
 import pytest
 
 from harness.config.expand import configurations
-from harness.config.read import find_benchmark, hides_shipped, parse_benchmark, read_benchmark
+from harness.config.read import (
+    find_benchmark,
+    hides_shipped,
+    parse_benchmark,
+    read_benchmark,
+)
 from harness.config.sections import Schedule
 from harness.config.space import Choice, IntRange, LogUniform
 from harness.errors import BenchError, SpecError

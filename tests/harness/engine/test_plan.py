@@ -6,8 +6,19 @@ from pathlib import Path
 
 import pytest
 
-from harness.engine.plan import Plan, code_notes, reason_counts, trial_label, varying_paths
-from harness.engine.results_folder import is_recorded, record_run, record_trials, run_schemas
+from harness.engine.plan import (
+    Plan,
+    code_notes,
+    reason_counts,
+    trial_label,
+    varying_paths,
+)
+from harness.engine.results_folder import (
+    is_recorded,
+    record_run,
+    record_trials,
+    run_schemas,
+)
 from harness.errors import BenchError
 from harness.plugins import catalog
 from harness.results.runs import last_plan

@@ -9,7 +9,7 @@ import pytest
 
 from harness.results.integrity import lost_rows
 from harness.results.layout import unknown_lines
-from harness.results.parts import part_name, read_extent, read_file, write_file
+from harness.results.parquet_parts import part_name, read_extent, read_file, write_file
 from harness.results.table_reader import done_trials, read_results
 from harness.results.table_writer import TableWriter
 from harness.results.tables import N_ROWS, TABLES

@@ -4,7 +4,13 @@ import pytest
 from folders import Died, dying_at, whole
 
 from harness.results.journal import commit, finish_pending, live_files, pending
-from harness.results.parts import Part, part_name, read_file, rows_of, write_file
+from harness.results.parquet_parts import (
+    Part,
+    part_name,
+    read_file,
+    rows_of,
+    write_file,
+)
 
 
 def _replacement(build, folder, **choices):

@@ -7,7 +7,7 @@ import pytest
 
 from harness.errors import BenchError
 from harness.results.merge import benchmark_of, merge
-from harness.results.parts import read_file
+from harness.results.parquet_parts import read_file
 from harness.results.rows import TrialRows
 from harness.results.runs import last_plan
 from harness.results.table_reader import done_trials, parts, read_results

@@ -6,7 +6,7 @@ import pytest
 from folders import read_rows, whole
 
 from harness.errors import BenchError
-from harness.results.parts import part_name, write_file
+from harness.results.parquet_parts import part_name, write_file
 from harness.results.repair import RepairReport, repair
 from harness.results.table_reader import done_trials
 from harness.results.table_writer import TableWriter

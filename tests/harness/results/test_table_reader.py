@@ -14,7 +14,7 @@ from folders import dying_at
 
 from harness.errors import BenchError
 from harness.results.journal import pending
-from harness.results.parts import write_file
+from harness.results.parquet_parts import write_file
 from harness.results.rows import TrialRows, to_tables
 from harness.results.table_reader import (
     done_trials,

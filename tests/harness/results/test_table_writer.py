@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.results import table_writer
-from harness.results.parts import part_name
+from harness.results.parquet_parts import part_name
 from harness.results.repair import repair
 from harness.results.table_writer import TableWriter, compact
 

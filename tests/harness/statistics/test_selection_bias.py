@@ -3,11 +3,7 @@
 import numpy as np
 import pytest
 
-from harness.statistics.selection_bias import (
-    identical_logs,
-    mean_ranks,
-    optimism,
-)
+from harness.statistics.selection_bias import identical_logs, mean_ranks, optimism
 
 
 def test_the_winner_is_chosen_on_validation_and_judged_on_test():

@@ -30,7 +30,12 @@ from harness.training.module_state import (
     undisturbed,
 )
 from harness.training.trainer import train_folds
-from harness.training.training_state import TrainingState, TrialState, pack_trial, unpack_trial
+from harness.training.training_state import (
+    TrainingState,
+    TrialState,
+    pack_trial,
+    unpack_trial,
+)
 from harness.training.types import TrainingJob
 from tests.builders import ended, make_job, make_trial_data, trained
 from tests.checkpoints import SETTING

@@ -6,7 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from harness.training.rotation_pretraining import all_turns, drawn_turns, rotation_grid, turned
+from harness.training.rotation_pretraining import (
+    all_turns,
+    drawn_turns,
+    rotation_grid,
+    turned,
+)
 from tests.pretraining_builders import (
     build_small,
     oriented_data,

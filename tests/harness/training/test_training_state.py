@@ -11,7 +11,12 @@ from torch import nn
 
 from harness.results.rows import TrialRows
 from harness.training.backends.fold_run import start_folds, steps_per_epoch
-from harness.training.checkpoint import Checkpoint, CheckpointError, Header, trial_setting
+from harness.training.checkpoint import (
+    Checkpoint,
+    CheckpointError,
+    Header,
+    trial_setting,
+)
 from harness.training.initial_weights import Start
 from harness.training.trainer import train_folds
 from harness.training.training_state import (

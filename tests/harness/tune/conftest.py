@@ -13,9 +13,9 @@ from harness.plugins import catalog
 from harness.training.trial_rows import TrialJob
 from harness.tune import trainable
 from harness.tune.local import LocalActor, Value
-from harness.tune.recovery.failures import AttemptSettings
 from harness.tune.result_writer import ResultWriter, WriterSettings
 from harness.tune.trainable import TrialWorker, WorkerContext
+from harness.tune.worker_failures import AttemptSettings
 from tests.builders import make_trial_data
 from tests.plans import Plan, job_of, plan_of
 

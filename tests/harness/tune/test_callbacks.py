@@ -10,7 +10,7 @@ from ray.tune.search import Searcher
 
 from harness.search.protocols import Decision, TrialOutcome
 from harness.tune.callbacks import SweepCallback, SweepScheduler, SweepSearcher
-from harness.tune.recovery.failures import TO_RETRY
+from harness.tune.worker_failures import TO_RETRY
 
 
 class Controller:

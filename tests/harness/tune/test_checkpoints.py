@@ -20,7 +20,12 @@ from harness.training.checkpoint import (
     trial_setting,
     write_checkpoint,
 )
-from harness.training.training_state import Checkpointing, TrainingState, TrialState, pack_trial
+from harness.training.training_state import (
+    Checkpointing,
+    TrainingState,
+    TrialState,
+    pack_trial,
+)
 from harness.training.trial_rows import TrialJob
 from harness.tune import checkpoints
 from harness.tune.checkpoints import (

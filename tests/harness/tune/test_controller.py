@@ -14,8 +14,13 @@ from harness.search.protocols import Decision, TrialOutcome
 from harness.training.trial_rows import TrialJob
 from harness.tune import controller as module_under_test
 from harness.tune.cluster.gpu_memory import MEASURED
-from harness.tune.controller import ENDING, SearchSettings, SweepController, writer_death
-from harness.tune.recovery.failures import TO_RETRY, Attempt, AttemptSettings
+from harness.tune.controller import (
+    ENDING,
+    SearchSettings,
+    SweepController,
+    writer_death,
+)
+from harness.tune.worker_failures import TO_RETRY, Attempt, AttemptSettings
 from tests.plans import FILE, job_of, plan_of
 
 GB = 1_000_000_000

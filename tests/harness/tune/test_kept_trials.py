@@ -14,9 +14,9 @@ from harness.results.table_reader import read_table
 from harness.training.trial_rows import ended_rows, failed_rows
 from harness.tune import trainable
 from harness.tune.local import LocalActor, Value
-from harness.tune.recovery.failures import AttemptSettings
 from harness.tune.result_writer import ResultWriter, WriterSettings
 from harness.tune.trainable import TrialWorker, WorkerContext
+from harness.tune.worker_failures import AttemptSettings
 from tests.builders import make_trial_data
 from tests.checkpoints import make_checkpoint
 from tests.plans import Plan, job_of, plan_of

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import ray
 
-from harness.data.protection import is_protected
 from harness.data.types import TrialData
+from harness.data.write_protection import is_protected
 from harness.training.batches import as_tensor, fold_source, gather
 from harness.tune.object_store import get_data, put_data
 from tests.builders import CPU, make_trial_data

@@ -3,7 +3,7 @@
 from typing import Any
 
 from harness.results.table_reader import read_table
-from harness.tune.recovery.failures import TO_RETRY
+from harness.tune.worker_failures import TO_RETRY
 from tests.plans import Plan
 
 

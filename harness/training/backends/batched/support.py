@@ -12,15 +12,15 @@ from torch.utils._pytree import tree_leaves
 
 from harness.data.memory import available_memory_bytes
 from harness.data.paths import available_cores
-from harness.training.backends.batched.evidence import other_training
+from harness.training.backends.batched.loop_comparison import other_training
 from harness.training.backends.batched.model_ensemble import (
     Stack,
     Unstackable,
     restored_buffers,
     stack_of,
 )
-from harness.training.backends.batched.replay import NotRecordable, recorded
 from harness.training.backends.batched.side_effects import changed, outside
+from harness.training.backends.batched.step_recording import NotRecordable, recorded
 from harness.training.backends.batched.vectorized import step_inputs, training_step
 from harness.training.backends.fold_run import FoldRun, epoch_batches, start_folds
 from harness.training.types import TrainingJob

@@ -26,7 +26,7 @@ from harness.training.backends.batched.model_ensemble import (
     stack_of,
 )
 from harness.training.backends.batched.operators import Mask, Stackable
-from harness.training.backends.batched.replay import NotRecordable, record
+from harness.training.backends.batched.step_recording import NotRecordable, record
 from harness.training.backends.fold_run import (
     FoldRun,
     Trained,

@@ -2,11 +2,7 @@
 
 import pytest
 
-from harness.tune.cluster.gpu_memory import (
-    measured,
-    misfit,
-    trials_per_gpu,
-)
+from harness.tune.cluster.gpu_memory import measured, misfit, trials_per_gpu
 
 GB = 1_000_000_000
 

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from harness.training.trial_rows import TrialJob
-from harness.tune.recovery.failures import (
+from harness.tune.result_writer import RunningTrial
+from harness.tune.trial_output import WorkerEvidence
+from harness.tune.worker_failures import (
     Attempt,
     AttemptSettings,
     FailedTrials,
@@ -21,8 +23,6 @@ from harness.tune.recovery.failures import (
     retry_out_of_memory,
     unfinished_rows,
 )
-from harness.tune.recovery.trial_log import WorkerEvidence
-from harness.tune.result_writer import RunningTrial
 from tests.plans import FILE, job_of, plan_of
 
 RAY_EXIT = "Worker exit detail: Worker exits unexpectedly. Worker exits with an exit code 3."

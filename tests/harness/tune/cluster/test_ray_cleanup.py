@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from harness.tune.cluster import guard
+from harness.tune.cluster import ray_cleanup
 from harness.tune.cluster.session import make_private_folder, marked
 
-pytestmark = pytest.mark.skipif(not guard.PROCESSES.is_dir(), reason="lists processes on Linux")
+pytestmark = pytest.mark.skipif(
+    not ray_cleanup.PROCESSES.is_dir(), reason="lists processes on Linux"
+)
 
 SLEEP = [sys.executable, "-c", "import time; print(flush=True); time.sleep(60)"]
 DRIVER = """
@@ -87,8 +89,8 @@ def test_named_processes_are_killed_where_the_machine_lists_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     named = started()
-    monkeypatch.setattr(guard, "PROCESSES", tmp_path / "no_proc")
-    guard.clean_up(tmp_path / "folder", [named.pid, 2**22 + 1])
+    monkeypatch.setattr(ray_cleanup, "PROCESSES", tmp_path / "no_proc")
+    ray_cleanup.clean_up(tmp_path / "folder", [named.pid, 2**22 + 1])
 
     assert named.wait(10) == -9
     named.communicate()
@@ -96,6 +98,6 @@ def test_named_processes_are_killed_where_the_machine_lists_none(
 
 def test_the_mark_does_not_stay_in_the_environment(tmp_path: Path) -> None:
     with marked(tmp_path):
-        assert os.environ[guard.MARK] == str(tmp_path)
+        assert os.environ[ray_cleanup.MARK] == str(tmp_path)
 
-    assert guard.MARK not in os.environ
+    assert ray_cleanup.MARK not in os.environ

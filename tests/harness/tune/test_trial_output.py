@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.tune.recovery import trial_log
-from harness.tune.recovery.failures import classify_failure
-from harness.tune.recovery.trial_log import (
+from harness.tune import trial_output
+from harness.tune.trial_output import (
     LOG_LIMIT,
     TrialLog,
     WorkerEvidence,
@@ -16,6 +15,7 @@ from harness.tune.recovery.trial_log import (
     log_file,
     oom_kill_count,
 )
+from harness.tune.worker_failures import classify_failure
 
 WORKER = """
 import os, signal, sys, time
@@ -80,10 +80,10 @@ def test_kills_of_the_kernel_are_counted_from_the_trial_s_start(
     """One more than at its start, as many as at its start."""
     for trial_id in ("a", "b"):
         monkeypatch.setattr(
-            "harness.tune.recovery.trial_log.oom_kill_count", lambda id=trial_id: 4 + (id == "b")
+            "harness.tune.trial_output.oom_kill_count", lambda id=trial_id: 4 + (id == "b")
         )
         TrialLog(tmp_path, trial_id)
-    monkeypatch.setattr(trial_log, "oom_kill_count", lambda: 5)
+    monkeypatch.setattr(trial_output, "oom_kill_count", lambda: 5)
     found = evidence_here(tmp_path, ["a", "b"])
 
     assert (found["a"].kernel_killed, found["b"].kernel_killed) == (True, False)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional as F
 
-from harness.training.backends.batched.replay import (
+from harness.training.backends.batched.step_recording import (
     NotRecordable,
     module_of,
     record,

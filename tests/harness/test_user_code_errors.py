@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from harness.failures import (
+from harness.training.types import Diverged
+from harness.user_code_errors import (
     ERROR_CHARACTERS,
     LINE_CHARACTERS,
     MESSAGE_CHARACTERS,
@@ -24,7 +25,6 @@ from harness.failures import (
     time_limit_text,
     traceback_text,
 )
-from harness.training.types import Diverged
 
 TOO_MUCH = 2**60  # bytes; no machine has them
 

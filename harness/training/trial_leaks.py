@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from torch import Tensor, nn
 
-from harness.data.protection import is_protected
 from harness.data.types import Array, FoldInputs, TrialData
+from harness.data.write_protection import is_protected
 from harness.training.process_state import (
     ProcessState,
     process_state,

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from optuna.trial import TrialState
 
-from harness.engine.sampling import TrialSampler, search_settings
+from harness.engine.search_settings import TrialSampler, search_settings
 from harness.errors import SpecError
 from harness.events import Note, TrialDrawn
 from harness.search.protocols import TrialOutcome

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from harness.failures import OUT_OF_MEMORY, TRACEBACK_LINES, time_limit_text
 from harness.results.rows import TrialRows
 from harness.training.trial_rows import TrialJob, ended_rows, failed_rows
-from harness.tune.recovery.trial_log import WorkerEvidence
 from harness.tune.result_writer import RunningTrial
+from harness.tune.trial_output import WorkerEvidence
+from harness.user_code_errors import OUT_OF_MEMORY, TRACEBACK_LINES, time_limit_text
 
 TO_RETRY = "to retry"  # the status in which a worker reports a trial that gets a larger share
 RAY_MONITOR_WORDS = ("RAY_memory_usage_threshold", "OutOfMemoryError")

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.data.protection import is_protected, protect
+from harness.data.write_protection import is_protected, protect
 
 WRITE = """
 import mmap, sys
 import numpy as np
-from harness.data.protection import protect
+from harness.data.write_protection import protect
 with open(sys.argv[1], "r+b") as file:
     array = np.frombuffer(mmap.mmap(file.fileno(), 0), np.uint8)
 address = array.ctypes.data

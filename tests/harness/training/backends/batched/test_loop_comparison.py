@@ -15,8 +15,8 @@ from harness.training.backends.batched.operators import GivenMasks
 from harness.training.backends.batched.support import obstacle
 from harness.training.backends.fold_run import build_model, epoch_batches, start_folds
 from harness.training.backends.selection import Agreement, BackendChoice
-from harness.training.isolation import SharedStorage
 from harness.training.trial import TrialResult, trial_steps
+from harness.training.trial_leaks import SharedStorage
 from harness.training.types import TrainingJob
 from tests.builders import (
     build_linear,

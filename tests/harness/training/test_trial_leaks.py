@@ -20,7 +20,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.checkpoint import DefaultDeviceType, checkpoint
 
-from harness.training import isolation
+from harness.training import trial_leaks
 from harness.training.batches import as_tensor
 from harness.training.process_state import process_state, restore_process, what_changed
 from harness.training.trial import TrialResult, run_trial
@@ -309,7 +309,7 @@ def test_a_thread_of_a_models_own_code_is_named() -> None:
 def test_small_arrays_are_put_back() -> None:
     """Every byte of them."""
     data = make_trial_data()
-    known, before = isolation.shared_arrays(data), data.inputs[0].copy()
+    known, before = trial_leaks.shared_arrays(data), data.inputs[0].copy()
     as_tensor(data.inputs[0])[3].zero_()
 
     assert known.restore() == ("inputs 0",)
@@ -319,10 +319,10 @@ def test_small_arrays_are_put_back() -> None:
 
 def test_large_arrays_are_known_by_a_checksum(monkeypatch: pytest.MonkeyPatch) -> None:
     """That they changed is seen; what they were is not known."""
-    monkeypatch.setattr(isolation, "COPIED_BYTES", 100)
-    monkeypatch.setattr(isolation, "_PIECE_BYTES", 64)
+    monkeypatch.setattr(trial_leaks, "COPIED_BYTES", 100)
+    monkeypatch.setattr(trial_leaks, "_PIECE_BYTES", 64)
     data = make_trial_data(seed=1)
-    known = isolation.shared_arrays(data)
+    known = trial_leaks.shared_arrays(data)
     assert known.restore() == ()
     as_tensor(data.targets)[-1] += 1
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from data_prep.examples import Examples
 from harness.config.sections import CrossValidation, Pretraining
-from harness.data.assignment import (
+from harness.data.example_subsets import (
     assign,
     limited,
     pretraining_examples,
