@@ -206,7 +206,7 @@ def test_a_step_is_played_from_a_tape() -> None:
     vectorized.train_epoch(runs, 1)
     plays = runs[0].stack.plays
     assert len(plays) == 2
-    assert all("replay" in play.__module__ for play in plays.values())
+    assert all("step_recording" in play.__module__ for play in plays.values())
 
 
 @pytest.mark.parametrize("norm_first", [False, True])
