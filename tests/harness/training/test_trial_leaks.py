@@ -81,7 +81,9 @@ DIRTY: dict[str, Callable[[], Any]] = {
     "inference mode": lambda: enter(torch.inference_mode()),
     "autocast": lambda: enter(torch.autocast("cpu", dtype=torch.bfloat16)),
     "autocast dtype": lambda: torch.set_autocast_dtype("cpu", torch.float16),
-    "autocast cache": lambda: torch.set_autocast_cache_enabled(False),
+    "autocast cache": lambda: torch.set_autocast_cache_enabled(
+        not torch.is_autocast_cache_enabled()
+    ),
     "deterministic algorithms": lambda: torch.use_deterministic_algorithms(True, warn_only=True),
     "matmul precision": lambda: torch.set_float32_matmul_precision("medium"),
     "precision": lambda: setattr(torch.backends.mkldnn.matmul, "fp32_precision", "bf16"),
