@@ -24,7 +24,6 @@ from operator import attrgetter
 from typing import Any
 
 import numpy as np
-import torch
 
 from harness.plugins.catalog import is_user_module
 from harness.training.torch_internals import is_wrapped_by_torch, torch_switches
@@ -101,7 +100,6 @@ def _started(before: frozenset[threading.Thread]) -> Iterator[str]:
             yield f"a thread that runs {getattr(target, '__qualname__', target)}"
 
 
-_C: Any = torch._C  # its stubs lack much of this
 _RANDOM: Any = np.random
 
 

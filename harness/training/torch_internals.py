@@ -134,6 +134,27 @@ def is_transformed() -> bool:
     return transformed or getattr(forward_ad, "_current_level", 0) >= 0
 
 
+def is_stacked(tensor: Tensor) -> bool:
+    """Return whether `torch.func.vmap` stacked a tensor.
+
+    Gone: none is taken for stacked, batched models look as if they used foreign tensors, and folds
+    train in the loop.
+    """
+    is_batched: Callable[[Tensor], bool] = getattr(
+        _C._functorch, "is_batchedtensor", lambda tensor: False
+    )
+    return is_batched(tensor)
+
+
+def tensor_accessor(name: str) -> Any:
+    """Return what reads (`__get__`) and writes (`__set__`) an attribute that torch keeps in C.
+
+    A `TorchFunctionMode` receives these where a model asks for the attribute. Gone: a property that
+    nobody uses, so that what a model asks for is no longer noticed.
+    """
+    return vars(_C.TensorBase).get(name, property())
+
+
 # Operators that are replaced for a whole process.
 
 

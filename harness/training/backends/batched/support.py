@@ -23,6 +23,7 @@ from harness.training.backends.batched.side_effects import changed, outside
 from harness.training.backends.batched.step_recording import NotRecordable, recorded
 from harness.training.backends.batched.vectorized import step_inputs, training_step
 from harness.training.backends.fold_run import FoldRun, epoch_batches, start_folds
+from harness.training.torch_internals import is_stacked, tensor_accessor
 from harness.training.types import TrainingJob
 
 TRIED = 2  # examples, so that batch normalisation has something to normalise by
@@ -140,7 +141,7 @@ class _Watch(TorchFunctionMode):
         return (
             isinstance(value, Tensor)
             and id(value) not in self._stacked
-            and not torch._C._functorch.is_batchedtensor(value)
+            and not is_stacked(value)
             and value.is_leaf
             and value.requires_grad
         )
@@ -150,13 +151,10 @@ _HOOKING: tuple[Any, ...] = (
     Tensor.register_hook,
     Tensor.register_post_accumulate_grad_hook,
     Tensor.retain_grad,
-    vars(torch._C.TensorBase)["grad_fn"].__get__,
+    tensor_accessor("grad_fn").__get__,
 )
-_FREEZING = (
-    Tensor.requires_grad_,
-    vars(torch._C.TensorBase)["requires_grad"].__set__,
-)
-_ASKING = tuple(vars(torch._C.TensorBase)[name].__get__ for name in ("requires_grad", "is_leaf"))
+_FREEZING = (Tensor.requires_grad_, tensor_accessor("requires_grad").__set__)
+_ASKING = tuple(tensor_accessor(name).__get__ for name in ("requires_grad", "is_leaf"))
 
 
 def _changes_more(runs: list[FoldRun]) -> str | None:
