@@ -33,10 +33,12 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-# What the environment of the tests has of bench is an editable install: it must not help here.
-ONLY_FROM_PYTHONPATH = """
+# What the environment of the tests has of bench is an editable install: it must not help here, be
+# it by a finder or by a path.
+ONLY_FROM_PYTHONPATH = f"""
 import sys
 sys.meta_path[:] = [finder for finder in sys.meta_path if "__editable__" not in str(finder)]
+sys.path[:] = [folder for folder in sys.path if folder != {str(SHIPPED)!r}]
 """
 OWN_MODELS = {
     "models/__init__.py": "WHOSE = 'the project'\n",

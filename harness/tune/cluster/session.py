@@ -289,6 +289,11 @@ def make_private_folder() -> PrivateFolder:
     return PrivateFolder(path, process)
 
 
+# Ray 2.60 sets it in the process that starts it, and leaves it there: a breakpoint of a later run
+# in this process, or in one that it starts, would ask for debugpy instead of opening pdb.
+SET_BY_RAY = ("PYTHONBREAKPOINT",)
+
+
 @contextlib.contextmanager
 def private_environment() -> Iterator[None]:
     """Set what Ray reads from the environment of this process while a private one runs.
@@ -297,7 +302,7 @@ def private_environment() -> Iterator[None]:
     its ports can run code.
     """
     token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
-    with _set({**PRIVATE, **token}):
+    with _set({**PRIVATE, **token}, restored=SET_BY_RAY):
         yield
 
 
@@ -309,8 +314,9 @@ def marked(folder: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _set(variables: Mapping[str, str]) -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in variables}
+def _set(variables: Mapping[str, str], *, restored: Sequence[str] = ()) -> Iterator[None]:
+    """Set variables of the environment; put them back in the end, and those named `restored`."""
+    before = {name: os.environ.get(name) for name in (*variables, *restored)}
     os.environ.update(variables)
     try:
         yield

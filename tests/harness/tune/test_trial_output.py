@@ -20,9 +20,9 @@ from harness.tune.worker_failures import classify_failure
 WORKER = """
 import os, signal, sys, time
 from pathlib import Path
-from harness.tune.recovery import trial_log
-trial_log.GRACE_S = 0.0
-log = trial_log.TrialLog(Path(sys.argv[1]), "a")
+from harness.tune import trial_output
+trial_output.GRACE_S = 0.0
+log = trial_output.TrialLog(Path(sys.argv[1]), "a")
 with log.capturing(left_s=0.3 if sys.argv[2] == "hang" else None):
     print("so far so good")
     if sys.argv[2] == "segfault":

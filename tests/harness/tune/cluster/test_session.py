@@ -85,6 +85,15 @@ def test_the_token_is_new_for_each_ray_and_gone_afterwards(monkeypatch: pytest.M
     assert "RAY_AUTH_TOKEN" not in os.environ
 
 
+def test_breakpoints_are_pdb_s_again_once_ray_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ray sets its own debugger in this process and leaves it there."""
+    monkeypatch.delenv("PYTHONBREAKPOINT", raising=False)
+    with private_environment():
+        os.environ["PYTHONBREAKPOINT"] = "ray.util.rpdb.set_trace"
+
+    assert "PYTHONBREAKPOINT" not in os.environ
+
+
 def test_trials_are_not_slowed_beside_other_programs() -> None:
     with private_environment():
         assert os.environ[NICENESS] == "0"
