@@ -36,8 +36,8 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class Uniform:
-    """A real number, evenly spread; bounds inclusive."""
+class _RealRange:
+    """Real numbers between two bounds, both inclusive."""
 
     low: float
     high: float
@@ -46,6 +46,11 @@ class Uniform:
     def representatives(self) -> tuple[float, float]:
         """Return both ends."""
         return (self.low, self.high)
+
+
+@dataclass(frozen=True)
+class Uniform(_RealRange):
+    """A real number, evenly spread; bounds inclusive."""
 
     def draw(self, bits: int) -> float:
         """Return the value that 64 random bits pick."""
@@ -54,16 +59,8 @@ class Uniform:
 
 
 @dataclass(frozen=True)
-class LogUniform:
+class LogUniform(_RealRange):
     """A real number above 0 whose logarithm is evenly spread; bounds inclusive."""
-
-    low: float
-    high: float
-
-    @property
-    def representatives(self) -> tuple[float, float]:
-        """Return both ends."""
-        return (self.low, self.high)
 
     def draw(self, bits: int) -> float:
         """Return the value that 64 random bits pick."""

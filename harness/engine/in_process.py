@@ -17,14 +17,15 @@ from harness.engine.plan import Plan
 from harness.errors import BenchError
 from harness.events import EpochEnded, Note, OnEvent, TrialEnded, TrialStarted
 from harness.results.rows import to_tables
-from harness.training.trial_rows import TrialJob, ended_rows
+from harness.training.trial_rows import TrialJob
 from harness.tune.cluster.capacity import Capacity
+from harness.tune.controller import trial_ended
 from harness.tune.local import LocalActor, Value, put_value
 from harness.tune.object_store import put_data
 from harness.tune.result_writer import ResultWriter
 from harness.tune.sweep import SweepEnd, SweepRequest, remember_first_interrupt
 from harness.tune.trainable import CHANGED, TrialWorker, WorkerContext
-from harness.tune.worker_failures import AttemptSettings
+from harness.tune.worker_failures import AttemptSettings, stopped_rows
 
 
 def check_in_process(plan: Plan) -> None:
@@ -59,7 +60,7 @@ def run_in_process(request: SweepRequest, *, capacity: Capacity, on_event: OnEve
     leaving the debugger; what is finished is kept.
     """
     device = "cuda" if request.gpu and capacity.gpus else "cpu"
-    trials = [replace(one, device=device) for one in request.trials]
+    trials = [replace(trial, device=device) for trial in request.trials]
     writer = ResultWriter(request.settings)
     interrupted = threading.Event()
     statuses: dict[str, str] = {}
@@ -144,27 +145,12 @@ def _ended(
     """Announce how a trial ended, and give a stopped one its row; trial id -> status."""
     trial_id = trial.trial_id
     if last:
-        ended = TrialEnded(
-            trial_id,
-            last["status"],
-            last["objective"],
-            last["objective_std"],
-            last["fit_time_s"] or 0.0,
-            last["error"],
-        )
+        ended = trial_ended(trial_id, last)
     else:
         ended = TrialEnded(trial_id, "interrupted", None, None, 0.0, None)
         if not trial.rows_may_be_replaced(failed=False):
             return {}
-        running = writer.unfinished()[trial_id]
-        job = replace(trial, attempt=trial.attempt + running.attempts)
-        rows = ended_rows(
-            job,
-            "interrupted",
-            running.epochs,
-            started_at=running.started_at,
-            findings=running.findings,
-        )
+        rows = stopped_rows(trial, "interrupted", writer.unfinished()[trial_id])
         writer.add(trial_id, to_tables(rows, request.settings.schemas))
     on_event(ended)
     return {trial_id: ended.status}

@@ -95,7 +95,7 @@ class AdaptivePlan:
     """What is known of a space before the rest of it is sampled.
 
     Attributes:
-        left: How many trials are to be sampled.
+        n_to_draw: How many trials are to be sampled.
         n_points: How many different points the space has; None where endless.
         representatives: Trials that stand for the space: their data is read and their models are
             built before anything is sampled.
@@ -104,7 +104,7 @@ class AdaptivePlan:
         trial_at: From a point to its trial; raises SpecError where no configuration can have it.
     """
 
-    left: int
+    n_to_draw: int
     n_points: int | None
     representatives: tuple[PlannedTrial, ...]
     known: tuple[PlannedTrial, ...]
@@ -143,7 +143,7 @@ class Plan:
     @property
     def to_draw(self) -> int:
         """How many trials are still to be sampled."""
-        return self.adaptive.left if self.adaptive else 0
+        return self.adaptive.n_to_draw if self.adaptive else 0
 
     @property
     def ahead(self) -> tuple[PlannedTrial, ...]:
@@ -154,7 +154,8 @@ class Plan:
         """Return the plan with the trials that were sampled since."""
         if self.adaptive is None:
             return self
-        adaptive = replace(self.adaptive, left=self.adaptive.left - len(sampled))
+        n_to_draw = self.adaptive.n_to_draw - len(sampled)
+        adaptive = replace(self.adaptive, n_to_draw=n_to_draw)
         return replace(self, trials=(*self.trials, *sampled), adaptive=adaptive)
 
 
@@ -202,8 +203,8 @@ def make_plan(
         trials = _limited(trials, limit)
     plan = Plan(spec, folder, tuple(trials), _hidden(configurations), adaptive)
     if adaptive is not None and limit is not None:
-        left = min(adaptive.left, limit - len(plan.missing))
-        return replace(plan, adaptive=replace(adaptive, left=left))
+        n_to_draw = min(adaptive.n_to_draw, limit - len(plan.missing))
+        return replace(plan, adaptive=replace(adaptive, n_to_draw=n_to_draw))
     return plan
 
 
@@ -420,8 +421,8 @@ def _adaptive_plan(
     n_points = count_points(spec.space)
     wanted = spec.search.num_samples or 1
     most = wanted if n_points is None else min(wanted, n_points)
-    left = max(0, most - len(known))
-    return AdaptivePlan(left, n_points, tuple(representatives), known, trial_at)
+    n_to_draw = max(0, most - len(known))
+    return AdaptivePlan(n_to_draw, n_points, tuple(representatives), known, trial_at)
 
 
 def _rows_in_space(

@@ -76,7 +76,7 @@ IN_PROCESS = Backend("reading the data", no_session, in_this_process, run_in_pro
 
 
 @dataclass(frozen=True, eq=False)
-class Session:
+class TrainingSession:
     """One run for as long as what trains it is there.
 
     Attributes:
@@ -95,7 +95,7 @@ class Session:
 
 
 @contextlib.contextmanager
-def open_session(request: Request, plan: Plan, run_id: str) -> Iterator[Session]:
+def open_session(request: Request, plan: Plan, run_id: str) -> Iterator[TrainingSession]:
     """Begin to start what trains, which goes on while the data is read; it stops at the end."""
     options, cpu = request.options, plan.spec.resources.cpu
     num_cpus = max(cpu, options.jobs * cpu if options.jobs else available_cores())
@@ -107,11 +107,11 @@ def open_session(request: Request, plan: Plan, run_id: str) -> Iterator[Session]
     with backend.session(
         address=options.address, num_cpus=num_cpus, threads=cpu, on_event=request.on_event
     ) as capacity:
-        yield Session(run_id, backend, cache(capacity), tracker, load)
+        yield TrainingSession(run_id, backend, cache(capacity), tracker, load)
 
 
 def prepare(
-    request: Request, plan: Plan, counts: "Mapping[str, ModelCounts]", session: Session
+    request: Request, plan: Plan, counts: "Mapping[str, ModelCounts]", session: TrainingSession
 ) -> SweepRequest:
     """Read the data, fit the tables, record the run, and find the weights to start from.
 
@@ -156,7 +156,7 @@ def prepare(
         return _sweep_request(request, plan, session, loaded, schemas, starts, counts)
 
 
-def sweep(request: Request, plan: Plan, work: SweepRequest, session: Session) -> SweepEnd:
+def sweep(request: Request, plan: Plan, work: SweepRequest, session: TrainingSession) -> SweepEnd:
     """Train what is missing; see `harness.tune.sweep.run_sweep`."""
     request.on_event(_planned(plan))
     with request.clock("sweep"):
@@ -179,7 +179,7 @@ def tidy(request: Request, run_id: str, end: SweepEnd) -> SweepEnd:
     return end
 
 
-def _check_cluster(request: Request, plan: Plan, session: Session) -> None:
+def _check_cluster(request: Request, plan: Plan, session: TrainingSession) -> None:
     """Check that a cluster can train the plan, before data is read or anything is written."""
     request.on_event(StepStarted("joining the cluster"))
     check_capacity(plan.spec, session.capacity())
@@ -276,7 +276,7 @@ def _core_notes(request: Request, plan: Plan, *, load: float) -> tuple[str, ...]
 def _sweep_request(
     request: Request,
     plan: Plan,
-    session: Session,
+    session: TrainingSession,
     loaded: _LoadedData,
     schemas: Mapping[str, Any],
     starts: StartingWeights,

@@ -97,7 +97,7 @@ class PretrainingTask:
 
 
 @dataclass(frozen=True)
-class EpochEnded:
+class PretrainingEpoch:
     """A pretraining after an epoch: where it can be resumed, and its accuracy on train."""
 
     checkpoint: Checkpoint
@@ -120,7 +120,7 @@ class Failed:
     error: str
 
 
-Step = EpochEnded | Ended | Failed
+Step = PretrainingEpoch | Ended | Failed
 
 
 class PretrainSteps(Protocol):
@@ -382,7 +382,7 @@ def pretraining_steps(
                     yield Ended(packed, state.val_accuracy, state.test_accuracy)
                 else:
                     packed = pack_pretraining(header, state)
-                    yield EpochEnded(packed, state.rows[-1]["train_accuracy"])
+                    yield PretrainingEpoch(packed, state.rows[-1]["train_accuracy"])
     except Exception as error:
         yield Failed(named(error))
     finally:

@@ -39,6 +39,7 @@ from harness.results.lock import hold, refuse_early
 from harness.results.parquet_parts import DamagedPart
 from harness.results.runs import new_run_id
 from harness.results.summaries import Summary, summarize
+from harness.tune.checkpoints import checkpoint_lines
 
 if TYPE_CHECKING:
     from harness.training.model_summary import ModelCounts
@@ -202,8 +203,6 @@ def _pruned_before(request: Request, plan: Plan) -> list[str]:
 
 
 def _checkpoints(plan: Plan) -> list[str]:
-    from harness.tune.checkpoints import checkpoint_lines  # imports ray
-
     return checkpoint_lines(plan.folder, [trial.trial_id for trial in plan.missing])
 
 

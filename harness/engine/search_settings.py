@@ -85,13 +85,13 @@ class TrialSampler:
         )
 
     @property
-    def left(self) -> int:
+    def n_to_draw(self) -> int:
         """How many it may sample, those that are sampled already among them."""
-        return self._adaptive.left
+        return self._adaptive.n_to_draw
 
     def ask(self) -> TrialJob | None:
         """Return the next trial; None where there is none."""
-        if len(self.drawn) >= self._adaptive.left:
+        if len(self.drawn) >= self._adaptive.n_to_draw:
             return None
         proposal = self._study.ask_new(self._is_known)
         if proposal is None:

@@ -22,7 +22,6 @@ RUNS = "runs"
 WEIGHTS = "weights"
 PLAN, RECORD, RESOLVED = "plan.parquet", "run.json", "benchmark.yaml"
 CARD, PREVIEWS = "data_card.json", "previews.json"
-RUN_FILES = (PLAN, RECORD, RESOLVED, CARD, PREVIEWS)
 FOLDERS = (*TABLES, RUNS, WEIGHTS, "pretraining", "tracking", TEMPORARY, SET_ASIDE)
 NOT_OURS = frozenset({"wandb"})  # Weights & Biases keeps links among its own files
 MOST_NAMED = 5  # files or trials in a message; the others are counted

@@ -37,7 +37,7 @@ class Sampler(Protocol[SampledTrial]):
     """Proposes trials while a sweep runs, and learns from their outcomes."""
 
     @property
-    def left(self) -> int:
+    def n_to_draw(self) -> int:
         """How many trials it may propose in all, those that it has proposed among them."""
 
     @property

@@ -42,8 +42,8 @@ from harness.training.training_state import (
     pack_trial,
 )
 from harness.training.trial_leaks import (
+    ProcessWatch,
     SharedDataWritten,
-    TrialProcess,
     codes,
     in_words,
 )
@@ -177,7 +177,7 @@ def trial_steps(
             epoch.
     """
     progress = _Progress()
-    process = TrialProcess()
+    process = ProcessWatch()
     result: TrialResult | None = None
     try:
         with as_exceptions(interruptible=interruptible):

@@ -30,7 +30,7 @@ MOST_NAMED = 4
 
 
 @dataclass(frozen=True)
-class Left:
+class LeftBehind:
     """What a trial leaves: process, changed in words; written: names of shared arrays."""
 
     process: tuple[str, ...]
@@ -53,7 +53,7 @@ def codes(code: str, changed: tuple[str, ...]) -> list[str]:
     return [f"{code}:{name.partition(' (')[0]}" for name in changed[:MOST_NAMED]]
 
 
-class TrialProcess:
+class ProcessWatch:
     """The process of a trial, from before anything of its model runs to its end."""
 
     def __init__(self) -> None:
@@ -68,18 +68,18 @@ class TrialProcess:
         self._before = process_state()
         _running[:] = [self]
 
-    def end(self) -> Left:
+    def end(self) -> LeftBehind:
         """Put back what the trial has changed; return what that was.
 
         Nothing once another trial has begun: a generator that is collected late would put back the
         state of its own time into the middle of that one.
         """
         if self not in _running:
-            return Left((), ())
+            return LeftBehind((), ())
         _running.remove(self)
         if self._before is None or self._arrays is None:
-            return Left((), ())
-        return Left(restore_process(self._before), self._arrays.restore())
+            return LeftBehind((), ())
+        return LeftBehind(restore_process(self._before), self._arrays.restore())
 
     @property
     def changes(self) -> tuple[str, ...]:
@@ -87,7 +87,7 @@ class TrialProcess:
         return () if self._before is None else what_changed(self._before)
 
 
-_running: list[TrialProcess] = []
+_running: list[ProcessWatch] = []
 
 
 def forget_running_trial() -> None:

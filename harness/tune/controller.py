@@ -14,7 +14,7 @@ import ray
 from harness.events import EpochEnded, Note, OnEvent, TrialEnded, TrialStarted
 from harness.results.rows import to_tables
 from harness.search.protocols import Decision, Sampler, Scheduler, TrialOutcome
-from harness.training.trial_rows import TrialJob, ended_rows
+from harness.training.trial_rows import TrialJob
 from harness.tune.cluster.gpu_memory import MEASURED, misfit
 from harness.tune.result_writer import RunningTrial
 from harness.tune.trial_output import WorkerEvidence, collect_evidence
@@ -25,6 +25,7 @@ from harness.tune.worker_failures import (
     WorkerFailure,
     classify_failure,
     out_of_memory_text,
+    stopped_rows,
     unfinished_rows,
 )
 from harness.user_code_errors import log_of_failure
@@ -53,7 +54,7 @@ class SearchSettings:
     @property
     def to_draw(self) -> int:
         """How many trials the sampler adds at most."""
-        return self.sampler.left if self.sampler else 0
+        return self.sampler.n_to_draw if self.sampler else 0
 
     @property
     def drawn(self) -> tuple[Any, ...]:
@@ -202,16 +203,7 @@ class SweepController:
             self.failed.out_of_memory[trial_id] = result["error"]
         else:
             self.statuses[trial_id] = status
-            self._on_event(
-                TrialEnded(
-                    trial_id,
-                    status,
-                    result["objective"],
-                    result["objective_std"],
-                    result["fit_time_s"] or 0.0,
-                    result["error"],
-                )
-            )
+            self._on_event(trial_ended(trial_id, result))
 
     def completed(self, index: int) -> None:
         """Tune has let go of a trial; one that was stopped gets its row, with its epochs so far."""
@@ -221,14 +213,7 @@ class SweepController:
         running = ray.get(self.writer.unfinished.remote()).get(trial_id)
         if running is None:
             return
-        job = self._trials[trial_id]
-        rows = ended_rows(
-            replace(job, attempt=job.attempt + running.attempts),
-            "pruned",
-            running.epochs,
-            started_at=running.started_at,
-            findings=running.findings,
-        )
+        rows = stopped_rows(self._trials[trial_id], "pruned", running)
         ray.get(self.writer.add.remote(trial_id, to_tables(rows, self._schemas)))
         self.statuses[trial_id] = "pruned"
         fit_time_s = float(rows.trial["fit_time_s"])
@@ -320,6 +305,18 @@ class SweepController:
         status = str(rows.trial["status"])
         self.statuses[trial_id] = status
         self._on_event(TrialEnded(trial_id, status, None, None, 0.0, rows.trial.get("error")))
+
+
+def trial_ended(trial_id: str, report: Mapping[str, Any]) -> TrialEnded:
+    """Return the event of a trial's end from what its worker reported last."""
+    return TrialEnded(
+        trial_id,
+        report["status"],
+        report["objective"],
+        report["objective_std"],
+        report["fit_time_s"] or 0.0,
+        report["error"],
+    )
 
 
 def writer_death(writer: Any) -> str | None:

@@ -232,6 +232,23 @@ def free_gpu_cache() -> None:
         torch.cuda.empty_cache()
 
 
+def stopped_rows(job: TrialJob, status: str, running: RunningTrial) -> TrialRows:
+    """Return the rows of a trial that was stopped, with its epochs and findings so far.
+
+    Args:
+        job: As it was before the sweep.
+        status: `pruned` or `interrupted`.
+        running: What the result writer knows of it.
+    """
+    return ended_rows(
+        replace(job, attempt=job.attempt + running.attempts),
+        status,
+        running.epochs,
+        started_at=running.started_at,
+        findings=running.findings,
+    )
+
+
 def unfinished_rows(
     job: TrialJob,
     running: RunningTrial,
@@ -247,10 +264,10 @@ def unfinished_rows(
         failure: How its process died; None where the sweep was stopped.
         time_limit_s: The one that its process may have died of.
     """
+    if failure is None:
+        return stopped_rows(job, "interrupted", running)
     attempts, epochs, started_at, findings = running
     job = replace(job, attempt=job.attempt + attempts)
-    if failure is None:
-        return ended_rows(job, "interrupted", epochs, started_at=started_at, findings=findings)
     if failure.cause == "time limit":
         done = max((row["epoch"] for row in epochs), default=0)
         error = time_limit_text(time_limit_s or 0.0, done)

@@ -55,6 +55,9 @@ PRIVATE = {
     "RAY_ROTATION_MAX_BYTES": "10000000",
     "RAY_ROTATION_BACKUP_COUNT": "1",
 }
+# Ray 2.60 sets it in the process that starts or joins it, and leaves it there: a breakpoint of a
+# later run in this process, or in one that it starts, would ask for debugpy instead of opening pdb.
+SET_BY_RAY = ("PYTHONBREAKPOINT",)
 SILENT: Mapping[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 ATTEMPTS = 3  # a start that fails on a crowded machine mostly succeeds a little later
@@ -126,10 +129,11 @@ def ray_session(
         threads: Of each worker's arithmetic; set before a worker imports anything.
         on_event: Receives the death of a private one, which ends this process.
     """
-    os.environ.update(QUIET)
-    for name in THREADS:
-        os.environ[name] = str(threads)
-    with ThreadPoolExecutor(max_workers=1) as executor:
+    environment = {**QUIET, **{name: str(threads) for name in THREADS}}
+    with (
+        _set(environment, restored=SET_BY_RAY),
+        ThreadPoolExecutor(max_workers=1) as executor,
+    ):
         on_sigterm = signal.getsignal(signal.SIGTERM)
         watched = contextlib.ExitStack()
         if address is None:
@@ -289,11 +293,6 @@ def make_private_folder() -> PrivateFolder:
     return PrivateFolder(path, process)
 
 
-# Ray 2.60 sets it in the process that starts it, and leaves it there: a breakpoint of a later run
-# in this process, or in one that it starts, would ask for debugpy instead of opening pdb.
-SET_BY_RAY = ("PYTHONBREAKPOINT",)
-
-
 @contextlib.contextmanager
 def private_environment() -> Iterator[None]:
     """Set what Ray reads from the environment of this process while a private one runs.
@@ -302,7 +301,7 @@ def private_environment() -> Iterator[None]:
     its ports can run code.
     """
     token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
-    with _set({**PRIVATE, **token}, restored=SET_BY_RAY):
+    with _set({**PRIVATE, **token}):
         yield
 
 

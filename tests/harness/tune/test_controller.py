@@ -40,7 +40,7 @@ class Sampler:
     """Proposes the trials that it is made with, and keeps what it is told."""
 
     def __init__(self, *trials: TrialJob) -> None:
-        self.left, self.drawn, self.waiting, self.told = len(trials), [], list(trials), []
+        self.n_to_draw, self.drawn, self.waiting, self.told = len(trials), [], list(trials), []
 
     def ask(self) -> TrialJob | None:
         return self.waiting.pop(0) if self.waiting else None

@@ -65,7 +65,7 @@ _Tensors = Sequence[Tensor | None]
 
 
 @dataclass(frozen=True, eq=False)
-class _Left:
+class _StepResult:
     """What a step of one fold leaves; tensors in the order of the model's.
 
     weights: of parameters that are trained, frozen: of the others; None in the place of the rest.
@@ -204,7 +204,7 @@ def _left_alone(
     batches: Sequence[Batch],
     seeds: Sequence[int],
     masks: Sequence[Tensor],
-) -> list[_Left]:
+) -> list[_StepResult]:
     """A step of each fold in the loop. seeds: what each draws from; masks: of `_masks`."""
     left = []
     for place, (run, (inputs, targets)) in enumerate(zip(runs, batches, strict=True)):
@@ -213,14 +213,14 @@ def _left_alone(
         with GivenMasks([mask[place] for mask in masks]) if masks else nullcontext():
             _, logits = loop.step(run, inputs.clone(), targets, lr=run.job.training.lr)
         gradients = [one.grad for one in run.parameters]
-        left.append(_left_by(run, logits, gradients))
+        left.append(_result_of(run, logits, gradients))
         for parameter in run.parameters:
             parameter.grad = None
     return left
 
 
 def _difference(
-    alone: Sequence[_Left],
+    alone: Sequence[_StepResult],
     stack: Stack,
     batches: Sequence[Batch],
     seeds: Sequence[int],
@@ -235,14 +235,14 @@ def _difference(
     hand_back(stack.runs)
     for place, (run, own) in enumerate(zip(stack.runs, alone, strict=True)):
         gradients = [None if one.grad is None else one.grad[place] for one in stack.parameters]
-        kind = _other_kind(own, _left_by(run, logits[place], gradients), exactness)
+        kind = _other_kind(own, _result_of(run, logits[place], gradients), exactness)
         if kind is not None:
             return f"a training step of fold {run.fold.fold} gives other {kind} than in the loop"
     return None
 
 
-def _left_by(run: FoldRun, logits: Tensor, gradients: _Tensors) -> _Left:
-    return _Left(
+def _result_of(run: FoldRun, logits: Tensor, gradients: _Tensors) -> _StepResult:
+    return _StepResult(
         logits,
         [_copied(one) for one in gradients],
         [one.detach().clone() if one.requires_grad else None for one in run.parameters],
@@ -259,7 +259,7 @@ def _kept(run: FoldRun) -> dict[str, _Tensors]:
     return {name: [_copied(_tensor(state.get(name))) for state in states] for name in names}
 
 
-def _other_kind(own: _Left, other: _Left, exactness: Exactness) -> str | None:
+def _other_kind(own: _StepResult, other: _StepResult, exactness: Exactness) -> str | None:
     """The first kind of number that differs."""
     close = {
         "logits": _are_close([own.logits], [other.logits], exactness),
@@ -293,7 +293,7 @@ def _are_close(own: _Tensors, other: _Tensors, exactness: Exactness) -> bool:
     )
 
 
-def _are_weights_close(own: _Left, other: _Left, exactness: Exactness) -> bool:
+def _are_weights_close(own: _StepResult, other: _StepResult, exactness: Exactness) -> bool:
     found = [one for one in own.gradients if one is not None]
     least = exactness.certain * max(map(_size, found), default=0.0)
     for weight, there, gradient, beside in zip(

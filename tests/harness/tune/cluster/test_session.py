@@ -85,13 +85,20 @@ def test_the_token_is_new_for_each_ray_and_gone_afterwards(monkeypatch: pytest.M
     assert "RAY_AUTH_TOKEN" not in os.environ
 
 
-def test_breakpoints_are_pdb_s_again_once_ray_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ray sets its own debugger in this process and leaves it there."""
+def test_the_environment_is_as_before_once_ray_has_ended(
+    starts: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also the debugger that Ray sets in this process and leaves there."""
+    starts[:] = [None]
     monkeypatch.delenv("PYTHONBREAKPOINT", raising=False)
-    with private_environment():
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    before = dict(os.environ)
+    with ray_session(address=None, num_cpus=2, threads=1, on_event=lambda _: None) as capacity:
+        capacity()
         os.environ["PYTHONBREAKPOINT"] = "ray.util.rpdb.set_trace"
+        assert os.environ["OMP_NUM_THREADS"] == "1"
 
-    assert "PYTHONBREAKPOINT" not in os.environ
+    assert dict(os.environ) == before
 
 
 def test_trials_are_not_slowed_beside_other_programs() -> None:
