@@ -63,7 +63,7 @@ def measured(folder: Path, trials: int, bare_s: float) -> dict[str, float]:
         "first_run_s": round(first_s, 1),
         "overhead_ms_per_trial": round((first_s - bare_s * trials / 2) / trials * 1000, 1),
         "driver_peak_mb": memory["driver"],
-        "collector_peak_mb": memory["collector"],
+        "writer_peak_mb": memory["writer"],
         "second_run_s": round(second_s, 1),
         "report_s": round(report_s, 1),
         "page_mb": round((tables / "report.html").stat().st_size / 1e6, 1),
@@ -78,7 +78,7 @@ def timed(folder: Path, *words: str) -> tuple[float, dict[str, float]]:
     process = subprocess.Popen(
         [*BENCH, *words], cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     )
-    peak = {"driver": 0.0, "collector": 0.0}
+    peak = {"driver": 0.0, "writer": 0.0}
     watching = threading.Thread(target=watch, args=(process, peak), daemon=True)
     watching.start()
     _, said = process.communicate()
@@ -88,23 +88,23 @@ def timed(folder: Path, *words: str) -> tuple[float, dict[str, float]]:
 
 
 def watch(process: "subprocess.Popen[str]", peak: dict[str, float]) -> None:
-    """Samples until the process ends; the collector is a child of Ray's, the driver's child."""
+    """Samples until the process ends; the result writer is a child of Ray's, the driver's child."""
     import ray  # noqa: F401
     import psutil  # isort: skip  # Ray brings it along
 
     driver = psutil.Process(process.pid)
-    collector = None
+    writer = None
     while process.poll() is None:
         try:
             peak["driver"] = max(peak["driver"], driver.memory_info().rss / 1e6)
-            if collector is None:
+            if writer is None:
                 children = driver.children(recursive=True)
                 named = [c for c in children if "ResultWriter" in " ".join(c.cmdline()[:1])]
-                collector = named[0] if named else None
+                writer = named[0] if named else None
             else:
-                peak["collector"] = max(peak["collector"], collector.memory_info().rss / 1e6)
+                peak["writer"] = max(peak["writer"], writer.memory_info().rss / 1e6)
         except psutil.Error:
-            collector = None
+            writer = None
         time.sleep(SAMPLE_EVERY_S)
 
 

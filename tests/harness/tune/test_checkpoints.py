@@ -53,7 +53,7 @@ class Clock:
         return self.now_s
 
 
-class Collector:
+class Writer:
     """Remembers what it was sent; `error` is its answer, `found` what it has."""
 
     def __init__(self) -> None:
@@ -70,14 +70,14 @@ class Collector:
 
 
 @pytest.fixture
-def collector(monkeypatch: pytest.MonkeyPatch) -> Collector:
+def writer(monkeypatch: pytest.MonkeyPatch) -> Writer:
     def get(answer: Any) -> Any:
         if isinstance(answer, Exception):
             raise answer
         return answer
 
     monkeypatch.setattr(checkpoints, "_value", get)
-    return Collector()
+    return Writer()
 
 
 def trained(
@@ -95,14 +95,14 @@ def trained(
 
 
 def kept(
-    collector: Collector, interval_s: float | None, *, epochs: int, epoch_s: float, cost_s: float
+    writer: Writer, interval_s: float | None, *, epochs: int, epoch_s: float, cost_s: float
 ) -> list[int]:
     """The epochs of a trial that were kept."""
     clock = Clock()
-    one = CheckpointClient(collector, JOB, interval_s=interval_s, clock=clock)
+    one = CheckpointClient(writer, JOB, interval_s=interval_s, clock=clock)
     checkpointing = one.checkpointing(ask=False, log=lambda text: None)
     trained(checkpointing, clock, epochs=epochs, epoch_s=epoch_s, cost_s=cost_s)
-    return collector.epochs
+    return writer.epochs
 
 
 @pytest.mark.parametrize(
@@ -118,24 +118,24 @@ def kept(
     ids=["each third", "each second", "each", "too short", "0: every epoch", "null: none"],
 )
 def test_a_checkpoint_is_due_once_an_interval(
-    collector: Collector, interval_s: float | None, epoch_s: float, cost_s: float, epochs: list[int]
+    writer: Writer, interval_s: float | None, epoch_s: float, cost_s: float, epochs: list[int]
 ) -> None:
     """Of twelve epochs, at the end of the one in which the interval has passed."""
-    found = kept(collector, interval_s, epochs=12, epoch_s=epoch_s, cost_s=cost_s)
+    found = kept(writer, interval_s, epochs=12, epoch_s=epoch_s, cost_s=cost_s)
     assert found == epochs
 
 
-def test_checkpoints_take_a_twentieth_of_the_time_at_most(collector: Collector) -> None:
+def test_checkpoints_take_a_twentieth_of_the_time_at_most(writer: Writer) -> None:
     """Ten seconds each are followed by 190 without one: epochs of ten, then every 19th."""
-    found = kept(collector, 60.0, epochs=50, epoch_s=10.0, cost_s=10.0)
+    found = kept(writer, 60.0, epochs=50, epoch_s=10.0, cost_s=10.0)
     assert found == [6, 25, 44]
 
 
-def test_a_trial_that_is_stopped_keeps_its_last_epoch(collector: Collector) -> None:
+def test_a_trial_that_is_stopped_keeps_its_last_epoch(writer: Writer) -> None:
     """Whenever the next one was due; one that has ended, or has just been kept, keeps nothing."""
     clock = Clock()
     stopped, ended, unwanted = (
-        CheckpointClient(collector, JOB, interval_s=interval_s, clock=clock)
+        CheckpointClient(writer, JOB, interval_s=interval_s, clock=clock)
         for interval_s in (60, 60, None)
     )
     for one in (stopped, ended, unwanted):
@@ -144,52 +144,50 @@ def test_a_trial_that_is_stopped_keeps_its_last_epoch(collector: Collector) -> N
     for one in (stopped, stopped, ended, unwanted):
         one.keep_last()
 
-    assert collector.epochs == [4]
+    assert writer.epochs == [4]
 
 
-def test_a_disk_that_is_full_is_told_and_tried_again(collector: Collector) -> None:
+def test_a_disk_that_is_full_is_told_and_tried_again(writer: Writer) -> None:
     """The trial trains on; the answer to one checkpoint is heard with the next."""
     clock = Clock()
-    collector.error = "No space left on device"
-    one = CheckpointClient(collector, JOB, interval_s=10.0, clock=clock)
+    writer.error = "No space left on device"
+    one = CheckpointClient(writer, JOB, interval_s=10.0, clock=clock)
     trained(one.checkpointing(ask=False, log=print), clock, epochs=2, epoch_s=10.0)
 
-    assert collector.epochs == [1, 2]
+    assert writer.epochs == [1, 2]
     assert one.take_notes() == [
         "no checkpoint could be written: No space left on device; the trials go on without"
     ]
     assert one.take_notes() == []
 
 
-def found_by(
-    collector: Collector, found: Checkpoint | Exception | None
-) -> tuple[Any, list[str], str]:
+def found_by(writer: Writer, found: Checkpoint | Exception | None) -> tuple[Any, list[str], str]:
     """What a trial goes on from, what the user hears, what its log says."""
-    collector.found = found
-    one, log = CheckpointClient(collector, JOB, interval_s=60.0), []
+    writer.found = found
+    one, log = CheckpointClient(writer, JOB, interval_s=60.0), []
     past = one.checkpointing(ask=True, log=log.append).resume()
     return past, one.take_notes(), "".join(log)
 
 
-def test_a_trial_goes_on_from_what_the_collector_has(collector: Collector) -> None:
+def test_a_trial_goes_on_from_what_the_collector_has(writer: Writer) -> None:
     """Its log says after which epoch."""
     header = Header(trial_setting(JOB, "loop"), 7, 30, 1)
-    past, notes, log = found_by(collector, pack_trial(header, TrialState(TrainingState((), {}))))
+    past, notes, log = found_by(writer, pack_trial(header, TrialState(TrainingState((), {}))))
 
     assert isinstance(past, TrialState)
     assert (notes, log) == ([], "goes on from its checkpoint, after epoch 7\n")
 
 
 def test_where_there_is_none_or_nobody_asks_it_begins_at_the_beginning(
-    collector: Collector,
+    writer: Writer,
 ) -> None:
-    assert found_by(collector, None) == (None, [], "")
-    collector.found = CheckpointError("it is damaged")
-    one = CheckpointClient(collector, JOB, interval_s=60.0)
+    assert found_by(writer, None) == (None, [], "")
+    writer.found = CheckpointError("it is damaged")
+    one = CheckpointClient(writer, JOB, interval_s=60.0)
     assert one.checkpointing(ask=False, log=print).resume() is None
 
 
-def test_one_of_no_use_is_told_in_one_line(collector: Collector) -> None:
+def test_one_of_no_use_is_told_in_one_line(writer: Writer) -> None:
     """Damaged, cut, or of another setting: the trial starts from the beginning."""
     header = Header(trial_setting(JOB, "loop"), 7, 30, 1)
     whole = pack_trial(header, TrialState(TrainingState((), {})))
@@ -204,7 +202,7 @@ def test_one_of_no_use_is_told_in_one_line(collector: Collector) -> None:
         (bent, "it is damaged"),
         (foreign, "torch 1 there, 2 here"),
     ):
-        past, notes, log = found_by(collector, found)
+        past, notes, log = found_by(writer, found)
         assert (past, log) == (None, "")
         assert notes == [
             f"trial {JOB.trial_id} starts from the beginning, its checkpoint is of no use: {why}"
