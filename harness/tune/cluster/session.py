@@ -44,11 +44,15 @@ QUIET = {
 }
 PRIVATE = {
     "RAY_worker_niceness": "0",  # Ray's 15 starves the trials on a machine that others use too
-    # Ray's own limits end a start on a busy machine: 60, 30, 30 and 5 s.
+    # Ray's own limits end a start on a busy machine: 60, 30, 30 and 10 s.
     "RAY_worker_register_timeout_seconds": "300",
     "RAY_gcs_server_port_wait_time_s": "120",
     "RAY_py_gcs_connect_timeout_s": "120",
-    "RAY_raylet_client_connect_timeout_milliseconds": "60000",
+    # The raylet connects to its own object store, which another of its threads is just starting.
+    # In Ray 2.60 the "timeout" is the pause before the next attempt (1 s); with a long one, a race
+    # that was lost once outlasted the 30 s in which Ray gives up on the raylet.
+    "RAY_raylet_client_connect_timeout_milliseconds": "100",
+    "RAY_raylet_client_num_connect_attempts": "600",
     # A machine that swaps answers late; the death of a process is noticed by watch_head anyway.
     "RAY_health_check_timeout_ms": "60000",
     # What libraries print goes to files of the folder; without a limit it filled a disk.

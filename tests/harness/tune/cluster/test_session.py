@@ -15,6 +15,7 @@ from harness.tune.cluster.capacity import Capacity
 from harness.tune.cluster.session import (
     ATTEMPTS,
     BELOW_FOLDER_BYTES,
+    PRIVATE,
     SOCKET_BYTES,
     make_private_folder,
     private_environment,
@@ -99,6 +100,15 @@ def test_the_environment_is_as_before_once_ray_has_ended(
         assert os.environ["OMP_NUM_THREADS"] == "1"
 
     assert dict(os.environ) == before
+
+
+def test_a_raylet_that_is_early_at_its_object_store_tries_again_at_once() -> None:
+    """Ray gives up on a raylet after 30 s; one whose machine is busy may try for a minute."""
+    pause_ms = int(PRIVATE["RAY_raylet_client_connect_timeout_milliseconds"])
+    attempts = int(PRIVATE["RAY_raylet_client_num_connect_attempts"])
+
+    assert pause_ms <= 1000
+    assert pause_ms * attempts >= 60_000
 
 
 def test_trials_are_not_slowed_beside_other_programs() -> None:
